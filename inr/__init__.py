@@ -1,0 +1,58 @@
+"""A neural field compressor: pictures become small networks, and small networks become files.
+
+>>> import inr
+>>> inr.__version__.count(".")
+2
+
+Names are loaded on first use; importing the package is free.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from inr.codec.api import compare, compress, decompress, fit, list_models, load, open, save, store
+    from inr.codec.plan import CompressSpec
+    from inr.domain import Domain
+    from inr.errors import InrError
+    from inr.fit.loop import Hooks
+    from inr.fit.spec import FitSpec
+    from inr.signals.signal import Signal
+
+_HOMES = {
+    **dict.fromkeys(
+        ("compare", "compress", "decompress", "fit", "list_models", "load", "open", "save", "store"), "inr.codec.api"
+    ),
+    "CompressSpec": "inr.codec.plan",
+    "Domain": "inr.domain",
+    "FitSpec": "inr.fit.spec",
+    "Hooks": "inr.fit.loop",
+    "InrError": "inr.errors",
+    "Signal": "inr.signals.signal",
+}
+
+__all__ = [
+    "CompressSpec",
+    "Domain",
+    "FitSpec",
+    "Hooks",
+    "InrError",
+    "Signal",
+    "compare",
+    "compress",
+    "decompress",
+    "fit",
+    "list_models",
+    "load",
+    "open",
+    "save",
+    "store",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'inr' has no attribute {name!r}")

@@ -1,0 +1,48 @@
+"""A field on a grid: evaluation in blocks that bound memory, straight into the original sample type."""
+
+import numpy as np
+
+from inr.backends.base import Coordinates, Field
+from inr.domain import Domain
+from inr.meta import SignalMeta
+from inr.signals.signal import Samples, denormalise
+
+BLOCK = 262_144
+"""Samples a block; its coordinates and values take a few megabytes."""
+
+
+def render(field: Field, domain: Domain, meta: SignalMeta, channels: int, supersample: int = 1) -> Samples:
+    """Evaluate a field at the samples of a grid.
+
+    Args:
+        field: what to evaluate.
+        domain: where.
+        meta: type and range of the result.
+        channels: outputs of the field.
+        supersample: a sample is the mean over this many points along each axis of its cell (a box filter
+            against aliasing when the grid is coarser than the field).
+
+    Returns:
+        Samples `(*domain.shape, channels)` of the type in `meta`.
+    """
+    samples = np.empty((*domain.shape, channels), dtype=meta.dtype)
+    row = 0
+    for block in domain.row_blocks(max(1, BLOCK // supersample**domain.ndim)):
+        fine = block.resized(tuple(n * supersample for n in block.shape))
+        values = field(grid_coordinates(fine))
+        if supersample > 1:
+            split = [n for size in block.shape for n in (size, supersample)]
+            means = values.reshape(*split, channels).mean(axis=tuple(range(1, 2 * block.ndim, 2)))
+            values = means.reshape(-1, channels)
+        samples[row : row + block.shape[0]] = denormalise(values, meta).reshape(*block.shape, channels)
+        row += block.shape[0]
+    return samples
+
+
+def grid_coordinates(domain: Domain) -> Coordinates:
+    """Coordinates of all samples of a grid in C order, shape `(size, ndim)`."""
+    axes = [domain.axis_coordinates(axis).astype(np.float32) for axis in range(domain.ndim)]
+    grid = np.empty((*domain.shape, domain.ndim), dtype=np.float32)
+    for axis, values in enumerate(axes):
+        grid[..., axis] = values.reshape([-1 if a == axis else 1 for a in range(domain.ndim)])
+    return grid.reshape(-1, domain.ndim)

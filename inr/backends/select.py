@@ -1,0 +1,54 @@
+"""The table of backends and the choice among them."""
+
+from dataclasses import dataclass
+
+from inr.backends.base import AbstractBackend, check
+from inr.backends.torch import TorchBackend
+from inr.errors import UnknownComponentError
+from inr.models.network import Network
+
+BACKENDS: dict[str, AbstractBackend] = {backend.kind: backend for backend in (TorchBackend(),)}
+"""In order of preference for "auto"."""
+
+
+def get(kind: str) -> AbstractBackend:
+    """The backend of this name; raises `UnknownComponentError`."""
+    if kind not in BACKENDS:
+        raise UnknownComponentError(f"unknown backend {kind!r}; known: auto, {', '.join(BACKENDS)}")
+    return BACKENDS[kind]
+
+
+def select(kind: str, network: Network, device: str) -> AbstractBackend:
+    """The named backend, or for "auto" the first that can run the network.
+
+    Raises:
+        UnknownComponentError: no such backend.
+        BackendUnavailableError: it cannot run here, or not this network.
+    """
+    if kind == "auto":
+        for backend in BACKENDS.values():
+            if backend.unavailable(device) is None and backend.refuses(network) is None:
+                return backend
+        kind = next(reversed(BACKENDS))  # the reference: report why it cannot run
+    backend = get(kind)
+    check(backend, network, device)
+    return backend
+
+
+@dataclass(frozen=True)
+class BackendInfo:
+    """A row of the list of backends; `reason` says why it is not available, or is empty."""
+
+    kind: str
+    available: bool
+    summary: str
+    reason: str
+
+
+def describe() -> list[BackendInfo]:
+    """All backends, and whether they run here."""
+    rows = []
+    for backend in BACKENDS.values():
+        reason = backend.unavailable("auto")
+        rows.append(BackendInfo(backend.kind, reason is None, backend.summary, reason or ""))
+    return rows

@@ -1,0 +1,130 @@
+"""Quantised fields to files and back."""
+
+import math
+from dataclasses import replace
+from typing import cast
+
+from inr.container import ids, limits
+from inr.container.file import DATA, ICC_PROFILE, InrFile, Section
+from inr.container.header import Header, WireValue
+from inr.container.ids import id_of
+from inr.domain import Alignment, Domain
+from inr.errors import CorruptHeaderError, LimitExceededError, SpecError, UnsupportedFeatureError
+from inr.meta import INTEGER_MAX, ColourSpace, SampleType, SignalMeta
+from inr.models.base import MODELS, ModelSpec
+from inr.quantize.stream import decode, encode
+from inr.quantize.uniform import Coding, QuantizedField
+from inr.spec import to_wire, wire_fields
+
+
+def pack(field: QuantizedField, psnr: tuple[float, ...] = ()) -> InrFile:
+    """The file of a complete quantised field.
+
+    Args:
+        field: what to store.
+        psnr: PSNR in dB after each quality layer, 0 to 100, or nothing.
+    """
+    meta = field.meta
+    sections = [Section(DATA, payload) for payload in encode(field)]
+    if meta.icc_profile is not None:
+        sections.append(Section(ICC_PROFILE, meta.icc_profile))
+    header = Header(
+        shape=field.domain.shape,
+        channels=field.channels,
+        dtype=id_of(ids.SAMPLE_TYPES, meta.dtype),
+        value_range=_wire_range(meta),
+        model=field.model.wire_id,
+        model_fields=tuple(to_wire(field.model).items()),
+        layers=field.layers,
+        coding=id_of(ids.CODINGS, field.coding),
+        psnr=tuple(round(100 * value) for value in psnr),
+        orientation=meta.orientation,
+        colour_space=id_of(ids.COLOUR_SPACES, meta.colour_space),
+        kind=id_of(ids.SIGNAL_KINDS, meta.kind),
+        alignment=id_of(ids.ALIGNMENTS, field.domain.alignment),
+        box=None if field.domain.is_default() else tuple(x for interval in field.domain.box for x in interval),
+    )
+    return InrFile(header, tuple(sections))
+
+
+def with_psnr(file: InrFile, psnr: tuple[float, ...]) -> InrFile:
+    """The same file with the PSNR of its layers in the header."""
+    return replace(file, header=replace(file.header, psnr=tuple(round(100 * value) for value in psnr)))
+
+
+def unpack(file: InrFile) -> QuantizedField:
+    """The field that a file holds, as far as its layers are there; raises a `FormatError`."""
+    header = file.header
+    if header.tiles is not None and math.prod(header.tiles) > 1:
+        raise UnsupportedFeatureError(f"files of {header.tiles} tiles are not supported by this version")
+    model = model_of(header)
+    try:
+        domain = domain_of(header)
+        layouts = model.layout(domain.ndim, header.channels)
+    except SpecError as error:
+        raise CorruptHeaderError(f"header: {error}") from None
+    entries = sum(math.prod(layout.shape) for layout in layouts)
+    if entries > limits.MAX_PARAMETERS:
+        raise LimitExceededError(f"a model of {entries} parameters; at most {limits.MAX_PARAMETERS} are allowed")
+    coding = cast(Coding, ids.CODINGS[header.coding])
+    if coding != "uniform" and header.layers != 1:
+        raise CorruptHeaderError(f"header: stored floats come in 1 layer; got {header.layers}")
+    tensors = decode(file.payloads, layouts, coding)
+    missing = header.layers - len(file.payloads)
+    return QuantizedField(
+        model, tensors, coding, header.channels, domain, meta_of(file), layers=header.layers, missing=missing
+    )
+
+
+def model_of(header: Header) -> ModelSpec:
+    """The model spec of a header; raises a `FormatError`."""
+    cls = MODELS.by_wire_id(header.model)
+    if cls is None:
+        raise UnsupportedFeatureError(f"model id {header.model} is not known to this version")
+    names = wire_fields(cls)
+    settings: dict[str, WireValue] = {}
+    for number, value in header.model_fields:
+        if number not in names:
+            raise UnsupportedFeatureError(f"{names} has no setting number {number} in this version")
+        settings[names[number]] = value
+    try:
+        model = cls(**settings)
+    except SpecError as error:
+        raise CorruptHeaderError(f"header: {error}") from None
+    if tuple(to_wire(model).items()) != header.model_fields:
+        raise CorruptHeaderError("header: model settings are not in canonical form")
+    return model
+
+
+def domain_of(header: Header) -> Domain:
+    """The grid of the original samples."""
+    alignment = cast(Alignment, ids.ALIGNMENTS[header.alignment])
+    axes = ("y", "x") if len(header.shape) == 2 else tuple(f"axis{i}" for i in range(len(header.shape)))
+    if header.box is None:
+        return replace(Domain.of_shape(header.shape, axes), alignment=alignment)
+    box = tuple(zip(header.box[::2], header.box[1::2], strict=True))
+    return Domain(header.shape, box, alignment, axes)
+
+
+def meta_of(file: InrFile) -> SignalMeta:
+    """The meaning of the original samples."""
+    header = file.header
+    dtype = cast(SampleType, ids.SAMPLE_TYPES[header.dtype])
+    low, high = header.value_range or (0, INTEGER_MAX[dtype])
+    return SignalMeta(
+        kind="image",
+        dtype=dtype,
+        value_range=(float(low), float(high)),
+        colour_space=cast(ColourSpace, ids.COLOUR_SPACES[header.colour_space]),
+        icc_profile=file.ancillary(ICC_PROFILE),
+        orientation=header.orientation,
+    )
+
+
+def _wire_range(meta: SignalMeta) -> tuple[float, float] | None:
+    """None for the full range of an integer type; whole numbers as integers, which take fewer bytes."""
+    low, high = meta.value_range
+    limit = INTEGER_MAX.get(meta.dtype)
+    if limit is None:
+        return low, high
+    return None if low == 0 and high == limit else (int(low), int(high))

@@ -1,0 +1,192 @@
+"""The header: canonical CBOR of the fields that differ from their defaults, keyed by small integers."""
+
+import math
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import cbor2
+
+from inr.container import ids, limits
+from inr.errors import CorruptHeaderError, LimitExceededError, UnsupportedFeatureError
+
+WireValue = int | float
+
+_BOX = 2**20
+_SAMPLE_LIMITS = {"uint8": (0, 255), "uint16": (0, 65535), "float16": (-65504.0, 65504.0), "float32": (-3.4e38, 3.4e38)}
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file says about itself. Numbers in the attribute list are the CBOR keys.
+
+    Attributes:
+        shape: (1) samples on each axis.
+        channels: (2) values a sample.
+        dtype: (3) id in `ids.SAMPLE_TYPES`.
+        value_range: (4) the sample values that -1 and 1 stand for; None means all of an integer type.
+        model: (5) wire id of the model.
+        model_fields: (6) its non-default settings by wire number.
+        layers: (7) quality layers, coarse to fine.
+        tiles: (8) tiles along each axis; None means one tile.
+        coding: (9) id in `ids.CODINGS`.
+        psnr: (10) PSNR after each layer in 1/100 dB.
+        orientation: (11) EXIF orientation of the original, already applied.
+        colour_space: (12) id in `ids.COLOUR_SPACES`.
+        kind: (13) id in `ids.SIGNAL_KINDS`.
+        alignment: (14) id in `ids.ALIGNMENTS`.
+        box: (15) low, high of each axis in field coordinates; None means the default for the shape.
+    """
+
+    shape: tuple[int, ...] = field(metadata={"key": 1})
+    model: int = field(metadata={"key": 5})
+    channels: int = field(default=3, metadata={"key": 2})
+    dtype: int = field(default=0, metadata={"key": 3})
+    value_range: tuple[float, float] | None = field(default=None, metadata={"key": 4})
+    model_fields: tuple[tuple[int, WireValue], ...] = field(default=(), metadata={"key": 6})
+    layers: int = field(default=1, metadata={"key": 7})
+    tiles: tuple[int, ...] | None = field(default=None, metadata={"key": 8})
+    coding: int = field(default=0, metadata={"key": 9})
+    psnr: tuple[int, ...] = field(default=(), metadata={"key": 10})
+    orientation: int = field(default=1, metadata={"key": 11})
+    colour_space: int = field(default=0, metadata={"key": 12})
+    kind: int = field(default=0, metadata={"key": 13})
+    alignment: int = field(default=0, metadata={"key": 14})
+    box: tuple[float, ...] | None = field(default=None, metadata={"key": 15})
+
+    def __post_init__(self) -> None:
+        _check_grid(self)
+        _check_ids(self)
+        _check_values(self)
+
+    @property
+    def data_sections(self) -> int:
+        """Number of DATA sections of the whole file."""
+        return self.layers * math.prod(self.tiles or (1,))
+
+
+def to_cbor(header: Header) -> bytes:
+    """Canonical CBOR of a header."""
+    document: dict[int, Any] = {}
+    for item in fields(header):
+        value = getattr(header, item.name)
+        if value != item.default:
+            if item.name == "model_fields":
+                value = dict(value)
+            document[item.metadata["key"]] = list(value) if isinstance(value, tuple) else value
+    return cbor2.dumps(document, canonical=True)
+
+
+def from_cbor(data: bytes) -> Header:
+    """Parse and check a header; raises a `FormatError`."""
+    if len(data) > limits.MAX_HEADER_BYTES:
+        raise LimitExceededError(f"header of {len(data)} bytes; at most {limits.MAX_HEADER_BYTES} are allowed")
+    try:
+        document = cbor2.loads(data)
+    except Exception as error:
+        raise CorruptHeaderError(f"header is not CBOR: {type(error).__name__}") from None
+    if not isinstance(document, dict):
+        raise CorruptHeaderError(f"header must be a map; it is a {type(document).__name__}")
+    known = {item.metadata["key"]: item.name for item in fields(Header)}
+    values: dict[str, Any] = {}
+    for key, value in document.items():
+        if isinstance(key, bool) or not isinstance(key, int) or key not in known:
+            raise UnsupportedFeatureError(f"header field {key!r:.40} is not known to this version")
+        values[known[key]] = _frozen(value, known[key])
+    missing = {"shape", "model"} - values.keys()
+    if missing:
+        raise CorruptHeaderError(f"header lacks {' and '.join(sorted(missing))}")
+    header = Header(**values)
+    if to_cbor(header) != data:
+        raise CorruptHeaderError("header is not in canonical form")
+    return header
+
+
+def _frozen(value: Any, name: str) -> Any:
+    """Lists to tuples, the map of model fields to pairs; refuses everything else that is not a number."""
+    if name == "model_fields":
+        if not isinstance(value, dict) or not all(_is_int(k) and _is_number(v) for k, v in value.items()):
+            raise CorruptHeaderError("header: model fields must map numbers to numbers")
+        return tuple(sorted(value.items()))
+    if isinstance(value, list):
+        if not all(_is_number(v) for v in value):
+            raise CorruptHeaderError(f"header: {name} must hold numbers")
+        return tuple(value)
+    if not _is_number(value):
+        raise CorruptHeaderError(f"header: {name} must be a number")
+    return value
+
+
+def _is_int(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: Any) -> bool:
+    return (_is_int(value) and abs(value) < 2**63) or (isinstance(value, float) and math.isfinite(value))
+
+
+def _integers(name: str, value: Any, count: int | None, low: int, high: int) -> None:
+    """Check a tuple of `count` integers in [low, high]."""
+    if (
+        not isinstance(value, tuple)
+        or not all(_is_int(v) for v in value)
+        or (count is not None and len(value) != count)
+    ):
+        raise CorruptHeaderError(f"header: {name} must be {'a list of' if count is None else count} integers")
+    for v in value:
+        if not low <= v <= high:
+            raise LimitExceededError(f"header: {name} must be within {low}..{high}; got {v}")
+
+
+def _check_grid(header: Header) -> None:
+    _integers("shape", header.shape, None, 1, limits.MAX_AXIS_SAMPLES)
+    n = len(header.shape)
+    if not 1 <= n <= limits.MAX_AXES:
+        raise LimitExceededError(f"header: 1 to {limits.MAX_AXES} axes are allowed; got {n}")
+    if math.prod(header.shape) > limits.MAX_SAMPLES:
+        raise LimitExceededError(f"header: {math.prod(header.shape)} samples; at most {limits.MAX_SAMPLES} are allowed")
+    _integers("channels", (header.channels,), 1, 1, limits.MAX_CHANNELS)
+    _integers("layers", (header.layers,), 1, 1, limits.MAX_LAYERS)
+    if header.tiles is not None:
+        _integers("tiles", header.tiles, n, 1, limits.MAX_TILES)
+        if math.prod(header.tiles) > limits.MAX_TILES:
+            raise LimitExceededError(f"header: at most {limits.MAX_TILES} tiles are allowed; got {header.tiles}")
+    box: Any = header.box
+    if box is not None and (
+        not isinstance(box, tuple)
+        or len(box) != 2 * n
+        or any(not -_BOX <= low < high <= _BOX for low, high in zip(box[::2], box[1::2], strict=True))
+    ):
+        raise CorruptHeaderError("header: box must hold low < high for each axis")
+
+
+def _check_ids(header: Header) -> None:
+    tables = {
+        "dtype": ids.SAMPLE_TYPES,
+        "coding": ids.CODINGS,
+        "colour_space": ids.COLOUR_SPACES,
+        "kind": ids.SIGNAL_KINDS,
+        "alignment": ids.ALIGNMENTS,
+    }
+    for name, table in tables.items():
+        value = getattr(header, name)
+        if not _is_int(value) or value not in table:
+            raise UnsupportedFeatureError(f"header: {name} {value!r} is not known to this version")
+    _integers("model", (header.model,), 1, 0, 2**31)
+    _integers("orientation", (header.orientation,), 1, 1, 8)
+
+
+def _check_values(header: Header) -> None:
+    _integers("psnr", header.psnr, None, 0, 10_000)
+    if len(header.psnr) not in (0, header.layers):
+        raise CorruptHeaderError(f"header: psnr needs one value for each of {header.layers} layers")
+    dtype = ids.SAMPLE_TYPES[header.dtype]
+    if header.value_range is None:
+        if dtype.startswith("float"):
+            raise CorruptHeaderError("header: float samples need a value_range")
+        return
+    values: Any = header.value_range
+    if not isinstance(values, tuple) or len(values) != 2 or not values[0] < values[1]:
+        raise CorruptHeaderError("header: value_range must hold low < high")
+    low, high = _SAMPLE_LIMITS[dtype]
+    if not low <= values[0] < values[1] <= high:
+        raise CorruptHeaderError(f"header: value_range of {dtype} must be within {low:g}..{high:g}; got {values}")

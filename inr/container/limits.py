@@ -1,0 +1,12 @@
+"""Limits on what a file may ask for. They are checked before anything of that size is allocated."""
+
+MAX_HEADER_BYTES = 4096
+MAX_SECTIONS = 65_536
+MAX_AXES = 4
+MAX_AXIS_SAMPLES = 2**24
+MAX_SAMPLES = 2**36
+"""Samples of the stored grid; decoding it in full has a lower limit of its own."""
+MAX_CHANNELS = 64
+MAX_LAYERS = 8
+MAX_TILES = 4096
+MAX_PARAMETERS = 2**24

@@ -1,0 +1,102 @@
+"""Where samples lie: the only place in the project that turns indices into coordinates.
+
+Axis order is array order (row, column for an image). Coordinates lie in [-1, 1]: the longest axis spans the
+whole interval and the others keep the proportions, so a cell is as wide as it is high. A sample sits at the
+centre of its cell by default: sample i of n on [lo, hi] is at lo + (hi - lo)(i + 1/2)/n. Resizing keeps the
+box and changes the number of cells, therefore it never shifts the picture.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from inr.errors import SpecError
+
+Alignment = Literal["center", "corner"]
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Domain:
+    """A regular grid of cells over a box.
+
+    Attributes:
+        shape: number of samples on each axis, in array order; each at least 1.
+        box: (low, high) of each axis in field coordinates.
+        alignment: "center" puts samples at cell centres, "corner" puts the first and the last on the borders.
+        axes: names of the axes.
+    """
+
+    shape: tuple[int, ...]
+    box: tuple[Interval, ...]
+    alignment: Alignment = "center"
+    axes: tuple[str, ...] = ("y", "x")
+
+    def __post_init__(self) -> None:
+        if not self.shape or any(n < 1 for n in self.shape):
+            raise SpecError(f"domain: every axis needs at least 1 sample; got shape {self.shape}")
+        if not len(self.shape) == len(self.box) == len(self.axes):
+            raise SpecError(f"domain: shape {self.shape}, box {self.box} and axes {self.axes} differ in length")
+        for low, high in self.box:
+            if not (math.isfinite(low) and math.isfinite(high) and low < high):
+                raise SpecError(f"domain: every interval needs finite low < high; got {(low, high)}")
+
+    @staticmethod
+    def of_shape(shape: tuple[int, ...], axes: tuple[str, ...] = ("y", "x")) -> "Domain":
+        """The default domain of a grid: centred, longest axis on [-1, 1], cells as wide as high."""
+        longest = max(shape, default=1)
+        return Domain(shape, tuple((-n / longest, n / longest) for n in shape), axes=axes)
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes, which is the number of inputs of a field."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of samples."""
+        return math.prod(self.shape)
+
+    def is_default(self) -> bool:
+        """True if `of_shape(shape)` says it all, so that a file stores the shape alone."""
+        return self == Domain.of_shape(self.shape, self.axes)
+
+    def resized(self, shape: tuple[int, ...]) -> "Domain":
+        """The same box cut into another number of cells."""
+        return replace(self, shape=shape)
+
+    def cropped(self, start: tuple[int, ...], shape: tuple[int, ...]) -> "Domain":
+        """The sub-grid of `shape` cells that begins at index `start`; raises `SpecError` outside the grid."""
+        if self.alignment != "center":
+            raise SpecError("domain: only centre-aligned grids can be cropped")
+        box = []
+        for first, count, n, (low, high), axis in zip(start, shape, self.shape, self.box, self.axes, strict=True):
+            if count < 1 or first < 0 or first + count > n:
+                raise SpecError(f"region: axis {axis} has samples 0..{n - 1}; got {count} from {first}")
+            box.append((low + (high - low) * first / n, low + (high - low) * (first + count) / n))
+        return replace(self, shape=tuple(shape), box=tuple(box))
+
+    def axis_coordinates(self, axis: int) -> npt.NDArray[np.float64]:
+        """Coordinates of the samples along one axis, shape `(shape[axis],)`, increasing."""
+        n, (low, high) = self.shape[axis], self.box[axis]
+        index = np.arange(n, dtype=np.float64)
+        if self.alignment == "corner":
+            return low + (high - low) * (index / (n - 1) if n > 1 else index + 0.5)
+        return low + (high - low) * (index + 0.5) / n
+
+    def coordinates(self, flat_index: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+        """Coordinates of samples given by their flat (C order) index, shape `(n, ndim)`."""
+        index = np.unravel_index(flat_index, self.shape)
+        columns = [self.axis_coordinates(a).astype(np.float32)[i] for a, i in enumerate(index)]
+        return np.stack(columns, axis=-1)
+
+    def row_blocks(self, max_samples: int) -> Iterator["Domain"]:
+        """Split along the first axis into consecutive sub-domains of at most `max_samples` (at least one row)."""
+        rows = max(1, max_samples // (self.size // self.shape[0]))
+        for first in range(0, self.shape[0], rows):
+            count = min(rows, self.shape[0] - first)
+            yield self.cropped((first, *[0] * (self.ndim - 1)), (count, *self.shape[1:]))

@@ -1,0 +1,139 @@
+"""A binary range coder with adaptive probabilities, in integers only (after Martin 1979 and Lempel-Ziv-Markov).
+
+The interval has 32 bits and is renormalised by whole bytes. Probabilities have 16 bits and adapt after each
+decision. They never leave [1/128, 127/128], so a decision costs at least `MIN_COST_BITS`: the number of symbols
+a payload can hold is bounded by its length, and a decoder can refuse a lying count before it starts.
+"""
+
+from typing import final
+
+from inr.errors import CorruptStreamError
+
+PROBABILITY_BITS = 16
+MIN_COST_BITS = 0.0113
+"""-log2(127/128), rounded down: what the most predictable decision costs."""
+
+_ONE = 1 << PROBABILITY_BITS
+_FLOOR = _ONE >> 7
+_CEIL = _ONE - _FLOOR
+_MASK = 0xFFFFFFFF
+_RENORMALISE = 1 << 24
+_MAX_COUNT = 126
+_RATE = tuple(_ONE // (n + 2) for n in range(_MAX_COUNT + 1))
+
+
+@final
+class Bits:
+    """A set of adaptive binary models: the probability of a 1 in each context, and how often it was seen.
+
+    After a decision p moves towards it by (target - p)/(n + 2), with n capped, in 16-bit fixed point with floor
+    rounding: at first a frequency count, later an exponential average over about 128 decisions.
+    """
+
+    __slots__ = ("count", "p")
+
+    def __init__(self, contexts: int) -> None:
+        self.p = [_ONE >> 1] * contexts
+        self.count = [0] * contexts
+
+
+@final
+class RangeEncoder:
+    """Turns decisions into bytes."""
+
+    def __init__(self) -> None:
+        self._low = 0
+        self._range = _MASK
+        self._out = bytearray()
+
+    def encode(self, bits: Bits, context: int, bit: int) -> None:
+        """Code one decision (0 or 1) with the model of a context, and adapt the model."""
+        p = bits.p[context]
+        n = bits.count[context]
+        bound = (self._range >> PROBABILITY_BITS) * p
+        if bit:
+            self._range = bound
+            p += ((_ONE - p) * _RATE[n]) >> PROBABILITY_BITS
+            bits.p[context] = p if p < _CEIL else _CEIL
+        else:
+            self._range -= bound
+            self._low += bound
+            if self._low > _MASK:
+                self._low &= _MASK
+                self._carry()
+            p += (-p * _RATE[n]) >> PROBABILITY_BITS
+            bits.p[context] = p if p > _FLOOR else _FLOOR
+        if n < _MAX_COUNT:
+            bits.count[context] = n + 1
+        while self._range < _RENORMALISE:
+            self._out.append(self._low >> 24)
+            self._low = (self._low << 8) & _MASK
+            self._range <<= 8
+
+    def finish(self) -> bytes:
+        """The shortest bytes that decode to what was coded; the encoder is spent afterwards."""
+        for length in range(5):
+            tail = (1 << (32 - 8 * length)) - 1
+            value = (self._low + tail) & ~tail
+            if value < self._low + self._range:
+                if value > _MASK:
+                    self._carry()
+                self._out += ((value & _MASK) >> (32 - 8 * length)).to_bytes(length, "big") if length else b""
+                break
+        return bytes(self._out)
+
+    def _carry(self) -> None:
+        i = len(self._out) - 1
+        while self._out[i] == 0xFF:
+            self._out[i] = 0
+            i -= 1
+        self._out[i] += 1
+
+
+@final
+class RangeDecoder:
+    """Turns bytes back into decisions; bytes past the end read as zero, at most four of them."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._range = _MASK
+        self._code = int.from_bytes(data[:4].ljust(4, b"\0"), "big")
+        self._position = 4
+
+    def decode(self, bits: Bits, context: int) -> int:
+        """The next decision; raises `CorruptStreamError` if the bytes have run out."""
+        p = bits.p[context]
+        n = bits.count[context]
+        bound = (self._range >> PROBABILITY_BITS) * p
+        if self._code < bound:
+            bit = 1
+            self._range = bound
+            p += ((_ONE - p) * _RATE[n]) >> PROBABILITY_BITS
+            bits.p[context] = p if p < _CEIL else _CEIL
+        else:
+            bit = 0
+            self._range -= bound
+            self._code -= bound
+            p += (-p * _RATE[n]) >> PROBABILITY_BITS
+            bits.p[context] = p if p > _FLOOR else _FLOOR
+        if n < _MAX_COUNT:
+            bits.count[context] = n + 1
+        while self._range < _RENORMALISE:
+            self._code = ((self._code << 8) & _MASK) | self._next_byte()
+            self._range <<= 8
+        return bit
+
+    def finish(self) -> None:
+        """Check that exactly the whole payload was used; raises `CorruptStreamError`."""
+        if not self._position - 4 <= len(self._data) <= self._position:
+            unused = len(self._data) - self._position
+            raise CorruptStreamError(f"entropy-coded payload of {len(self._data)} bytes has {unused} bytes too many")
+
+    def _next_byte(self) -> int:
+        position = self._position
+        self._position = position + 1
+        if position < len(self._data):
+            return self._data[position]
+        if position >= len(self._data) + 4:
+            raise CorruptStreamError(f"entropy-coded payload of {len(self._data)} bytes ends before its symbols do")
+        return 0

@@ -1,0 +1,206 @@
+"""The fit loop: it knows samples, steps and time, and leaves the arithmetic to a backend."""
+
+import hashlib
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from inr.backends.base import AbstractTrainer, Field
+from inr.backends.render import render
+from inr.backends.select import select
+from inr.errors import DivergenceError, FitCancelledError
+from inr.fit import checkpoint as checkpoints
+from inr.fit.checkpoint import Checkpoint, CheckpointPolicy
+from inr.fit.events import CheckpointSaved, Event, Preview, Progress
+from inr.fit.spec import FitSpec
+from inr.fitted import CurvePoint, FitReport, FittedField
+from inr.metrics.quality import psnr, reported
+from inr.rng import derive_seed, generator
+from inr.samplers.base import FlatIndex
+from inr.signals.signal import Samples, Signal, denormalise
+
+POINTS = 40
+"""Points of the curve over a budget in steps."""
+SUBSET = 32_768
+"""Samples that a point of the curve looks at."""
+PREVIEW_SIDE = 128
+PREVIEW_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """What a caller wants of a running fit.
+
+    Attributes:
+        on_event: called with every event, in the fit's thread.
+        cancelled: asked after every step; True ends the fit with `FitCancelledError`.
+        checkpoint: where to save the state, or None.
+        previews: True to send `Preview` events.
+    """
+
+    on_event: Callable[[Event], None] | None = None
+    cancelled: Callable[[], bool] | None = None
+    checkpoint: CheckpointPolicy | None = None
+    previews: bool = False
+
+
+def fit(signal: Signal, spec: FitSpec, hooks: Hooks | None = None) -> FittedField:
+    """Fit a field to a signal.
+
+    Args:
+        signal: what to fit.
+        spec: all settings.
+        hooks: events, cancellation, checkpoints.
+
+    Returns:
+        The parameters after the last step and the report.
+
+    Raises:
+        SpecError: settings that contradict each other or the signal.
+        BackendUnavailableError: the backend cannot run here, or not this model.
+        DivergenceError: the loss became infinite or not a number.
+        FitCancelledError: `hooks.cancelled` said so; a checkpoint was written if wanted.
+        CheckpointError: the checkpoint to resume from belongs to another fit.
+    """
+    return _Run(signal, spec, hooks or Hooks()).run()
+
+
+class _Run:
+    """One fit: its state between steps."""
+
+    def __init__(self, signal: Signal, spec: FitSpec, hooks: Hooks) -> None:
+        self._signal, self._spec, self._hooks = signal, spec, hooks
+        network = spec.model.build(signal.domain.ndim, signal.channels)
+        spec.init.apply(spec.model, network, torch.Generator().manual_seed(derive_seed(spec.seed, "init")))
+        self._backend = select(spec.backend, network, spec.device)
+        self._trainer: AbstractTrainer = self._backend.trainer(network, spec.loss, spec.optimiser, spec.device)
+        self._sampler = spec.sampler.start(signal.domain.size, derive_seed(spec.seed, "sampler"))
+        self._subset = _subset(signal.domain.size, spec.seed)
+        self._digest = _digest(signal) if hooks.checkpoint else ""
+        self._step = 0
+        self._curve: list[CurvePoint] = []
+        self._losses: list[float] = []
+        elapsed = self._resume()
+        self._began = time.perf_counter() - elapsed
+        self._saved = self._previewed = time.perf_counter()
+
+    def run(self) -> FittedField:
+        budget = self._spec.budget
+        every = max(1, (budget.steps or 1000) // POINTS)
+        while budget.progress(self._step, self._seconds()) < 1:
+            self._train()
+            if self._step % every == 0 and self._observe() and self._target_reached():
+                break
+            self._save_if_due()
+            if self._hooks.cancelled is not None and self._hooks.cancelled():
+                self._save()
+                raise FitCancelledError(f"fit cancelled after {self._step} steps")
+        if not self._curve or self._curve[-1].step != self._step:
+            self._observe()
+        self._save()
+        report = FitReport(self._step, self._seconds(), self._backend.kind, self._spec.seed, tuple(self._curve))
+        signal = self._signal
+        return FittedField(
+            self._spec.model, self._trainer.tensors(), signal.channels, signal.domain, signal.meta, report
+        )
+
+    def _train(self) -> None:
+        index = self._sampler.select(self._step)
+        progress = self._spec.budget.progress(self._step, self._seconds() if self._spec.budget.seconds else 0.0)
+        rate = self._spec.learning_rate * self._spec.schedule.factor(progress)
+        loss = self._trainer.step(self._signal.domain.coordinates(index), self._signal.targets(index), rate)
+        self._step += 1
+        if not math.isfinite(loss):
+            raise DivergenceError(
+                f"fit diverged at step {self._step}: the loss is {loss}; "
+                f"use a learning rate below {self._spec.learning_rate:g}"
+            )
+        self._losses.append(loss)
+
+    def _observe(self) -> bool:
+        """Add a point to the curve and tell about it."""
+        field = self._trainer.field()
+        loss = float(np.mean(self._losses)) if self._losses else math.inf
+        self._losses.clear()
+        point = CurvePoint(self._step, self._seconds(), loss, reported(_subset_psnr(field, self._signal, self._subset)))
+        self._curve.append(point)
+        if self._hooks.on_event is not None:
+            share = self._spec.budget.progress(self._step, point.seconds)
+            self._hooks.on_event(Progress(point, share, point.seconds * (1 / max(share, 1e-9) - 1)))
+            if self._hooks.previews and (len(self._curve) == 1 or self._due(self._previewed, PREVIEW_SECONDS)):
+                self._previewed = time.perf_counter()
+                self._hooks.on_event(Preview(self._step, _preview(field, self._signal)))
+        return True
+
+    def _target_reached(self) -> bool:
+        """The subset says yes, and so does the whole signal."""
+        target = self._spec.budget.psnr
+        if target is None or self._curve[-1].psnr < target:
+            return False
+        signal = self._signal
+        samples = render(self._trainer.field(), signal.domain, signal.meta, signal.channels)
+        return psnr(signal.samples, samples, signal.meta.peak) >= target
+
+    def _resume(self) -> float:
+        """Go on from a checkpoint if there is one; returns the seconds it took to get there."""
+        policy = self._hooks.checkpoint
+        if policy is None or not policy.resume or not policy.path.exists():
+            return 0.0
+        saved = checkpoints.load(policy.path)
+        checkpoints.check_belongs(saved, self._spec, self._digest, policy.path)
+        self._trainer.restore(saved.state["trainer"])
+        self._step = saved.step
+        self._curve = list(saved.curve)
+        self._losses = list(saved.state["losses"])
+        return saved.seconds
+
+    def _save_if_due(self) -> None:
+        policy = self._hooks.checkpoint
+        if policy is not None and self._due(self._saved, policy.every_seconds):
+            self._save()
+
+    def _save(self) -> None:
+        policy = self._hooks.checkpoint
+        if policy is None:
+            return
+        state = {"trainer": self._trainer.state(), "losses": list(self._losses)}
+        saved = Checkpoint(self._spec, self._digest, self._step, self._seconds(), tuple(self._curve), state)
+        checkpoints.save(saved, policy.path)
+        self._saved = time.perf_counter()
+        if self._hooks.on_event is not None:
+            self._hooks.on_event(CheckpointSaved(self._step, str(policy.path)))
+
+    def _seconds(self) -> float:
+        return time.perf_counter() - self._began
+
+    @staticmethod
+    def _due(last: float, every_seconds: float) -> bool:
+        return time.perf_counter() - last >= every_seconds
+
+
+def _subset(n_samples: int, seed: int) -> FlatIndex:
+    """A fixed random subset of the samples for the curve."""
+    if n_samples <= SUBSET:
+        return np.arange(n_samples, dtype=np.int64)
+    return np.sort(generator(seed, "curve").integers(0, n_samples, SUBSET))
+
+
+def _subset_psnr(field: Field, signal: Signal, index: FlatIndex) -> float:
+    values = field(signal.domain.coordinates(index))
+    reference = signal.samples.reshape(-1, signal.channels)[index]
+    return psnr(reference[None], denormalise(values, signal.meta)[None], signal.meta.peak)
+
+
+def _preview(field: Field, signal: Signal) -> Samples:
+    shrink = max(1, math.ceil(max(signal.domain.shape) / PREVIEW_SIDE))
+    domain = signal.domain.resized(tuple(max(1, n // shrink) for n in signal.domain.shape))
+    return render(field, domain, signal.meta, signal.channels)
+
+
+def _digest(signal: Signal) -> str:
+    """SHA-256 of the samples, to tell whose checkpoint this is."""
+    return hashlib.sha256(np.ascontiguousarray(signal.samples).tobytes()).hexdigest()

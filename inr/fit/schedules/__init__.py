@@ -1,0 +1,1 @@
+"""How the learning rate changes in the course of a fit."""

@@ -1,0 +1,63 @@
+"""Everything that determines a fit."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from inr.errors import SpecError
+from inr.fit.schedules.base import SCHEDULES, ScheduleSpec
+from inr.fit.schedules.cosine import CosineSchedule
+from inr.inits.base import INITS, InitSpec
+from inr.inits.default import DefaultInit
+from inr.losses.base import LOSSES, LossSpec
+from inr.losses.mse import MeanSquaredError
+from inr.models.base import MODELS, ModelSpec
+from inr.optimisers.adam import Adam
+from inr.optimisers.base import OPTIMISERS, OptimiserSpec
+from inr.samplers.base import SAMPLERS, SamplerSpec
+from inr.samplers.uniform import UniformSampler
+from inr.spec import Spec
+
+Device = Literal["auto", "cpu", "cuda"]
+
+
+class Budget(Spec):
+    """When to stop: at the first limit reached. At least steps or seconds must be given."""
+
+    steps: Annotated[int, Field(ge=1, le=10**8)] | None = None
+    seconds: Annotated[float, Field(gt=0, le=10**7)] | None = None
+    """Wall time of the training loop. A fit limited by time is not reproducible."""
+    psnr: Annotated[float, Field(gt=0, le=100)] | None = None
+    """Stop early at this PSNR (dB) over all samples."""
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Self:
+        if self.steps is None and self.seconds is None:
+            raise SpecError("budget: give steps or seconds (psnr alone might never be reached)")
+        return self
+
+    def progress(self, step: int, seconds: float) -> float:
+        """Share of the budget that is used, 0 to 1."""
+        by_steps = step / self.steps if self.steps else 0.0
+        by_time = seconds / self.seconds if self.seconds else 0.0
+        return min(1.0, max(by_steps, by_time))
+
+
+class FitSpec(Spec):
+    """All settings of a fit. With a budget in steps, the same settings give the same bits on the same machine."""
+
+    model: Annotated[ModelSpec, *MODELS.field()]
+    init: Annotated[InitSpec, *INITS.field()] = DefaultInit()
+    sampler: Annotated[SamplerSpec, *SAMPLERS.field()] = UniformSampler()
+    loss: Annotated[LossSpec, *LOSSES.field()] = MeanSquaredError()
+    optimiser: Annotated[OptimiserSpec, *OPTIMISERS.field()] = Adam()
+    schedule: Annotated[ScheduleSpec, *SCHEDULES.field()] = CosineSchedule()
+    budget: Budget = Budget(steps=2000)
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    backend: str = "auto"
+    device: Device = "auto"
+
+    @property
+    def learning_rate(self) -> float:
+        """Peak learning rate: the optimiser's, or else the model's."""
+        return self.optimiser.learning_rate or self.model.learning_rate

@@ -1,0 +1,1 @@
+"""Initialisation strategies that apply across models."""

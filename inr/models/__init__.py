@@ -1,0 +1,1 @@
+"""The model zoo: one file an architecture, all made of the layers of `layers.py`."""

@@ -1,0 +1,104 @@
+"""What a model is: a spec that arranges layers, and the layout of the tensors it stores."""
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Self
+
+from inr.domain import Domain
+from inr.registry import Registry
+from inr.spec import Spec
+
+if TYPE_CHECKING:  # a model's settings are read without torch
+    import torch
+
+    from inr.models.network import Network
+
+
+@dataclass(frozen=True)
+class TensorLayout:
+    """How one stored tensor is quantised and coded.
+
+    Attributes:
+        name: key of the tensor in `FittedField.tensors`.
+        shape: its shape.
+        groups: lengths of the runs of rows (first axis) that share one quantiser step; they sum to `shape[0]`.
+        bias: True for an additive vector, which gets finer steps than a matrix.
+        separate_models: True if every group has its own entropy model (long groups with different statistics).
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    groups: tuple[int, ...]
+    bias: bool = False
+    separate_models: bool = False
+
+
+class ModelSpec(Spec):
+    """Settings of a model. A concrete class adds ``kind``, ``wire_id`` and the class attributes below."""
+
+    kind: str = ""
+    wire_id: ClassVar[int]
+    paper: ClassVar[str]
+    """Author, year, title of the source."""
+    learning_rate: ClassVar[float]
+    """Adam's learning rate that suits mini-batches of 16,384 samples."""
+    bpp: ClassVar[float]
+    """Bits per pixel that suit a photo, for when no size is asked for."""
+    weight_bits: ClassVar[float]
+    """Bits of a matrix entry that cost little quality after quantisation."""
+    EXAMPLES: ClassVar[tuple["ModelSpec", ...]] = ()
+    """Small settings that the conformance suite runs, beside the defaults."""
+
+    @abstractmethod
+    def build(self, d_in: int, d_out: int) -> "Network":
+        """The network, on torch's current device, parameters not yet set; raises `SpecError` for a bad `d_in`."""
+
+    @abstractmethod
+    def initialise(self, network: "Network", generator: "torch.Generator") -> None:
+        """Set the parameters in place as the model's paper does."""
+
+    @abstractmethod
+    def sized(self, parameters: int, d_in: int, d_out: int) -> Self:
+        """The same model with about, and at most, this many parameters (the smallest one if even that is larger)."""
+
+    def fitted_to(self, domain: Domain) -> Self:
+        """Fill in what the model wants to know of the grid before it is built; most models want nothing."""
+        del domain
+        return self
+
+    def layout(self, d_in: int, d_out: int) -> tuple[TensorLayout, ...]:
+        """Names, shapes and quantiser groups of all stored tensors, in file order; allocates no tensor memory."""
+        import torch
+
+        with torch.device("meta"):
+            return self.build(d_in, d_out).layout()
+
+    def parameters(self, d_in: int, d_out: int) -> int:
+        """Number of stored reals (a complex entry counts as two)."""
+        total = 0
+        for tensor in self.layout(d_in, d_out):
+            count = 1
+            for n in tensor.shape:
+                count *= n
+            total += count
+        return total
+
+
+MODELS: Registry[ModelSpec] = Registry("model", "inr.models")
+
+
+def largest_fitting(low: int, high: int, parameters: int, count: "CountParameters") -> int:
+    """The largest integer in [low, high] whose `count` is at most `parameters`, or `low`; `count` must grow."""
+    while low < high:
+        middle = (low + high + 1) // 2
+        if count(middle) <= parameters:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    CountParameters = Callable[[int], int]

@@ -1,0 +1,1 @@
+"""From float tensors to integers and back: the determinism border."""

@@ -1,0 +1,135 @@
+"""Symbols to payloads and back: one range-coded stream a quality layer, or plain floats."""
+
+import numpy as np
+
+from inr.entropy.integers import IntegerModel, RefinementModel
+from inr.entropy.rangecoder import MIN_COST_BITS, RangeDecoder, RangeEncoder
+from inr.errors import CorruptStreamError
+from inr.models.base import TensorLayout
+from inr.quantize.uniform import MAX_STEP_CODE, MIN_STEP_CODE, Coding, QuantizedField, QuantizedTensor, Symbols
+
+Layouts = tuple[TensorLayout, ...]
+
+
+def encode(field: QuantizedField) -> tuple[bytes, ...]:
+    """The payloads of a complete field, coarse to fine."""
+    if field.coding != "uniform":
+        return (b"".join(t.symbols.astype(_float_bits(field.coding)).tobytes() for t in field.tensors),)
+    refinements = (_encode_refinement(field.tensors, missing) for missing in range(field.layers - 2, -1, -1))
+    return (_encode_base(field.tensors, field.layers - 1), *refinements)
+
+
+def decode(payloads: tuple[bytes, ...], layouts: Layouts, coding: Coding) -> tuple[QuantizedTensor, ...]:
+    """The symbols that the first payloads of a file stand for; raises `CorruptStreamError`."""
+    if coding != "uniform":
+        return _decode_floats(payloads[0], layouts, coding)
+    for payload in payloads:
+        _check_length(payload, layouts)
+    tensors = _decode_base(payloads[0], layouts)
+    for payload in payloads[1:]:
+        tensors = _decode_refinement(payload, tensors)
+    return tensors
+
+
+def _float_bits(coding: Coding) -> str:
+    return "<u2" if coding == "float16" else "<u4"
+
+
+def _entries(layout: TensorLayout) -> int:
+    return int(np.prod(layout.shape, dtype=np.int64))
+
+
+def _check_length(payload: bytes, layouts: Layouts) -> None:
+    """Every symbol takes at least one decision, so a short payload cannot hold many: refuse before working."""
+    symbols = sum(_entries(layout) for layout in layouts)
+    if symbols * MIN_COST_BITS > 8 * (len(payload) + 4):
+        raise CorruptStreamError(f"a payload of {len(payload)} bytes cannot hold {symbols} symbols")
+
+
+def _spans(layout: TensorLayout) -> list[tuple[int, int]]:
+    """Runs of the flattened symbols that share an entropy model."""
+    width = _entries(layout) // layout.shape[0]
+    if not layout.separate_models:
+        return [(0, layout.shape[0] * width)]
+    ends = np.cumsum(layout.groups) * width
+    return list(zip([0, *ends[:-1].tolist()], ends.tolist(), strict=True))
+
+
+def _encode_base(tensors: tuple[QuantizedTensor, ...], missing: int) -> bytes:
+    encoder = RangeEncoder()
+    for tensor in tensors:
+        steps, previous = IntegerModel(), 0
+        for code in tensor.step_codes.tolist():
+            steps.encode(encoder, code - previous)
+            previous = code
+        values = _coarse(tensor.symbols, missing)
+        for start, end in _spans(tensor.layout):
+            model = IntegerModel()
+            for value in values[start:end]:
+                model.encode(encoder, value)
+    return encoder.finish()
+
+
+def _encode_refinement(tensors: tuple[QuantizedTensor, ...], missing: int) -> bytes:
+    encoder = RangeEncoder()
+    for tensor in tensors:
+        coarse, fine = _coarse(tensor.symbols, missing + 1), _coarse(tensor.symbols, missing)
+        for start, end in _spans(tensor.layout):
+            model = RefinementModel()
+            for before, value in zip(coarse[start:end], fine[start:end], strict=True):
+                model.encode(encoder, before, value)
+    return encoder.finish()
+
+
+def _coarse(symbols: Symbols, missing: int) -> list[int]:
+    flat = symbols.reshape(-1)
+    coarse: list[int] = (np.sign(flat) * (np.abs(flat) >> missing)).tolist()
+    return coarse
+
+
+def _decode_base(payload: bytes, layouts: Layouts) -> tuple[QuantizedTensor, ...]:
+    decoder = RangeDecoder(payload)
+    tensors = []
+    for layout in layouts:
+        steps, codes, code = IntegerModel(), [], 0
+        for _ in layout.groups:
+            code += steps.decode(decoder)
+            if not MIN_STEP_CODE <= code <= MAX_STEP_CODE:
+                raise CorruptStreamError(f"step code {code} is not within {MIN_STEP_CODE}..{MAX_STEP_CODE}")
+            codes.append(code)
+        flat = np.empty(_entries(layout), dtype=np.int64)
+        for start, end in _spans(layout):
+            model = IntegerModel()
+            flat[start:end] = [model.decode(decoder) for _ in range(end - start)]
+        tensors.append(QuantizedTensor(layout, flat.reshape(layout.shape), np.array(codes, dtype=np.int64)))
+    decoder.finish()
+    return tuple(tensors)
+
+
+def _decode_refinement(payload: bytes, tensors: tuple[QuantizedTensor, ...]) -> tuple[QuantizedTensor, ...]:
+    decoder = RangeDecoder(payload)
+    refined = []
+    for tensor in tensors:
+        flat = tensor.symbols.reshape(-1).copy()
+        for start, end in _spans(tensor.layout):
+            model = RefinementModel()
+            flat[start:end] = [model.decode(decoder, coarse) for coarse in flat[start:end].tolist()]
+        refined.append(QuantizedTensor(tensor.layout, flat.reshape(tensor.layout.shape), tensor.step_codes))
+    decoder.finish()
+    return tuple(refined)
+
+
+def _decode_floats(payload: bytes, layouts: Layouts, coding: Coding) -> tuple[QuantizedTensor, ...]:
+    kind = np.dtype(_float_bits(coding))
+    entries = sum(_entries(layout) for layout in layouts)
+    if len(payload) != entries * kind.itemsize:
+        raise CorruptStreamError(f"{entries} {coding} values need {entries * kind.itemsize} bytes; got {len(payload)}")
+    values = np.frombuffer(payload, dtype=kind)
+    if not np.isfinite(values.view(coding)).all():
+        raise CorruptStreamError(f"a stored {coding} value is not finite")
+    tensors, position = [], 0
+    for layout in layouts:
+        symbols = values[position : position + _entries(layout)].astype(np.int64).reshape(layout.shape)
+        tensors.append(QuantizedTensor(layout, symbols, np.zeros(0, dtype=np.int64)))
+        position += _entries(layout)
+    return tuple(tensors)

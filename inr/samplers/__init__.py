@@ -1,0 +1,1 @@
+"""Which samples a training step looks at."""

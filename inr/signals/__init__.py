@@ -1,0 +1,1 @@
+"""Reading and writing signals: one file a kind or a file format."""

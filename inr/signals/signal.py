@@ -1,0 +1,70 @@
+"""A signal: samples on a grid, where they lie, and what they mean."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from inr.domain import Domain
+from inr.errors import SignalError
+from inr.meta import INTEGER_MAX, SignalMeta
+
+Samples = npt.NDArray[np.uint8] | npt.NDArray[np.uint16] | npt.NDArray[np.float16] | npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Signal:
+    """Samples in their original type, channel-last.
+
+    They are kept as they came (a photo takes 3 bytes a pixel, not 12) and normalised a mini-batch at a time.
+
+    Attributes:
+        samples: `(*domain.shape, channels)` of dtype `meta.dtype`; finite.
+        domain: where they lie.
+        meta: what they mean.
+    """
+
+    samples: Samples
+    domain: Domain
+    meta: SignalMeta
+
+    def __post_init__(self) -> None:
+        if self.samples.shape[:-1] != self.domain.shape or self.samples.shape[-1] < 1:
+            raise SignalError(
+                f"samples of shape {self.samples.shape} do not fit the domain {self.domain.shape} + channels"
+            )
+        if self.samples.dtype != np.dtype(self.meta.dtype):
+            raise SignalError(f"samples are {self.samples.dtype}, the meta data say {self.meta.dtype}")
+
+    @property
+    def channels(self) -> int:
+        """Number of values a sample has."""
+        return int(self.samples.shape[-1])
+
+    def targets(self, flat_index: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+        """Normalised values in [-1, 1] of samples given by flat index, shape `(n, channels)`."""
+        chosen = self.samples.reshape(-1, self.channels)[flat_index]
+        return normalise(chosen, self.meta)
+
+
+def normalise(samples: Samples, meta: SignalMeta) -> npt.NDArray[np.float32]:
+    """Map sample values to a field's [-1, 1]."""
+    low, high = meta.value_range
+    return (samples.astype(np.float32) - np.float32(low)) * np.float32(2 / (high - low)) - np.float32(1)
+
+
+def denormalise(values: npt.NDArray[np.float32], meta: SignalMeta) -> Samples:
+    """Map a field's output to samples of the original type: clamped to the value range, integers rounded.
+
+    What is not a number (the output of damaged weights) becomes the lowest value.
+    """
+    low, high = meta.value_range
+    unit = np.clip(np.nan_to_num(values, nan=-1.0), np.float32(-1), np.float32(1))
+    if meta.dtype != "uint8":  # 24 bits are too few for the sums below
+        unit = unit.astype(np.float64)
+    samples: npt.NDArray[Any] = (unit + 1) * ((high - low) / 2) + low
+    if meta.dtype in INTEGER_MAX:
+        np.rint(samples, out=samples)
+    native: Samples = samples.astype(meta.dtype)
+    return native

@@ -1,0 +1,157 @@
+"""What the command line shows: progress while it works, results as text or as one JSON object."""
+
+import contextlib
+import dataclasses
+import json
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from inr.codec.encode import CompressReport
+    from inr.codec.info import FileInfo
+    from inr.fit.events import Event
+    from inr.fit.loop import Hooks
+    from inr.fitted import CurvePoint
+
+PLAIN_LINES = 10
+"""Lines of progress where no terminal is attached."""
+
+
+def say(text: str) -> None:
+    """A line on standard output."""
+    sys.stdout.write(text + "\n")
+
+
+def warn(text: str) -> None:
+    """A line on standard error, as one line whatever it holds."""
+    sys.stderr.write(f"inr: {' '.join(text.split())}\n")
+
+
+def say_json(value: Any) -> None:
+    """Anything made of dataclasses as JSON on one line; settings of a model become an object."""
+    say(json.dumps(value, default=_plain, allow_nan=False))
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+    if isinstance(value, Path):
+        return str(value)
+    return value.model_dump(mode="json")
+
+
+@contextlib.contextmanager
+def following(quiet: bool, checkpoint: Path | None) -> Iterator["Hooks"]:
+    """Hooks for a fit that show its progress, and let ctrl-C save the checkpoint first."""
+    from inr.fit.checkpoint import CheckpointPolicy
+    from inr.fit.loop import Hooks
+
+    policy = None if checkpoint is None else CheckpointPolicy(checkpoint)
+    with contextlib.ExitStack() as stack:
+        show = None if quiet else stack.enter_context(_bar() if sys.stderr.isatty() else _lines())
+        cancelled = None if checkpoint is None else stack.enter_context(_interruptible())
+        yield Hooks(on_event=show, cancelled=cancelled, checkpoint=policy)
+
+
+@contextlib.contextmanager
+def _bar() -> Iterator[Callable[["Event"], None]]:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from inr.fit.events import Progress as ProgressEvent
+
+    columns = (
+        TextColumn("fitting"),
+        BarColumn(),
+        TextColumn("step {task.fields[step]}  {task.fields[psnr]:.2f} dB"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("fit", total=1.0, step=0, psnr=0.0)
+
+        def show(event: "Event") -> None:
+            if isinstance(event, ProgressEvent):
+                progress.update(task, completed=event.share, step=event.point.step, psnr=event.point.psnr)
+
+        yield show
+
+
+@contextlib.contextmanager
+def _lines() -> Iterator[Callable[["Event"], None]]:
+    from inr.fit.events import Progress as ProgressEvent
+
+    shown = 0.0
+
+    def show(event: "Event") -> None:
+        nonlocal shown
+        if isinstance(event, ProgressEvent) and (event.share >= shown + 1 / PLAIN_LINES or event.share < shown):
+            shown = event.share
+            left = f"{event.seconds_left:.0f} s left"
+            sys.stderr.write(f"fit: {event.share:4.0%}  step {event.point.step}  {event.point.psnr:.2f} dB  {left}\n")
+
+    yield show
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[Callable[[], bool]]:
+    """Turn the first ctrl-C into a request to stop; the second one interrupts."""
+    stop = False
+    previous = signal.getsignal(signal.SIGINT)
+
+    def handler(number: int, frame: FrameType | None) -> None:
+        nonlocal stop
+        del number, frame
+        stop = True
+        signal.signal(signal.SIGINT, previous)
+
+    signal.signal(signal.SIGINT, handler)
+    try:
+        yield lambda: stop
+    finally:
+        signal.signal(signal.SIGINT, previous)
+
+
+def say_report(report: "CompressReport", output: str, as_json: bool) -> None:
+    """What `compress` measured; nothing beside the file itself where that goes to standard output."""
+    if as_json:
+        fields = {f.name: getattr(report, f.name) for f in dataclasses.fields(report) if f.name != "curve"}
+        say_json({"output": output, **fields})
+    elif output != "-":
+        say(
+            f"{output}: {report.bytes} bytes, {report.bpp:.3f} bpp, {report.psnr:.2f} dB, SSIM {report.ssim:.4f}, "
+            f"{report.model} of {report.parameters} parameters, {report.steps} steps, {report.seconds_total:.1f} s"
+        )
+        if len(report.layer_psnr) > 1:
+            say("layers: " + ", ".join(f"{psnr:.2f} dB" for psnr in report.layer_psnr))
+
+
+def say_info(path: str, info: "FileInfo") -> None:
+    """What `info` found."""
+    size = "x".join(str(n) for n in reversed(info.shape))
+    settings = "".join(f" {name}={value:g}" for name, value in info.settings.items())
+    say(f"{path}: inr {info.version}, {info.kind} {size}x{info.channels} {info.dtype}, {info.colour_space}")
+    say(f"model:  {info.model}{settings}, weights stored as {info.coding}")
+    say(f"size:   {info.bytes} bytes, {info.bpp:.3f} bpp")
+    if info.icc_profile:
+        say(f"colour: profile of {info.icc_profile} bytes")
+    if info.orientation != 1:
+        say(f"EXIF orientation of the original: {info.orientation} (applied)")
+    for layer in info.layers:
+        quality = "PSNR not recorded" if layer.psnr is None else f"{layer.psnr:.2f} dB"
+        say(f"layer {layer.layer} of {info.layers_total}: first {layer.bytes} bytes, {quality}")
+
+
+def write_curve(path: Path, curve: "tuple[CurvePoint, ...]") -> None:
+    """The curve of a fit as CSV or JSON, by the suffix of `path`."""
+    from inr.files import write_bytes
+
+    rows = [dataclasses.asdict(point) for point in curve]
+    if path.suffix == ".json":
+        text = json.dumps(rows, indent=1)
+    else:
+        text = "\n".join(["step,seconds,loss,psnr", *(",".join(str(v) for v in row.values()) for row in rows)])
+    write_bytes(path, (text + "\n").encode())

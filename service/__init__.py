@@ -1,0 +1,1 @@
+"""The gRPC service that runs fits as jobs. It imports `inr`; `inr` never imports it."""
