@@ -8,6 +8,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from inr.errors import SpecError
 
 
+_SHOWN = 80
+
+
 @dataclass(frozen=True)
 class Wire:
     """Marks a field that a ``.inr`` header stores, under this number. Numbers are never reused."""
@@ -24,7 +27,7 @@ class Spec(BaseModel):
         try:
             super().__init__(**data)
         except ValidationError as error:
-            raise SpecError(explain(type(self).__name__, error)) from None
+            raise SpecError(explain(type(self), error)) from None
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
@@ -32,7 +35,7 @@ class Spec(BaseModel):
         try:
             return cls.model_validate_json(text)
         except ValidationError as error:
-            raise SpecError(explain(cls.__name__, error)) from None
+            raise SpecError(explain(cls, error)) from None
 
     def to_json(self) -> str:
         """All fields as one line of JSON."""
@@ -68,12 +71,15 @@ def to_wire(spec: Spec) -> dict[int, Any]:
     }
 
 
-def explain(name: str, error: ValidationError) -> str:
-    """The first problem of a validation error in one line: field, what is allowed, value seen."""
+def explain(cls: type[Spec], error: ValidationError) -> str:
+    """The first problem of a validation error in one line: component and field, what is allowed, value seen."""
     problem = error.errors(include_url=False)[0]
-    where = ".".join(str(part) for part in problem["loc"]) or name
     message = problem["msg"].removeprefix("Value error, ")
-    if problem["type"] == "value_error" and not problem["loc"]:
+    where = ".".join(str(part) for part in problem["loc"])
+    if not where:
         return message
+    kind = cls.model_fields.get("kind")
+    owner = f"{kind.default}: " if kind is not None else ""
     seen = repr(problem["input"])
-    return f"{name}: {where}: {message[:1].lower()}{message[1:]}; got {seen[:77] + '...' if len(seen) > 80 else seen}"
+    shown = seen if len(seen) <= _SHOWN else seen[: _SHOWN - 3] + "..."
+    return f"{owner}{where}: {message[:1].lower()}{message[1:]}; got {shown}"

@@ -129,8 +129,21 @@ def say_report(report: "CompressReport", output: str, as_json: bool) -> None:
             say("layers: " + ", ".join(f"{psnr:.2f} dB" for psnr in report.layer_psnr))
 
 
-def say_info(path: str, info: "FileInfo") -> None:
-    """What `info` found."""
+def say_file(source: str, as_json: bool) -> None:
+    """Describe a ``.inr`` file (``-``: standard input); raises a `FormatError` or `FileAccessError`."""
+    from inr.codec.info import describe
+    from inr.container.file import parse
+    from inr.files import read_bytes
+
+    data = read_bytes(source)
+    description = describe(parse(data), len(data))
+    if as_json:
+        say_json(description)
+    else:
+        _say_info(source, description)
+
+
+def _say_info(path: str, info: "FileInfo") -> None:
     size = "x".join(str(n) for n in reversed(info.shape))
     settings = "".join(f" {name}={value:g}" for name, value in info.settings.items())
     say(f"{path}: inr {info.version}, {info.kind} {size}x{info.channels} {info.dtype}, {info.colour_space}")

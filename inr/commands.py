@@ -1,0 +1,283 @@
+"""The sub-commands: argument parsing only; each calls one public function.
+
+Imports happen inside the commands, so that `inr --help` starts without torch.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from inr.errors import SpecError
+from inr.terminal import following, say, say_file, say_json, say_report, warn, write_curve
+
+app = typer.Typer(
+    help="A neural field compressor: pictures to small .inr files and back at any size.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
+Model = Annotated[str | None, typer.Option(help="Kind of model, see `inr models`.")]
+Set = Annotated[list[str] | None, typer.Option("--set", help="A setting of the model: name=value; may be repeated.")]
+PresetName = Annotated[str, typer.Option("--preset", help="See `inr presets`.")]
+Steps = Annotated[int | None, typer.Option(help="Gradient steps.")]
+Seconds = Annotated[float | None, typer.Option(help="Wall time of the fit.")]
+Seed = Annotated[int, typer.Option(help="Seed of all randomness.")]
+Rate = Annotated[float | None, typer.Option("--lr", help="Peak learning rate; default: the model's.")]
+Batch = Annotated[int, typer.Option(help="Samples of a step.")]
+BackendName = Annotated[str, typer.Option("--backend", help="auto, or see `inr backends`.")]
+Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+Resume = Annotated[Path | None, typer.Option("--checkpoint", help="Save the fit here, and go on from it.")]
+
+
+@app.command()
+def compress(
+    source: Annotated[str, typer.Argument(metavar="IN", help="Image file, or - for standard input.")],
+    output: Annotated[str, typer.Argument(metavar="OUT.inr", help="File to write, or - for standard output.")],
+    model: Model = None,
+    preset: PresetName = "default",
+    bpp: Annotated[float | None, typer.Option(help="Target: bits per pixel of the file.")] = None,
+    psnr: Annotated[float | None, typer.Option(help="Target: PSNR of the decoded file in dB.")] = None,
+    size: Annotated[int | None, typer.Option(help="Target: bytes of the file, at most.")] = None,
+    quality: Annotated[int | None, typer.Option(help="Target: 1 to 100.")] = None,
+    bits: Annotated[float | None, typer.Option(help="Bits a weight: 1 to 12; 16 or 32 store floats.")] = None,
+    layers: Annotated[int, typer.Option(help="Quality layers, 1 to 8.")] = 1,
+    settings: Set = None,
+    steps: Steps = None,
+    seconds: Seconds = None,
+    lr: Rate = None,
+    batch: Batch = 16_384,
+    seed: Seed = 0,
+    backend: BackendName = "auto",
+    device: Device = "auto",
+    checkpoint: Resume = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Fit a picture and write it as a .inr file."""
+    if output == "-" and as_json:
+        raise SpecError("--json and the output - both want standard output; give a file name")
+    from inr.codec import api
+
+    with following(quiet, checkpoint) as hooks:
+        result = api.compress(
+            source,
+            output,
+            hooks,
+            model=model,
+            preset=preset,
+            bpp=bpp,
+            psnr=psnr,
+            size=size,
+            quality=quality,
+            bits=bits,
+            layers=layers,
+            settings=_settings(settings),
+            steps=steps,
+            seconds=seconds,
+            learning_rate=lr,
+            batch=batch,
+            seed=seed,
+            backend=backend,
+            device=device,
+        )
+    say_report(result.report, output, as_json)
+
+
+@app.command()
+def decompress(
+    source: Annotated[str, typer.Argument(metavar="IN.inr", help=".inr file, or - for standard input.")],
+    output: Annotated[str, typer.Argument(metavar="OUT", help="Image file; - writes PNG to standard output.")],
+    scale: Annotated[float | None, typer.Option(help="Factor of both sides.")] = None,
+    size: Annotated[str | None, typer.Option(help="WIDTHxHEIGHT instead of a scale.")] = None,
+    region: Annotated[str | None, typer.Option(help="X,Y,WIDTH,HEIGHT in pixels of the original.")] = None,
+    layers: Annotated[int | None, typer.Option(help="Use only the first quality layers.")] = None,
+    max_bytes: Annotated[int | None, typer.Option(help="Use only the first bytes of the file.")] = None,
+    partial: Annotated[bool, typer.Option("--partial", help="Decode what is intact of a damaged file.")] = False,
+    backend: BackendName = "auto",
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Decode a .inr file into an image file of any size."""
+    if output == "-" and as_json:
+        raise SpecError("--json and the output - both want standard output; give a file name")
+    width_height, window = None, None
+    if size is not None:
+        width, height = _integers("size", size, "x", ("WIDTH", "HEIGHT"))
+        width_height = (width, height)
+    if region is not None:
+        x, y, width, height = _integers("region", region, ",", ("X", "Y", "WIDTH", "HEIGHT"))
+        window = (x, y, width, height)
+    from inr.codec import api
+
+    result = api.decompress(
+        source,
+        output,
+        scale=scale,
+        size=width_height,
+        region=window,
+        layers=layers,
+        max_bytes=max_bytes,
+        partial=partial,
+        backend=backend,
+        device=device,
+    )
+    if result.damage is not None:
+        warn(f"warning: {result.damage}; decoded {result.layers} intact layers")
+    if as_json:
+        say_json({"output": output, "width": result.width, "height": result.height, "layers": result.layers})
+    elif output != "-":
+        say(f"{output}: {result.width}x{result.height}")
+
+
+@app.command()
+def info(
+    source: Annotated[str, typer.Argument(metavar="FILE", help=".inr file, or - for standard input.")],
+    as_json: Json = False,
+) -> None:
+    """Describe a .inr file without decoding it."""
+    say_file(source, as_json)
+
+
+@app.command()
+def compare(
+    original: Annotated[str, typer.Argument(metavar="ORIGINAL", help="Image file.")],
+    other: Annotated[str, typer.Argument(metavar="FILE", help=".inr file or another image file.")],
+    as_json: Json = False,
+) -> None:
+    """PSNR and SSIM of a file against the original."""
+    from inr.codec import api
+
+    result = api.compare(original, other)
+    if as_json:
+        say_json(result)
+    else:
+        say(f"{other}: {result.psnr:.2f} dB, SSIM {result.ssim:.4f}, {result.bytes} bytes, {result.bpp:.3f} bpp")
+
+
+@app.command()
+def fit(
+    source: Annotated[str, typer.Argument(metavar="IN", help="Image file, or - for standard input.")],
+    output: Annotated[str | None, typer.Argument(metavar="[OUT.inr]", help="File for the float weights.")] = None,
+    model: Model = None,
+    settings: Set = None,
+    preset: PresetName = "default",
+    bits: Annotated[int, typer.Option(help="32 or 16: how the file stores the floats.")] = 32,
+    curve: Annotated[Path | None, typer.Option(help="Write the curve here, as .csv or .json.")] = None,
+    steps: Steps = None,
+    seconds: Seconds = None,
+    psnr: Annotated[float | None, typer.Option(help="Stop at this PSNR in dB.")] = None,
+    lr: Rate = None,
+    batch: Batch = 16_384,
+    seed: Seed = 0,
+    backend: BackendName = "auto",
+    device: Device = "auto",
+    checkpoint: Resume = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Fit a picture without quantisation, with the curve of the fit."""
+    if output == "-" and as_json:
+        raise SpecError("--json and the output - both want standard output; give a file name")
+    from inr.codec import api
+
+    request = {"steps": steps, "seconds": seconds, "learning_rate": lr, "batch": batch, "seed": seed}
+    where = {"backend": backend, "device": device}
+    with following(quiet, checkpoint) as hooks:
+        result = api.fit_file(
+            source,
+            output,
+            hooks,
+            bits=bits,
+            stop_at_psnr=psnr,
+            model=model,
+            settings=_settings(settings),
+            preset=preset,
+            **request,
+            **where,
+        )
+    if curve is not None:
+        write_curve(curve, result.curve)
+    if as_json:
+        say_json(result)
+    elif output != "-":
+        say(
+            f"{result.model} of {result.parameters} parameters: {result.psnr:.2f} dB, SSIM {result.ssim:.4f} "
+            f"after {result.steps} steps, {result.seconds_fit:.1f} s"
+        )
+
+
+@app.command()
+def models(as_json: Json = False) -> None:
+    """List the models."""
+    from inr.codec.api import list_models
+
+    _table(list_models(), as_json)
+
+
+@app.command()
+def inits(as_json: Json = False) -> None:
+    """List the initialisers."""
+    from inr.inits.base import INITS
+
+    _table([{"kind": kind, "paper": INITS.get(kind).paper} for kind in INITS.kinds()], as_json)
+
+
+@app.command()
+def samplers(as_json: Json = False) -> None:
+    """List the samplers."""
+    from inr.samplers.base import SAMPLERS
+
+    _table([{"kind": kind, "paper": SAMPLERS.get(kind).paper} for kind in SAMPLERS.kinds()], as_json)
+
+
+@app.command()
+def presets(as_json: Json = False) -> None:
+    """List the presets."""
+    from inr.codec.presets import PRESETS
+
+    _table(list(PRESETS.values()), as_json)
+
+
+@app.command()
+def backends(as_json: Json = False) -> None:
+    """List the backends, and why one is not available."""
+    from inr.backends.select import describe
+
+    _table(describe(), as_json)
+
+
+def _table(rows: list[Any], as_json: bool) -> None:
+    """Rows of dataclasses or dicts as JSON, or as one aligned line each."""
+    if as_json:
+        say_json(rows)
+        return
+    cells = [[str(v) for v in (row if isinstance(row, dict) else vars(row)).values()] for row in rows]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(cells[0]))]
+    for row in cells:
+        say("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _settings(pairs: list[str] | None) -> dict[str, float]:
+    """``["width=64"]`` to ``{"width": 64}``; raises `SpecError`."""
+    result: dict[str, float] = {}
+    for pair in pairs or []:
+        name, _, text = pair.partition("=")
+        try:
+            value = float(text)
+        except ValueError:
+            raise SpecError(f"--set takes name=number; got {pair!r}") from None
+        result[name] = int(value) if value.is_integer() else value
+    return result
+
+
+def _integers(name: str, text: str, separator: str, parts: tuple[str, ...]) -> list[int]:
+    """Split ``640x480`` and the like; raises `SpecError`."""
+    numbers = text.lower().split(separator)
+    if len(numbers) != len(parts) or not all(n.strip().isdigit() for n in numbers):
+        raise SpecError(f"--{name} takes {separator.join(parts)} in whole numbers; got {text!r}")
+    return [int(n) for n in numbers]
