@@ -23,7 +23,7 @@ help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
 
 demo: $(STAMP)  ## compress a photo, decode it, show the result
-	$(BIN)/python examples/00_demo.py
+	$(BIN)/python examples/demo.py
 
 test: $(STAMP)  ## run the whole test suite
 	$(BIN)/python -m pytest $(PYTEST_ARGS)

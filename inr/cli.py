@@ -4,7 +4,11 @@ import os
 import sys
 
 from inr.errors import InrError, SpecError
+from inr.files import reason
 from inr.terminal import say_file, warn
+
+_INTERRUPTED = 130
+"""What typer returns instead of raising KeyboardInterrupt."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -18,7 +22,10 @@ def main(argv: list[str] | None = None) -> int:
     """
     arguments = sys.argv[1:] if argv is None else argv
     try:
-        return _run(arguments)
+        code = _run(arguments)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        return code
     except SpecError as error:
         warn(f"error: {error}")
         return 2
@@ -32,8 +39,17 @@ def main(argv: list[str] | None = None) -> int:
         warn("error: out of memory")
         return 1
     except BrokenPipeError:  # the reader of a pipe went away: nobody is left to tell
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()
         return 1
+    except OSError as error:  # of standard output; those of files are InrError
+        warn(f"error: cannot write standard output: {reason(error)}")
+        _discard_output()
+        return 1
+
+
+def _discard_output() -> None:
+    """Let the interpreter's own flush at the end succeed."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _run(arguments: list[str]) -> int:
@@ -47,7 +63,7 @@ def _run(arguments: list[str]) -> int:
     from inr.commands import app
 
     try:
-        app(arguments or ["--help"], prog_name="inr", standalone_mode=False)
+        result = app(arguments or ["--help"], prog_name="inr", standalone_mode=False)
     except typer.TyperException as error:
         known = [command.callback.__name__ for command in app.registered_commands if command.callback]
         where = f"inr {arguments[0]} --help" if arguments[0] in known else f"inr --help ({', '.join(known)})"
@@ -55,4 +71,6 @@ def _run(arguments: list[str]) -> int:
         return error.exit_code
     except typer.Abort:
         raise KeyboardInterrupt from None
+    if result == _INTERRUPTED:
+        raise KeyboardInterrupt
     return 0

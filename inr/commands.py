@@ -3,12 +3,14 @@
 Imports happen inside the commands, so that `inr --help` starts without torch.
 """
 
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from inr.errors import SpecError
+from inr.files import check_writable
 from inr.terminal import following, say, say_file, say_json, say_report, warn, write_curve
 
 app = typer.Typer(
@@ -50,7 +52,7 @@ def compress(
     steps: Steps = None,
     seconds: Seconds = None,
     lr: Rate = None,
-    batch: Batch = 16_384,
+    batch: Batch = 8192,
     seed: Seed = 0,
     backend: BackendName = "auto",
     device: Device = "auto",
@@ -172,7 +174,7 @@ def fit(
     seconds: Seconds = None,
     psnr: Annotated[float | None, typer.Option(help="Stop at this PSNR in dB.")] = None,
     lr: Rate = None,
-    batch: Batch = 16_384,
+    batch: Batch = 8192,
     seed: Seed = 0,
     backend: BackendName = "auto",
     device: Device = "auto",
@@ -185,6 +187,8 @@ def fit(
         raise SpecError("--json and the output - both want standard output; give a file name")
     from inr.codec import api
 
+    if curve is not None:
+        check_writable(curve)
     request = {"steps": steps, "seconds": seconds, "learning_rate": lr, "batch": batch, "seed": seed}
     where = {"backend": backend, "device": device}
     with following(quiet, checkpoint) as hooks:
@@ -278,6 +282,6 @@ def _settings(pairs: list[str] | None) -> dict[str, float]:
 def _integers(name: str, text: str, separator: str, parts: tuple[str, ...]) -> list[int]:
     """Split ``640x480`` and the like; raises `SpecError`."""
     numbers = text.lower().split(separator)
-    if len(numbers) != len(parts) or not all(n.strip().isdigit() for n in numbers):
+    if len(numbers) != len(parts) or not all(re.fullmatch("[0-9]{1,15}", n.strip()) for n in numbers):
         raise SpecError(f"--{name} takes {separator.join(parts)} in whole numbers; got {text!r}")
     return [int(n) for n in numbers]

@@ -69,16 +69,28 @@ class Domain:
         """The same box cut into another number of cells."""
         return replace(self, shape=shape)
 
-    def cropped(self, start: tuple[int, ...], shape: tuple[int, ...]) -> "Domain":
-        """The sub-grid of `shape` cells that begins at index `start`; raises `SpecError` outside the grid."""
-        if self.alignment != "center":
-            raise SpecError("domain: only centre-aligned grids can be cropped")
+    def centred(self) -> "Domain":
+        """The centre-aligned grid with the same samples; half a cell larger on each side than a corner-aligned one."""
+        if self.alignment == "center":
+            return self
         box = []
-        for first, count, n, (low, high), axis in zip(start, shape, self.shape, self.box, self.axes, strict=True):
+        for n, (low, high) in zip(self.shape, self.box, strict=True):
+            half = (high - low) / (2 * (n - 1)) if n > 1 else 0.0
+            box.append((low - half, high + half))
+        return replace(self, box=tuple(box), alignment="center")
+
+    def cropped(self, start: tuple[int, ...], shape: tuple[int, ...]) -> "Domain":
+        """The sub-grid of `shape` cells that begins at index `start`, centre-aligned.
+
+        Raises:
+            SpecError: it is not within the grid.
+        """
+        whole, box = self.centred(), []
+        for first, count, n, (low, high), axis in zip(start, shape, whole.shape, whole.box, whole.axes, strict=True):
             if count < 1 or first < 0 or first + count > n:
                 raise SpecError(f"region: axis {axis} has samples 0..{n - 1}; got {count} from {first}")
             box.append((low + (high - low) * first / n, low + (high - low) * (first + count) / n))
-        return replace(self, shape=tuple(shape), box=tuple(box))
+        return replace(whole, shape=tuple(shape), box=tuple(box))
 
     def axis_coordinates(self, axis: int) -> npt.NDArray[np.float64]:
         """Coordinates of the samples along one axis, shape `(shape[axis],)`, increasing."""

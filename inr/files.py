@@ -13,6 +13,8 @@ from inr.errors import FileAccessError
 def read_bytes(path: str | Path) -> bytes:
     """The content of a file, or of standard input for ``-``; raises `FileAccessError`."""
     if str(path) == "-":
+        if sys.stdin is None:
+            raise FileAccessError("cannot read standard input: it is closed")
         return sys.stdin.buffer.read()
     try:
         return Path(path).read_bytes()
@@ -21,24 +23,50 @@ def read_bytes(path: str | Path) -> bytes:
 
 
 def write_bytes(path: str | Path, data: bytes) -> None:
-    """Write a file (or standard output for ``-``) whole or not at all; raises `FileAccessError`."""
+    """Write a file whole or not at all, or straight to a device, a pipe or standard output (``-``).
+
+    Raises:
+        FileAccessError: it cannot be written.
+        BrokenPipeError: nobody reads standard output any more.
+    """
     if str(path) == "-":
+        _write_stdout(data)
+        return
+    try:
+        if _is_special(Path(path)):
+            Path(path).write_bytes(data)
+            return
+        with replacing(path) as temporary:
+            temporary.write_bytes(data)
+    except FileAccessError:
+        raise
+    except OSError as error:
+        raise FileAccessError(f"cannot write {path}: {reason(error)}") from None
+
+
+def _write_stdout(data: bytes) -> None:
+    if sys.stdout is None:
+        raise FileAccessError("cannot write standard output: it is closed")
+    try:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
-        return
-    with replacing(path) as temporary:
-        try:
-            temporary.write_bytes(data)
-        except OSError as error:
-            raise FileAccessError(f"cannot write {path}: {reason(error)}") from None
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise FileAccessError(f"cannot write standard output: {reason(error)}") from None
+
+
+def _is_special(target: Path) -> bool:
+    """True for a device, a pipe or a socket, which must not be replaced by a file."""
+    return target.exists() and not target.is_file() and not target.is_dir()
 
 
 @contextlib.contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`, renamed over it on success and removed on any failure."""
-    target = Path(path)
-    check_writable(target)
-    temporary = target.with_name(f".{target.stem}.{secrets.token_hex(4)}{target.suffix}")
+    check_writable(path)
+    target = Path(os.path.realpath(path))  # a symbolic link stays, what it names is replaced
+    temporary = target.with_name(f".inr-{secrets.token_hex(8)}.tmp")
     try:
         yield temporary
         os.replace(temporary, target)
@@ -55,11 +83,17 @@ def check_writable(path: str | Path) -> None:
     if str(path) == "-":
         return
     target = Path(path)
-    if target.is_dir():
-        raise FileAccessError(f"cannot write {path}: it is a directory")
-    if not target.parent.is_dir():
-        raise FileAccessError(f"cannot write {path}: the directory {target.parent} does not exist")
-    if not os.access(target.parent, os.W_OK) or (target.exists() and not os.access(target, os.W_OK)):
+    try:
+        if target.is_dir():
+            raise FileAccessError(f"cannot write {path}: it is a directory")
+        if not target.parent.is_dir():
+            raise FileAccessError(f"cannot write {path}: the directory {target.parent} does not exist")
+        needed = [target] if _is_special(target) else [target.parent, *([target] if target.exists() else [])]
+    except FileAccessError:
+        raise
+    except OSError as error:  # the name is too long
+        raise FileAccessError(f"cannot write {path}: {reason(error)}") from None
+    if not all(os.access(place, os.W_OK) for place in needed):
         raise FileAccessError(f"cannot write {path}: permission denied")
 
 

@@ -7,7 +7,6 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from inr.errors import SpecError
 
-
 _SHOWN = 80
 
 

@@ -22,13 +22,20 @@ PLAIN_LINES = 10
 
 
 def say(text: str) -> None:
-    """A line on standard output."""
-    sys.stdout.write(text + "\n")
+    """A line on standard output, if there is one."""
+    if sys.stdout is None:
+        return
+    try:
+        sys.stdout.write(text + "\n")
+    except UnicodeEncodeError:  # a file name that is not Unicode, or that the terminal cannot show
+        encoding = sys.stdout.encoding
+        sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
 
 
 def warn(text: str) -> None:
-    """A line on standard error, as one line whatever it holds."""
-    sys.stderr.write(f"inr: {' '.join(text.split())}\n")
+    """A line on standard error, if there is one, as one line whatever it holds."""
+    if sys.stderr is not None:
+        sys.stderr.write(f"inr: {' '.join(text.split())}\n")
 
 
 def say_json(value: Any) -> None:
@@ -52,7 +59,7 @@ def following(quiet: bool, checkpoint: Path | None) -> Iterator["Hooks"]:
 
     policy = None if checkpoint is None else CheckpointPolicy(checkpoint)
     with contextlib.ExitStack() as stack:
-        show = None if quiet else stack.enter_context(_bar() if sys.stderr.isatty() else _lines())
+        show = None if quiet or sys.stderr is None else stack.enter_context(_bar() if sys.stderr.isatty() else _lines())
         cancelled = None if checkpoint is None else stack.enter_context(_interruptible())
         yield Hooks(on_event=show, cancelled=cancelled, checkpoint=policy)
 

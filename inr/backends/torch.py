@@ -27,6 +27,8 @@ class TorchBackend(AbstractBackend):
 
     def unavailable(self, device: str) -> str | None:
         """See the base class."""
+        if device not in ("auto", "cpu", "cuda"):
+            return f"device {device}: unknown; choose auto, cpu or cuda"
         if device == "cuda" and not torch.cuda.is_available():
             return "device cuda: torch finds no CUDA GPU; use --device cpu"
         return None
@@ -59,7 +61,7 @@ class _TorchField:
 
     def __call__(self, coordinates: Coordinates) -> Values:
         with torch.inference_mode():
-            chunks = [self._chunk(coordinates[i : i + CHUNK]) for i in range(0, len(coordinates), CHUNK)]
+            chunks = [self._chunk(coordinates[i : i + CHUNK]) for i in range(0, max(1, len(coordinates)), CHUNK)]
         return np.concatenate(chunks)
 
     def _chunk(self, coordinates: Coordinates) -> Values:

@@ -98,10 +98,14 @@ def fit(source: Source, spec: FitSpec | None = None, hooks: Hooks | None = None,
 
 def store(fitted: FittedField, bits: int = 32) -> bytes:
     """The file of a fitted field with its weights as floats of 32 or 16 bits; raises `SpecError`."""
+    return to_bytes(pack(quantize(fitted, QuantSpec(coding=_float_coding(bits)))))
+
+
+def _float_coding(bits: int) -> Coding:
     codings: dict[int, Coding] = {16: "float16", 32: "float32"}
     if bits not in codings:
         raise SpecError(f"bits: 16 or 32 store floats; got {bits}")
-    return to_bytes(pack(quantize(fitted, QuantSpec(coding=codings[bits]))))
+    return codings[bits]
 
 
 @dataclass(frozen=True)
@@ -146,6 +150,7 @@ def fit_file(
     Raises:
         InrError: see `fit` and `store`.
     """
+    _float_coding(bits)
     if destination is not None:
         check_writable(destination)
     signal = _fittable(load(source))

@@ -1,7 +1,7 @@
 """Encoding: from a signal to the bytes of a ``.inr`` file, with everything about it measured."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from inr.codec.decode import open_field, open_quantized
 from inr.codec.pack import with_psnr
@@ -123,10 +123,10 @@ def _for_quality(
         return psnr(signal.samples, open_quantized(coded.field).decode(), signal.meta.peak)
 
     reached = 0.0
-    for bpp in LADDER_BPP:
+    for rung, bpp in enumerate(LADDER_BPP, start=1):
         chosen = plan(signal, request, bpp)
         budget = chosen.fit.budget.replace(psnr=min(target + MARGIN_DB, 100))
-        fitted = fit(signal, chosen.fit.replace(budget=budget), hooks)
+        fitted = fit(signal, chosen.fit.replace(budget=budget), _hooks_of_rung(hooks, rung))
         reached = max(reached, fitted.report.curve[-1].psnr)
         if fitted.report.curve[-1].psnr >= target:
             coded = meet_quality(fitted, allocate(fitted, chosen.quant), decoded, target)
@@ -135,6 +135,14 @@ def _for_quality(
         if request.settings:
             break
     raise TargetError(f"psnr: {target:g} dB was not reached, the best was {reached:.2f} dB; allow more steps")
+
+
+def _hooks_of_rung(hooks: Hooks | None, rung: int) -> Hooks | None:
+    """Each fit of the ladder has a checkpoint of its own: NAME, NAME.2, NAME.3 ..."""
+    if hooks is None or hooks.checkpoint is None or rung == 1:
+        return hooks
+    path = hooks.checkpoint.path
+    return replace(hooks, checkpoint=replace(hooks.checkpoint, path=path.with_name(f"{path.name}.{rung}")))
 
 
 def _finish(signal: Signal, fitted: FittedField, coded: Coded, began: float) -> Compressed:

@@ -14,7 +14,10 @@ from inr.meta import INTEGER_MAX, ColourSpace, SampleType, SignalMeta
 from inr.models.base import MODELS, ModelSpec
 from inr.quantize.stream import decode, encode
 from inr.quantize.uniform import Coding, QuantizedField
+from inr.registry import kind_of
 from inr.spec import to_wire, wire_fields
+
+IMAGE_AXES = 2
 
 
 def pack(field: QuantizedField, psnr: tuple[float, ...] = ()) -> InrFile:
@@ -57,6 +60,8 @@ def unpack(file: InrFile) -> QuantizedField:
     header = file.header
     if header.tiles is not None and math.prod(header.tiles) > 1:
         raise UnsupportedFeatureError(f"files of {header.tiles} tiles are not supported by this version")
+    if len(header.shape) != IMAGE_AXES:
+        raise CorruptHeaderError(f"header: an image has {IMAGE_AXES} axes; got shape {header.shape}")
     model = model_of(header)
     try:
         domain = domain_of(header)
@@ -85,13 +90,13 @@ def model_of(header: Header) -> ModelSpec:
     settings: dict[str, WireValue] = {}
     for number, value in header.model_fields:
         if number not in names:
-            raise UnsupportedFeatureError(f"{names} has no setting number {number} in this version")
+            raise UnsupportedFeatureError(f"model {kind_of(cls)} has no setting number {number} in this version")
         settings[names[number]] = value
     try:
         model = cls(**settings)
     except SpecError as error:
         raise CorruptHeaderError(f"header: {error}") from None
-    if tuple(to_wire(model).items()) != header.model_fields:
+    if repr(tuple(to_wire(model).items())) != repr(header.model_fields):  # 16.0 is not 16
         raise CorruptHeaderError("header: model settings are not in canonical form")
     return model
 

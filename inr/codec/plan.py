@@ -59,7 +59,7 @@ class CompressSpec(Spec):
     """Quality layers."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     learning_rate: Annotated[float, Field(gt=0, le=10)] | None = None
-    batch: Annotated[int, Field(ge=1, le=2**24)] = 16_384
+    batch: Annotated[int, Field(ge=1, le=2**24)] = 8192
     backend: str = "auto"
     device: Device = "auto"
 
@@ -123,6 +123,11 @@ def plan(signal: Signal, request: CompressSpec, bpp: float | None = None) -> Pla
         model = _sized(model, signal, size, bits, request)
     elif named:
         raise SpecError(f"give a target size or the settings {', '.join(request.settings)}, not both")
+    parameters = model.parameters(signal.domain.ndim, signal.channels)
+    if parameters > limits.MAX_PARAMETERS:
+        raise SpecError(
+            f"{model.kind}: these settings give {parameters} parameters; a file holds at most {limits.MAX_PARAMETERS}"
+        )
     steps, seconds = request.steps, request.seconds
     if steps is None and seconds is None:
         steps = preset.steps

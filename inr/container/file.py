@@ -137,8 +137,10 @@ def _parse(data: bytes) -> tuple[InrFile, FormatError | None]:
             sections.append(section)
     except (TruncatedError, ChecksumError) as error:
         damage = error
-    if not sections or sections[0].type != HEAD:
-        raise damage or CorruptHeaderError("the first section is not the header")
+    if not sections:
+        raise damage or TruncatedError(f"the file ends after {len(data)} bytes, before its header")
+    if sections[0].type != HEAD:
+        raise CorruptHeaderError("the first section is not the header")
     header = from_cbor(sections[0].payload)
     file = InrFile(header, tuple(sections[1:]), minor)
     for section in file.sections:

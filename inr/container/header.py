@@ -89,8 +89,10 @@ def from_cbor(data: bytes) -> Header:
     known = {item.metadata["key"]: item.name for item in fields(Header)}
     values: dict[str, Any] = {}
     for key, value in document.items():
-        if isinstance(key, bool) or not isinstance(key, int) or key not in known:
-            raise UnsupportedFeatureError(f"header field {key!r:.40} is not known to this version")
+        if not (_is_int(key) and _is_number(key)):
+            raise CorruptHeaderError(f"header: keys must be integers below 2^63; got a {type(key).__name__}")
+        if key not in known:
+            raise UnsupportedFeatureError(f"header field {key} is not known to this version")
         values[known[key]] = _frozen(value, known[key])
     missing = {"shape", "model"} - values.keys()
     if missing:
@@ -104,8 +106,10 @@ def from_cbor(data: bytes) -> Header:
 def _frozen(value: Any, name: str) -> Any:
     """Lists to tuples, the map of model fields to pairs; refuses everything else that is not a number."""
     if name == "model_fields":
-        if not isinstance(value, dict) or not all(_is_int(k) and _is_number(v) for k, v in value.items()):
-            raise CorruptHeaderError("header: model fields must map numbers to numbers")
+        if not isinstance(value, dict) or not all(
+            _is_int(k) and _is_number(k) and _is_number(v) for k, v in value.items()
+        ):
+            raise CorruptHeaderError("header: model fields must map integers to numbers")
         return tuple(sorted(value.items()))
     if isinstance(value, list):
         if not all(_is_number(v) for v in value):
@@ -170,7 +174,7 @@ def _check_ids(header: Header) -> None:
     for name, table in tables.items():
         value = getattr(header, name)
         if not _is_int(value) or value not in table:
-            raise UnsupportedFeatureError(f"header: {name} {value!r} is not known to this version")
+            raise UnsupportedFeatureError(f"header: {name} {value!r:.40} is not known to this version")
     _integers("model", (header.model,), 1, 0, 2**31)
     _integers("orientation", (header.orientation,), 1, 1, 8)
 
@@ -185,7 +189,7 @@ def _check_values(header: Header) -> None:
             raise CorruptHeaderError("header: float samples need a value_range")
         return
     values: Any = header.value_range
-    if not isinstance(values, tuple) or len(values) != 2 or not values[0] < values[1]:
+    if not isinstance(values, tuple) or len(values) != 2 or not float(values[0]) < float(values[1]):
         raise CorruptHeaderError("header: value_range must hold low < high")
     low, high = _SAMPLE_LIMITS[dtype]
     if not low <= values[0] < values[1] <= high:

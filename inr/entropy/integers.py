@@ -103,8 +103,10 @@ class RefinementModel:
         self._recent = (0, 0)
 
     def encode(self, encoder: RangeEncoder, coarse: int, value: int) -> None:
-        """Code `value`, given its coarse value; raises `SpecError` if they do not belong together."""
+        """Code `value`, |value| < 2^31, given its coarse value; raises `SpecError` if they do not belong together."""
         magnitude = abs(value)
+        if magnitude.bit_length() > MAX_BITS:
+            raise SpecError(f"entropy coder: magnitudes must be below 2^{MAX_BITS}; got {value}")
         if abs(coarse) != magnitude >> 1 or coarse * value < 0:
             raise SpecError(f"entropy coder: {coarse} is not the coarse value of {value}")
         if coarse:

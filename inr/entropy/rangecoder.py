@@ -72,14 +72,10 @@ class RangeEncoder:
 
     def finish(self) -> bytes:
         """The shortest bytes that decode to what was coded; the encoder is spent afterwards."""
-        for length in range(5):
-            tail = (1 << (32 - 8 * length)) - 1
-            value = (self._low + tail) & ~tail
-            if value < self._low + self._range:
-                if value > _MASK:
-                    self._carry()
-                self._out += ((value & _MASK) >> (32 - 8 * length)).to_bytes(length, "big") if length else b""
-                break
+        length, value = _ending(self._low, self._range)
+        if value > _MASK:
+            self._carry()
+        self._out += (value & _MASK).to_bytes(4, "big")[:length]
         return bytes(self._out)
 
     def _carry(self) -> None:
@@ -124,10 +120,20 @@ class RangeDecoder:
         return bit
 
     def finish(self) -> None:
-        """Check that exactly the whole payload was used; raises `CorruptStreamError`."""
-        if not self._position - 4 <= len(self._data) <= self._position:
-            unused = len(self._data) - self._position
-            raise CorruptStreamError(f"entropy-coded payload of {len(self._data)} bytes has {unused} bytes too many")
+        """Check that the payload is exactly what `RangeEncoder` writes for these decisions.
+
+        Raises:
+            CorruptStreamError: it is longer, shorter, or ends in another way.
+        """
+        window = int.from_bytes(self._data[self._position - 4 : self._position].ljust(4, b"\0"), "big")
+        length, value = _ending((window - self._code) & _MASK, self._range)
+        expected = self._position - 4 + length
+        if len(self._data) != expected:
+            raise CorruptStreamError(
+                f"entropy-coded payload has {len(self._data)} bytes; its symbols take {expected} bytes"
+            )
+        if window != value & _MASK:
+            raise CorruptStreamError(f"entropy-coded payload of {len(self._data)} bytes does not end as it should")
 
     def _next_byte(self) -> int:
         position = self._position
@@ -137,3 +143,15 @@ class RangeDecoder:
         if position >= len(self._data) + 4:
             raise CorruptStreamError(f"entropy-coded payload of {len(self._data)} bytes ends before its symbols do")
         return 0
+
+
+def _ending(low: int, width: int) -> tuple[int, int]:
+    """The fewest bytes (0 or 1) that, zeros after them, name a value in [low, low + width); and that value.
+
+    One is enough because a renormalised `width` is at least 2^24.
+    """
+    if low == 0:
+        return 0, 0
+    if low + width > _MASK + 1:
+        return 0, _MASK + 1
+    return 1, (low + _RENORMALISE - 1) & -_RENORMALISE

@@ -1,5 +1,6 @@
 """A fit in the middle, as one file: written whole, read without running any code from it."""
 
+import hashlib
 import io
 import pickle
 from dataclasses import asdict, dataclass
@@ -13,7 +14,8 @@ from inr.files import read_bytes, write_bytes
 from inr.fit.spec import FitSpec
 from inr.fitted import CurvePoint
 
-_FORMAT = 1
+_MAGIC = b"inr checkpoint 1\n"
+"""Begins the file; the SHA-256 of the rest follows, since torch would take damaged weights for sound ones."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,6 @@ def save(checkpoint: Checkpoint, path: Path) -> None:
     buffer = io.BytesIO()
     torch.save(
         {
-            "format": _FORMAT,
             "spec": checkpoint.spec.to_json(),
             "signal": checkpoint.signal_digest,
             "step": checkpoint.step,
@@ -58,16 +59,20 @@ def save(checkpoint: Checkpoint, path: Path) -> None:
         },
         buffer,
     )
-    write_bytes(path, buffer.getvalue())
+    content = buffer.getvalue()
+    write_bytes(path, _MAGIC + hashlib.sha256(content).digest() + content)
 
 
 def load(path: Path) -> Checkpoint:
     """Read a checkpoint; raises `CheckpointError` or `FileAccessError`."""
     data = read_bytes(path)
+    start = len(_MAGIC) + hashlib.sha256().digest_size
+    if not data.startswith(_MAGIC):
+        raise CheckpointError(f"{path} is not a checkpoint of a fit that this version reads; name another file")
+    if hashlib.sha256(data[start:]).digest() != data[len(_MAGIC) : start]:
+        raise CheckpointError(f"checkpoint {path} is damaged: its checksum does not match; delete it to start anew")
     try:
-        document = torch.load(io.BytesIO(data), weights_only=True, map_location="cpu")
-        if document["format"] != _FORMAT:
-            raise CheckpointError(f"checkpoint {path} has format {document['format']}; this version reads {_FORMAT}")
+        document = torch.load(io.BytesIO(data[start:]), weights_only=True, map_location="cpu")
         return Checkpoint(
             FitSpec.from_json(document["spec"]),
             document["signal"],
@@ -76,9 +81,7 @@ def load(path: Path) -> Checkpoint:
             tuple(CurvePoint(**point) for point in document["curve"]),
             document["state"],
         )
-    except (RuntimeError, EOFError, KeyError, TypeError, ValueError, pickle.UnpicklingError) as error:
-        if isinstance(error, CheckpointError):
-            raise
+    except (RuntimeError, EOFError, LookupError, TypeError, ValueError, pickle.UnpicklingError) as error:
         raise CheckpointError(f"{path} is not a checkpoint of a fit ({type(error).__name__})") from None
 
 

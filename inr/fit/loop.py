@@ -13,6 +13,7 @@ from inr.backends.base import AbstractTrainer, Field
 from inr.backends.render import render
 from inr.backends.select import select
 from inr.errors import DivergenceError, FitCancelledError
+from inr.files import check_writable
 from inr.fit import checkpoint as checkpoints
 from inr.fit.checkpoint import Checkpoint, CheckpointPolicy
 from inr.fit.events import CheckpointSaved, Event, Preview, Progress
@@ -91,10 +92,13 @@ class _Run:
     def run(self) -> FittedField:
         budget = self._spec.budget
         every = max(1, (budget.steps or 1000) // POINTS)
-        while budget.progress(self._step, self._seconds()) < 1:
+        reached = bool(self._curve) and self._curve[-1].step == self._step and self._target_reached()  # when resumed
+        while not reached and budget.progress(self._step, self._seconds()) < 1:
             self._train()
-            if self._step % every == 0 and self._observe() and self._target_reached():
-                break
+            if self._step % every == 0:
+                self._observe()
+                if self._target_reached():
+                    break
             self._save_if_due()
             if self._hooks.cancelled is not None and self._hooks.cancelled():
                 self._save()
@@ -121,7 +125,7 @@ class _Run:
             )
         self._losses.append(loss)
 
-    def _observe(self) -> bool:
+    def _observe(self) -> None:
         """Add a point to the curve and tell about it."""
         field = self._trainer.field()
         loss = float(np.mean(self._losses)) if self._losses else math.inf
@@ -134,7 +138,6 @@ class _Run:
             if self._hooks.previews and (len(self._curve) == 1 or self._due(self._previewed, PREVIEW_SECONDS)):
                 self._previewed = time.perf_counter()
                 self._hooks.on_event(Preview(self._step, _preview(field, self._signal)))
-        return True
 
     def _target_reached(self) -> bool:
         """The subset says yes, and so does the whole signal."""
@@ -148,7 +151,10 @@ class _Run:
     def _resume(self) -> float:
         """Go on from a checkpoint if there is one; returns the seconds it took to get there."""
         policy = self._hooks.checkpoint
-        if policy is None or not policy.resume or not policy.path.exists():
+        if policy is None:
+            return 0.0
+        check_writable(policy.path)
+        if not policy.resume or not policy.path.exists():
             return 0.0
         saved = checkpoints.load(policy.path)
         checkpoints.check_belongs(saved, self._spec, self._digest, policy.path)

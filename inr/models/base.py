@@ -41,7 +41,7 @@ class ModelSpec(Spec):
     paper: ClassVar[str]
     """Author, year, title of the source."""
     learning_rate: ClassVar[float]
-    """Adam's learning rate that suits mini-batches of 16,384 samples."""
+    """Adam's learning rate that suits mini-batches of 8,192 samples."""
     bpp: ClassVar[float]
     """Bits per pixel that suit a photo, for when no size is asked for."""
     weight_bits: ClassVar[float]

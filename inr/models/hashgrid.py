@@ -37,7 +37,7 @@ class HashGridMlp(ModelSpec):
     paper: ClassVar[str] = (
         "Mueller et al. 2022, Instant Neural Graphics Primitives with a Multiresolution Hash Encoding"
     )
-    learning_rate: ClassVar[float] = 1e-2
+    learning_rate: ClassVar[float] = 2e-2
     bpp: ClassVar[float] = 1.5
     weight_bits: ClassVar[float] = 4.2
 

@@ -143,7 +143,8 @@ def _quantize_tensor(values: FloatTensor, layout: TensorLayout, spec: QuantSpec)
 
 
 def _bit_patterns(values: FloatTensor, layout: TensorLayout, coding: Coding) -> QuantizedTensor:
-    stored = values.astype(np.float16 if coding == "float16" else np.float32)
+    with np.errstate(over="ignore"):  # reported below
+        stored = values.astype(np.float16 if coding == "float16" else np.float32)
     if not np.isfinite(stored).all():
         raise SpecError(f"quantise: tensor {layout.name} holds a value beyond the range of {coding}")
     patterns = stored.view(np.uint16 if coding == "float16" else np.uint32)

@@ -20,7 +20,7 @@ class UniformSampler(SamplerSpec):
     wire_id: ClassVar[int] = 1
     paper: ClassVar[str] = "Robbins and Monro 1951, A Stochastic Approximation Method"
 
-    batch: Annotated[int, Field(ge=1, le=2**24)] = 16_384
+    batch: Annotated[int, Field(ge=1, le=2**24)] = 8192
     """Samples a step; a smaller signal is used in full."""
 
     def start(self, n_samples: int, seed: int) -> AbstractSampler:

@@ -1,0 +1,17 @@
+"""Compress a picture from Python and look at what came out. Usage: 01_compress.py [PICTURE [STEPS]]."""
+
+import sys
+
+from skimage import data
+
+import inr
+from inr.terminal import say
+
+source = sys.argv[1] if len(sys.argv) > 1 else data.astronaut()[::4, ::4].copy()
+steps = int(sys.argv[2]) if len(sys.argv) > 2 else 200
+
+report = inr.compress(source, "picture.inr", bpp=2.0, steps=steps).report
+say(f"{report.bytes} bytes, {report.bpp:.2f} bpp, {report.psnr:.2f} dB after {report.steps} steps")
+
+picture = inr.open("picture.inr").signal()
+inr.save(picture, "picture.png")

@@ -1,0 +1,51 @@
+"""A new model is one class in one file: here, random Fourier features made of a sine layer, and a ReLU network."""
+
+from typing import Annotated, ClassVar, Literal, Self, final
+
+import torch
+from pydantic import Field
+from skimage import data
+
+import inr
+from inr.models.base import MODELS, ModelSpec, largest_fitting
+from inr.models.layers import Linear, ReLU, Sine, fan_in_bound, uniform_
+from inr.models.network import Network
+from inr.spec import Wire
+from inr.terminal import say
+
+
+@final
+@MODELS.register
+class SineFeatures(ModelSpec):
+    """``y = W_3 relu(W_2 sin(sigma (W_1 x + b_1)) + b_2) + b_3``."""
+
+    kind: Literal["sine_features"] = "sine_features"
+    wire_id: ClassVar[int] = 1_000_001
+    paper: ClassVar[str] = "after Tancik et al. 2020, Fourier Features Let Networks Learn High Frequency Functions"
+    learning_rate: ClassVar[float] = 2e-3
+    bpp: ClassVar[float] = 1.0
+    weight_bits: ClassVar[float] = 7.0
+
+    width: Annotated[int, Field(ge=1, le=4096), Wire(0)] = 128
+    sigma: Annotated[float, Field(gt=0, le=1000), Wire(1)] = 30.0
+
+    def build(self, d_in: int, d_out: int) -> Network:
+        """Five layers of the vocabulary: torch, quantiser, coder and file format know them already."""
+        hidden = [Linear(d_in, self.width), Sine(self.sigma), Linear(self.width, self.width), ReLU()]
+        return Network([*hidden, Linear(self.width, d_out)])
+
+    def initialise(self, network: Network, generator: torch.Generator) -> None:
+        """Torch's default bounds."""
+        for layer in network.layer_list():
+            if isinstance(layer, Linear):
+                uniform_(layer.weight, fan_in_bound(layer), generator)
+                uniform_(layer.bias, fan_in_bound(layer), generator)
+
+    def sized(self, parameters: int, d_in: int, d_out: int) -> Self:
+        """Chooses the width."""
+        width = largest_fitting(1, 4096, parameters, lambda w: w * (d_in + 1) + w * (w + 1) + d_out * (w + 1))
+        return self.replace(width=width)
+
+
+report = inr.compress(data.astronaut()[::4, ::4].copy(), "own.inr", model="sine_features", bpp=4.0, steps=200).report
+say(f"{report.model}: {report.psnr:.2f} dB at {report.bpp:.2f} bpp; decoded {inr.open('own.inr').decode().shape}")

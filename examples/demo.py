@@ -1,0 +1,59 @@
+"""The main job on a real photo: compress it, decode it at 1x and 2x, and set it beside JPEG at the same size."""
+
+import argparse
+import io
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw
+from skimage import data
+
+import inr
+from inr.metrics.quality import psnr, ssim
+from inr.terminal import following, say
+
+REGION = (240, 80, 160, 140)
+
+
+def jpeg_of_size(photo: np.ndarray, size: int) -> bytes:
+    """The best JPEG (4:2:0, optimised, progressive) of at most `size` bytes."""
+    best = b""
+    for quality in range(1, 96):
+        buffer = io.BytesIO()
+        Image.fromarray(photo).save(buffer, "JPEG", quality=quality, optimize=True, progressive=True)
+        best = buffer.getvalue() if len(buffer.getvalue()) <= size else best
+    return best
+
+
+def enlarged(samples: np.ndarray) -> np.ndarray:
+    """The region at 3x with its pixels visible."""
+    x, y, width, height = REGION
+    return samples[y : y + height, x : x + width].repeat(3, axis=0).repeat(3, axis=1)
+
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--steps", type=int)
+parser.add_argument("--out", type=Path, default=Path("demo"))
+arguments = parser.parse_args()
+out: Path = arguments.out
+out.mkdir(parents=True, exist_ok=True)
+
+photo = data.coffee()
+with following(quiet=False, checkpoint=None) as hooks:
+    report = inr.compress(photo, out / "photo.inr", hooks, steps=arguments.steps).report
+for scale in (1, 2):
+    inr.decompress(out / "photo.inr", out / f"photo_{scale}x.png", scale=scale)
+(out / "photo.jpg").write_bytes(jpeg_of_size(photo, report.bytes))
+jpeg = np.asarray(Image.open(out / "photo.jpg"))
+
+say("         bytes    bpp  PSNR dB    SSIM  seconds")
+say(f"inr   {report.bytes:8d} {report.bpp:6.3f} {report.psnr:8.2f}  {report.ssim:.4f} {report.seconds_total:8.1f}")
+size = (out / "photo.jpg").stat().st_size
+say(f"JPEG  {size:8d} {8 * size / photo[..., 0].size:6.3f} {psnr(photo, jpeg, 255):8.2f}  {ssim(photo, jpeg, 255):.4f}")
+
+detail = inr.open(out / "photo.inr").decode(region=REGION, scale=3)
+sheet = Image.fromarray(np.pad(np.hstack([enlarged(photo), detail, enlarged(jpeg)]), ((24, 0), (0, 0), (0, 0))))
+for i, caption in enumerate(("original, pixels 3x", "inr, decoded at 3x", "JPEG of the same size, pixels 3x")):
+    ImageDraw.Draw(sheet).text((i * 3 * REGION[2] + 6, 4), caption, "white", font_size=14)
+sheet.save(out / "side_by_side.png")
+say(f"written: {', '.join(str(path) for path in sorted(out.iterdir()))}")

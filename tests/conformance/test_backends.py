@@ -1,0 +1,175 @@
+"""Backends: how they are chosen, and what they say when they cannot. Values are compared in `checks.py`."""
+
+from typing import ClassVar, final
+
+import numpy as np
+import pytest
+import torch
+
+from inr.backends import select as backends
+from inr.backends.base import AbstractBackend, AbstractTrainer, Field
+from inr.backends.torch import CHUNK, TorchBackend
+from inr.errors import BackendUnavailableError, SpecError, UnknownComponentError
+from inr.losses.base import LossSpec
+from inr.losses.mse import MeanSquaredError
+from inr.models.base import MODELS, ModelSpec
+from inr.models.network import Network
+from inr.models.siren import Siren
+from inr.optimisers.adam import Adam
+from inr.optimisers.base import OPTIMISERS, OptimiserSpec
+from tests.conformance.checks import coordinates, initialised, randomised
+
+EXAMPLES = [cls.EXAMPLES[0] for cls in MODELS]
+
+each_backend = pytest.mark.parametrize("backend", backends.BACKENDS.values(), ids=backends.BACKENDS)
+each_model = pytest.mark.parametrize("model", EXAMPLES, ids=lambda model: str(model.kind))
+
+
+@final
+class Stub(AbstractBackend):
+    """Runs nothing, for one reason or another."""
+
+    kind: ClassVar[str] = "stub"
+    summary: ClassVar[str] = "made up"
+
+    def __init__(self, absent: str | None = None, refusal: str | None = None) -> None:
+        self.absent, self.refusal = absent, refusal
+
+    def unavailable(self, device: str) -> str | None:
+        return self.absent
+
+    def refuses(self, network: Network) -> str | None:
+        return self.refusal
+
+    def trainer(self, network: Network, loss: LossSpec, optimiser: OptimiserSpec, device: str) -> AbstractTrainer:
+        raise NotImplementedError
+
+    def field(self, network: Network, device: str) -> Field:
+        raise NotImplementedError
+
+
+STUBS = {"absent": Stub(absent="needs a machine that does not exist"), "picky": Stub(refusal="no layer Linear")}
+
+
+@each_backend
+def test_backend_describes_itself(backend: AbstractBackend) -> None:
+    assert backends.get(backend.kind) is backend
+    assert backend.summary
+    row = next(row for row in backends.describe() if row.kind == backend.kind)
+    assert row.summary == backend.summary
+    assert row.available == (row.reason == "")
+    for device in ("auto", "cpu", "cuda"):
+        reason = backend.unavailable(device)
+        assert reason is None or len(reason) > 10
+
+
+def test_reference_runs_everywhere() -> None:
+    assert list(backends.BACKENDS)[-1] == "torch"
+    assert backends.get("torch").unavailable("cpu") is None
+    assert backends.get("torch").unavailable("auto") is None
+
+
+def test_unknown_backend_lists_the_known() -> None:
+    with pytest.raises(UnknownComponentError, match=r"unknown backend 'abacus'; known: auto, .*torch"):
+        backends.select("abacus", Siren.EXAMPLES[0].build(2, 3), "auto")
+
+
+@each_backend
+def test_device_that_is_not_there_is_refused_with_a_reason(
+    backend: AbstractBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    network = initialised(Siren.EXAMPLES[0])
+    with pytest.raises(BackendUnavailableError, match=f"backend {backend.kind}: .*cuda.*cpu"):
+        backends.select(backend.kind, network, "cuda")
+    with pytest.raises(BackendUnavailableError, match=r"abacus.*auto, cpu or cuda"):
+        backends.select(backend.kind, network, "abacus")
+    with pytest.raises(ImportError, match="cuda"):
+        backends.select("auto", network, "cuda")
+
+
+def test_auto_passes_over_what_cannot_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backends, "BACKENDS", {**STUBS, "torch": TorchBackend()})
+    network = initialised(Siren.EXAMPLES[0])
+    assert backends.select("auto", network, "auto").kind == "torch"
+    with pytest.raises(BackendUnavailableError, match="backend stub: needs a machine that does not exist"):
+        backends.select("absent", network, "auto")
+    with pytest.raises(BackendUnavailableError, match="backend stub: no layer Linear"):
+        backends.select("picky", network, "auto")
+    assert [row.reason for row in backends.describe()] == ["needs a machine that does not exist", "", ""]
+
+
+def test_auto_says_why_if_nothing_can_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backends, "BACKENDS", STUBS)
+    with pytest.raises(BackendUnavailableError, match="backend stub: no layer Linear"):
+        backends.select("auto", initialised(Siren.EXAMPLES[0]), "auto")
+
+
+@each_backend
+@each_model
+def test_field_does_not_depend_on_how_it_is_cut(backend: AbstractBackend, model: ModelSpec) -> None:
+    network = randomised(model)
+    field = backend.field(network, "cpu")
+    x = coordinates(CHUNK + 100).float().numpy()
+    whole = field(x)
+    assert whole.dtype == np.float32
+    assert whole.shape == (len(x), 3)
+    parts = np.concatenate([field(part) for part in np.array_split(x, 7)])
+    np.testing.assert_allclose(parts, whole, rtol=0, atol=1e-5)
+
+
+@each_backend
+@each_model
+@pytest.mark.parametrize("optimiser", [OPTIMISERS.make(kind) for kind in OPTIMISERS.kinds()])
+def test_training_lowers_the_loss_and_can_go_on_from_its_state(
+    backend: AbstractBackend, model: ModelSpec, optimiser: OptimiserSpec
+) -> None:
+    x = coordinates(64).float().numpy()
+    targets = np.sin(3 * x @ np.array([[1, 0, 2], [0, 1, -1]], dtype=np.float32))
+
+    def start() -> AbstractTrainer:
+        return backend.trainer(initialised(model), MeanSquaredError(), optimiser, "cpu")
+
+    trainer = start()
+    before = trainer.step(x, targets, 5e-3)
+    for _ in range(60):
+        after = trainer.step(x, targets, 5e-3)
+    assert after < 0.7 * before
+    resumed = start()
+    resumed.restore(trainer.state())
+    for _ in range(3):
+        assert resumed.step(x, targets, 1e-3) == trainer.step(x, targets, 1e-3)
+    for name, tensor in trainer.tensors().items():
+        assert tensor.dtype == np.float32
+        np.testing.assert_array_equal(tensor, resumed.tensors()[name])
+    values: Field = trainer.field()
+    assert float(np.mean((values(x) - targets) ** 2)) <= after
+
+
+@each_backend
+def test_tensors_of_a_trainer_are_copies(backend: AbstractBackend) -> None:
+    trainer = backend.trainer(initialised(Siren.EXAMPLES[0]), MeanSquaredError(), Adam(), "cpu")
+    kept = trainer.tensors()
+    before = {name: tensor.copy() for name, tensor in kept.items()}
+    trainer.step(coordinates(8).float().numpy(), np.ones((8, 3), dtype=np.float32), 1e-2)
+    for name, tensor in kept.items():
+        np.testing.assert_array_equal(tensor, before[name])
+        assert not np.array_equal(trainer.tensors()[name], tensor)
+
+
+def test_first_adam_step_has_the_size_of_the_learning_rate() -> None:
+    network = initialised(Siren.EXAMPLES[0])
+    trainer = TorchBackend().trainer(network, MeanSquaredError(), Adam(), "cpu")
+    before = trainer.tensors()
+    trainer.step(coordinates(8).float().numpy(), np.ones((8, 3), dtype=np.float32), 1e-3)
+    for name, tensor in trainer.tensors().items():
+        np.testing.assert_allclose(np.abs(tensor - before[name]), 1e-3, rtol=1e-2)
+
+
+def test_optimiser_that_the_backend_lacks_is_refused() -> None:
+    class Newton(OptimiserSpec):
+        kind: str = "newton"
+
+    loss: LossSpec = MeanSquaredError()
+    with pytest.raises(SpecError, match="no newton"):
+        TorchBackend().trainer(initialised(Siren.EXAMPLES[0]), loss, Newton(), "cpu")

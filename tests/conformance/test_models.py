@@ -1,0 +1,138 @@
+"""Every registered model, with its defaults and its examples, and one made up of known layers."""
+
+import math
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self, final
+
+import pytest
+from pydantic import Field
+
+from inr.errors import SpecError
+from inr.models.base import MODELS, ModelSpec, largest_fitting
+from inr.models.hashgrid import HashGridMlp
+from inr.models.siren import Siren
+from inr.spec import Wire
+from tests.conformance.checks import CHECKS
+
+if TYPE_CHECKING:
+    import torch
+
+    from inr.models.network import Network
+
+SPECS = [spec for cls in MODELS for spec in (cls(), *cls.EXAMPLES)]
+IDS = [f"{spec.kind}-{i}" for cls in MODELS for i, spec in enumerate((cls(), *cls.EXAMPLES))]
+
+
+@final
+class Toy(ModelSpec):
+    """Sine, then ReLU, then a linear layer: nothing that the vocabulary lacks."""
+
+    kind: Literal["toy"] = "toy"
+    wire_id: ClassVar[int] = 2_000_000_000
+    paper: ClassVar[str] = "none"
+    learning_rate: ClassVar[float] = 1e-3
+    bpp: ClassVar[float] = 1.0
+    weight_bits: ClassVar[float] = 6.0
+
+    width: Annotated[int, Field(ge=1, le=4096), Wire(0)] = 12
+    frequency: Annotated[float, Field(gt=0, le=100), Wire(3)] = 9.0
+
+    def build(self, d_in: int, d_out: int) -> "Network":
+        from inr.models.layers import Linear, ReLU, Sine
+        from inr.models.network import Network
+
+        first, second = Linear(d_in, self.width), Linear(self.width, self.width)
+        return Network([first, Sine(self.frequency), second, ReLU(), Linear(self.width, d_out)])
+
+    def initialise(self, network: "Network", generator: "torch.Generator") -> None:
+        from inr.models.layers import Linear, fan_in_bound, uniform_
+
+        for layer in network.layer_list():
+            if isinstance(layer, Linear):
+                uniform_(layer.weight, math.sqrt(3) * fan_in_bound(layer), generator)
+                uniform_(layer.bias, fan_in_bound(layer), generator)
+
+    def sized(self, parameters: int, d_in: int, d_out: int) -> Self:
+        def count(width: int) -> int:
+            return width * (d_in + 1) + width * (width + 1) + d_out * (width + 1)
+
+        return self.replace(width=largest_fitting(1, 4096, parameters, count))
+
+
+@pytest.fixture
+def toy() -> Iterator[type[Toy]]:
+    """The toy model, registered for one test."""
+    MODELS.register(Toy)
+    yield Toy
+    MODELS.unregister(Toy)
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__.removeprefix("check_"))
+@pytest.mark.parametrize("spec", SPECS, ids=IDS)
+def test_model(spec: ModelSpec, check: Callable[[ModelSpec], None]) -> None:
+    check(spec)
+    assert MODELS.get(spec.kind) is type(spec)
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__.removeprefix("check_"))
+def test_model_made_of_known_layers(toy: type[Toy], check: Callable[[ModelSpec], None]) -> None:
+    check(toy())
+    check(toy(width=5, frequency=3.0))
+    assert "toy" in MODELS.kinds()
+
+
+def test_unregistered_model_is_unknown(toy: type[Toy]) -> None:
+    assert MODELS.get("toy") is toy
+    assert MODELS.by_wire_id(toy.wire_id) is toy
+    MODELS.unregister(toy)
+    with pytest.raises(SpecError, match="unknown model 'toy'; known: siren, hashgrid"):
+        MODELS.get("toy")
+    assert MODELS.by_wire_id(toy.wire_id) is None
+
+
+@pytest.mark.parametrize("cls", list(MODELS), ids=lambda cls: cls.__name__)
+def test_model_states_what_the_suite_and_the_planner_need(cls: type[ModelSpec]) -> None:
+    assert len(cls.EXAMPLES) >= 2
+    assert len(set(map(repr, cls.EXAMPLES))) == len(cls.EXAMPLES)
+    for example in cls.EXAMPLES:
+        assert isinstance(example, cls)
+        assert example.parameters(2, 3) < 2000
+    assert 0 < cls.learning_rate <= 0.1
+    assert 0.1 <= cls.bpp <= 8
+    assert 1 <= cls.weight_bits <= 16
+
+
+@pytest.mark.parametrize(
+    ("model", "d_in", "d_out", "expected"),
+    [
+        (Siren(), 2, 3, 198_915),
+        (Siren(width=28, depth=9), 2, 3, 7_479),
+        (Siren(width=1, depth=0), 1, 1, 4),
+        (HashGridMlp(log2_hashmap_size=3, n_levels=1, n_features=1, width=1, depth=1), 2, 1, 8 + 2 + 2),
+        (HashGridMlp(n_levels=1, width=4, depth=2, base_resolution=10, finest_resolution=10), 2, 3, 208 + 12 + 20 + 15),
+    ],
+)
+def test_number_of_parameters(model: ModelSpec, d_in: int, d_out: int, expected: int) -> None:
+    """The first is SIREN's usual network; the second is COIN's of 10 layers of 28, 0.3 bpp on Kodak in 16 bits."""
+    assert model.parameters(d_in, d_out) == expected
+
+
+def test_largest_fitting_is_the_border() -> None:
+    for low, high in ((1, 1), (1, 100), (7, 4096)):
+        for parameters in (0, 1, 50, 10_000, 10**9):
+            found = largest_fitting(low, high, parameters, lambda n: n * n)
+            expected = [n for n in range(low, high + 1) if n * n <= parameters] or [low]
+            assert found == expected[-1]
+
+
+@pytest.mark.parametrize("d_in", [0, 5])
+def test_hash_grid_refuses_axes_it_has_no_primes_for(d_in: int) -> None:
+    with pytest.raises(SpecError, match=f"works on 1 to 4 axes; got {d_in}"):
+        HashGridMlp().build(d_in, 3)
+
+
+def test_hash_grid_refuses_levels_that_get_coarser() -> None:
+    with pytest.raises(SpecError, match="finest_resolution must be at least base_resolution 16; got 8"):
+        HashGridMlp(finest_resolution=8)
+    with pytest.raises(SpecError, match="finest_resolution"):
+        HashGridMlp().replace(base_resolution=1000)

@@ -1,0 +1,123 @@
+"""Schedules, losses, optimisers, initialisers: what the fit loop relies on."""
+
+import numpy as np
+import pytest
+import torch
+
+from inr.errors import SpecError
+from inr.fit.schedules.base import SCHEDULES, ScheduleSpec
+from inr.fit.schedules.constant import ConstantSchedule
+from inr.fit.schedules.cosine import CosineSchedule
+from inr.inits.base import INITS, InitSpec
+from inr.losses.base import LOSSES, LossSpec
+from inr.losses.mse import MeanSquaredError
+from inr.models.base import MODELS
+from inr.models.siren import Siren
+from tests.conformance.checks import initialised
+
+SCHEDULE_SPECS = [SCHEDULES.make(kind) for kind in SCHEDULES.kinds()] + [
+    CosineSchedule(floor=0.0, warm_up=0.0),
+    CosineSchedule(floor=0.5, warm_up=0.5),
+    CosineSchedule(floor=1.0),
+]
+
+each_schedule = pytest.mark.parametrize("schedule", SCHEDULE_SPECS, ids=repr)
+each_loss = pytest.mark.parametrize("loss", [LOSSES.make(kind) for kind in LOSSES.kinds()], ids=LOSSES.kinds())
+
+
+@each_schedule
+def test_factors_lie_in_the_unit_interval(schedule: ScheduleSpec) -> None:
+    factors = [schedule.factor(progress) for progress in np.linspace(0, 1, 501).tolist()]
+    assert all(0 <= factor <= 1 for factor in factors)
+    assert max(factors) > 0.99
+    assert factors[0] > 0 or schedule.factor(1e-9) > 0
+
+
+@each_schedule
+def test_factors_are_pure_and_have_no_jumps(schedule: ScheduleSpec) -> None:
+    progress = np.linspace(0, 1, 2001).tolist()
+    factors = np.array([schedule.factor(p) for p in progress])
+    np.testing.assert_array_equal([schedule.factor(p) for p in reversed(progress)], factors[::-1])
+    assert np.abs(np.diff(factors)).max() < 0.05
+
+
+@pytest.mark.parametrize("floor", [0.0, 0.01, 0.3, 1.0])
+@pytest.mark.parametrize("warm_up", [0.0, 0.02, 0.5])
+def test_cosine_rises_then_falls_to_its_floor(floor: float, warm_up: float) -> None:
+    schedule = CosineSchedule(floor=floor, warm_up=warm_up)
+    assert schedule.factor(warm_up) == pytest.approx(1)
+    assert schedule.factor(1.0) == pytest.approx(floor)
+    assert schedule.factor((1 + warm_up) / 2) == pytest.approx((1 + floor) / 2)
+    rising = [schedule.factor(p) for p in np.linspace(0, warm_up, 50, endpoint=False).tolist()] if warm_up else [1.0]
+    falling = [schedule.factor(p) for p in np.linspace(warm_up, 1, 50).tolist()]
+    assert rising == sorted(rising)
+    assert falling == sorted(falling, reverse=True)
+
+
+def test_constant_schedule_is_constant() -> None:
+    assert {ConstantSchedule().factor(p) for p in (0.0, 0.3, 1.0)} == {1.0}
+
+
+@pytest.mark.parametrize("settings", [{"floor": -0.1}, {"floor": 1.1}, {"warm_up": 0.6}, {"warm_up": -0.1}])
+def test_schedule_settings_out_of_range_are_refused(settings: dict[str, float]) -> None:
+    with pytest.raises(SpecError, match=next(iter(settings))):
+        CosineSchedule(**settings)
+
+
+@each_loss
+def test_loss_is_least_where_output_and_target_agree(loss: LossSpec) -> None:
+    target = torch.linspace(-1, 1, 12).reshape(4, 3)
+    at_target = loss.value(target, target)
+    assert at_target.shape == ()
+    assert at_target.item() == 0
+    for shift in (-0.5, -0.01, 0.01, 0.5):
+        assert loss.value(target + shift, target).item() > 0
+
+
+@each_loss
+def test_loss_has_the_gradient_of_its_value(loss: LossSpec) -> None:
+    output = torch.randn(5, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64).requires_grad_()
+    target = torch.randn(5, 3, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    assert torch.autograd.gradcheck(lambda y: loss.value(y, target), (output,))
+
+
+def test_mean_squared_error_is_the_mean_over_samples_and_channels() -> None:
+    output, target = torch.tensor([[1.0, 2.0], [3.0, 4.0]]), torch.tensor([[1.0, 0.0], [0.0, 4.0]])
+    assert MeanSquaredError().value(output, target).item() == pytest.approx((4 + 9) / 4)
+
+
+@pytest.mark.parametrize("init", [INITS.make(kind) for kind in INITS.kinds()], ids=INITS.kinds())
+@pytest.mark.parametrize("model", [cls.EXAMPLES[0] for cls in MODELS], ids=lambda model: model.kind)
+def test_initialisers_set_every_parameter_from_the_seed(init: InitSpec, model: Siren) -> None:
+    networks = [model.build(2, 3) for _ in range(3)]
+    for network, seed in zip(networks, (1, 1, 2), strict=True):
+        for tensor in network.tensors().values():
+            torch.nn.init.constant_(tensor, float("nan"))
+        init.apply(model, network, torch.Generator().manual_seed(seed))
+    first, again, other = (network.tensors() for network in networks)
+    for name, tensor in first.items():
+        assert torch.isfinite(tensor).all()
+        assert torch.equal(tensor, again[name])
+    assert any(not torch.equal(tensor, other[name]) for name, tensor in first.items())
+
+
+def test_siren_starts_as_its_paper_says() -> None:
+    """Bounds of the uniform distributions, and activations of about the same spread in every layer."""
+    tensors = initialised(Siren()).tensors()
+    expected = {"0.weight": 1 / 2, "2.weight": (6 / 256) ** 0.5 / 30, "8.weight": (6 / 256) ** 0.5 / 30}
+    for name, bound in expected.items():
+        assert 0.98 * bound < tensors[name].abs().max().item() <= bound
+    assert tensors["2.bias"].abs().max().item() <= 1 / 16
+    network = initialised(Siren())
+    x = torch.rand(2000, 2, generator=torch.Generator().manual_seed(3)) * 2 - 1
+    for layer in network.layer_list()[:-1]:
+        x = layer(x)
+        if type(layer).__name__ == "Sine":
+            assert 0.55 < x.std().item() < 0.8
+
+
+def test_hash_grid_starts_as_its_paper_says() -> None:
+    tensors = initialised(MODELS.get("hashgrid")()).tensors()
+    assert 0.99e-4 < tensors["0.table"].abs().max().item() <= 1e-4
+    assert 0.95 * (6 / 96) ** 0.5 < tensors["1.weight"].abs().max().item() <= (6 / 96) ** 0.5
+    assert torch.count_nonzero(tensors["1.bias"]) == 0

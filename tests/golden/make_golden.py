@@ -1,0 +1,152 @@
+"""Writes the golden files. Run by hand, once for each new case: ``python -m tests.golden.make_golden``.
+
+Old files decode for ever, so existing ones are never written again: a case whose files exist is left alone.
+"""
+
+import hashlib
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from inr.codec.decode import open_field
+from inr.codec.pack import pack, unpack
+from inr.container.file import InrFile, parse, to_bytes
+from inr.domain import Domain
+from inr.fitted import FitReport, FittedField
+from inr.meta import SignalMeta
+from inr.models.base import ModelSpec
+from inr.models.hashgrid import HashGridMlp
+from inr.models.siren import Siren
+from inr.quantize.uniform import QuantizedField, QuantSpec, quantize
+
+FOLDER = Path(__file__).parent
+
+Facts = dict[str, Any]
+
+
+def siren_rgb() -> InrFile:
+    """SIREN, 8-bit RGB, uniform coding, one layer, all that is default left at its default."""
+    field = _random(Siren(width=8, depth=1, omega_0=10.0), (12, 16), 3, SignalMeta("image", "uint8", (0.0, 255.0)), 1)
+    return pack(quantize(field, QuantSpec(bits=6)), psnr=(31.41,))
+
+
+def hashgrid_layers() -> InrFile:
+    """Hash grid in three quality layers, with a colour profile and an orientation."""
+    model = HashGridMlp(log2_hashmap_size=5, finest_resolution=16, n_levels=4, base_resolution=4, width=8)
+    meta = SignalMeta("image", "uint8", (0.0, 255.0), icc_profile=b"a profile, as bytes", orientation=6)
+    spec = QuantSpec(bits=7, layers=3, extra_bits={"0.table": (1.0, 0.5, 0.0, -1.0)})
+    return pack(quantize(_random(model, (16, 12), 3, meta, 2), spec), psnr=(12.5, 20.25, 33.0))
+
+
+def siren_float16() -> InrFile:
+    """SIREN with weights as 16-bit floats; linear float samples over a range of their own."""
+    meta = SignalMeta("image", "float16", (-0.5, 12.0), colour_space="linear")
+    return pack(quantize(_random(Siren(width=6, depth=1, omega=15.0), (9, 7), 3, meta, 3), QuantSpec(coding="float16")))
+
+
+def siren_float32() -> InrFile:
+    """SIREN with weights as 32-bit floats, no hidden layers; 32-bit float gray samples of unknown colour space."""
+    meta = SignalMeta("image", "float32", (0.0, 1.0), colour_space="unknown")
+    return pack(quantize(_random(Siren(width=10, depth=0), (5, 11), 1, meta, 4), QuantSpec(coding="float32")))
+
+
+def gray_uint16_range() -> InrFile:
+    """16-bit gray over a part of the range, in two layers."""
+    meta = SignalMeta("image", "uint16", (100.0, 4095.0))
+    field = _random(Siren(width=7, depth=2, omega_0=8.0, omega=5.0), (10, 10), 1, meta, 5)
+    return pack(quantize(field, QuantSpec(bits=8, layers=2)))
+
+
+def hashgrid_rgba() -> InrFile:
+    """Hash grid, 8-bit RGBA, one feature a level, a box of its own."""
+    model = HashGridMlp(
+        log2_hashmap_size=6, finest_resolution=20, n_levels=3, n_features=1, base_resolution=3, width=5, depth=1
+    )
+    field = _random(model, (8, 20), 4, SignalMeta("image", "uint8", (0.0, 255.0)), 6)
+    domain = Domain((8, 20), ((-0.25, 0.5), (-1.0, 1.0)))
+    field = FittedField(model, field.tensors, 4, domain, field.meta, field.report)
+    return pack(quantize(field, QuantSpec(bits=5, bias_bits=3)), psnr=(27.0,))
+
+
+def gray_alpha_corner() -> InrFile:
+    """Gray with alpha on a corner-aligned grid, in eight layers."""
+    field = _random(Siren(width=4, depth=0, omega_0=6.0), (6, 6), 2, SignalMeta("image", "uint8", (0.0, 255.0)), 7)
+    domain = Domain((6, 6), ((-1.0, 1.0), (-1.0, 1.0)), alignment="corner")
+    field = FittedField(field.model, field.tensors, 2, domain, field.meta, field.report)
+    return pack(quantize(field, QuantSpec(bits=12, layers=8)))
+
+
+CASES: tuple[Callable[[], InrFile], ...] = (
+    siren_rgb,
+    hashgrid_layers,
+    siren_float16,
+    siren_float32,
+    gray_uint16_range,
+    hashgrid_rgba,
+    gray_alpha_corner,
+)
+
+
+def facts(data: bytes) -> Facts:
+    """What has to stay as it is for the bytes of a file."""
+    file = parse(data)
+    samples = open_field(data, backend="torch", device="cpu").decode()
+    return {
+        "bytes": len(data),
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "minor": file.minor,
+        "header": json.loads(json.dumps(asdict(file.header))),
+        "sections": [f"{section.type.decode()} {len(section.payload)}" for section in file.sections],
+        "symbols_sha256": [
+            symbols_sha256(unpack(file.truncated(layers))) for layers in range(1, file.layers_present + 1)
+        ],
+        "step_codes": {tensor.layout.name: tensor.step_codes.tolist() for tensor in unpack(file).tensors},
+        "shape": list(samples.shape),
+        "dtype": str(samples.dtype),
+        "samples": [float(f"{value:.9g}") for value in samples.astype(np.float64).reshape(-1).tolist()],
+    }
+
+
+def symbols_sha256(field: QuantizedField) -> str:
+    """SHA-256 of all symbols, tensor after tensor, as little-endian 64-bit integers."""
+    symbols = [tensor.symbols.astype("<i8").tobytes() for tensor in field.tensors]
+    return hashlib.sha256(b"".join(symbols)).hexdigest()
+
+
+def write_case(folder: Path, name: str, data: bytes) -> None:
+    """Write a golden file and its facts; raises `FileExistsError` rather than overwrite either."""
+    with (folder / f"{name}.inr").open("xb") as binary:
+        binary.write(data)
+    with (folder / f"{name}.json").open("x", encoding="utf-8") as text:
+        text.write(json.dumps(facts(data), indent=1, sort_keys=True) + "\n")
+
+
+def main() -> int:
+    """Write the cases that have no file yet."""
+    for case in CASES:
+        name = case.__name__
+        if (FOLDER / f"{name}.inr").exists():
+            sys.stdout.write(f"{name}: exists, left alone\n")
+        else:
+            write_case(FOLDER, name, to_bytes(case()))
+            sys.stdout.write(f"{name}: written\n")
+    return 0
+
+
+def _random(model: ModelSpec, shape: tuple[int, int], channels: int, meta: SignalMeta, seed: int) -> FittedField:
+    """Random weights; not shared with other tests, so that nobody changes them by accident."""
+    rng = np.random.Generator(np.random.PCG64(seed))
+    tensors = {
+        layout.name: (0.7 / np.sqrt(layout.shape[-1]) * rng.standard_normal(layout.shape)).astype(np.float32)
+        for layout in model.layout(2, channels)
+    }
+    return FittedField(model, tensors, channels, Domain.of_shape(shape), meta, FitReport(0, 0.0, "none", seed, ()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,51 @@
+"""The ids in use, in the form that ``ids.json`` freezes."""
+
+import json
+from dataclasses import MISSING
+from typing import Any
+
+from inr.container import file, ids
+from inr.container.header import Header
+from inr.fit.schedules.base import SCHEDULES
+from inr.inits.base import INITS
+from inr.losses.base import LOSSES
+from inr.models.base import MODELS, ModelSpec
+from inr.optimisers.base import OPTIMISERS
+from inr.registry import kind_of
+from inr.samplers.base import SAMPLERS
+from inr.spec import wire_fields
+
+Snapshot = dict[str, Any]
+
+
+def current() -> Snapshot:
+    """What the code says now, as JSON would hold it."""
+    tables = {
+        name.lower(): getattr(ids, name)
+        for name in ("SIGNAL_KINDS", "SAMPLE_TYPES", "COLOUR_SPACES", "ALIGNMENTS", "CODINGS")
+    }
+    registries = {r.noun: r for r in (MODELS, INITS, SAMPLERS, LOSSES, OPTIMISERS, SCHEDULES)}
+    components = {noun: {kind_of(cls): cls.wire_id for cls in registry} for noun, registry in registries.items()}
+    snapshot = {
+        "signature": file.SIGNATURE.hex(),
+        "major": file.MAJOR,
+        "sections": {
+            name: kind.decode() for name, kind in vars(file).items() if isinstance(kind, bytes) and len(kind) == 4
+        },
+        "header": {
+            name: {"key": item.metadata["key"], "default": None if item.default is MISSING else item.default}
+            for name, item in Header.__dataclass_fields__.items()
+        },
+        "tables": tables,
+        "components": components,
+        "models": {kind_of(cls): model_entry(cls) for cls in MODELS},
+    }
+    return dict(json.loads(json.dumps(snapshot)))
+
+
+def model_entry(cls: type[ModelSpec]) -> dict[str, Any]:
+    """Wire id and, by wire number, name and default of every stored field: a file leaves defaults out."""
+    fields = {
+        number: {"name": name, "default": cls.model_fields[name].default} for number, name in wire_fields(cls).items()
+    }
+    return {"wire_id": cls.wire_id, "fields": fields}

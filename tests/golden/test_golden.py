@@ -1,0 +1,90 @@
+"""Old files decode for ever: to the same symbols exactly, to the same picture within a level."""
+
+import hashlib
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from inr.codec.decode import open_field
+from inr.codec.pack import pack, unpack
+from inr.container.file import parse, to_bytes
+from tests.golden.make_golden import CASES, FOLDER, Facts, symbols_sha256, write_case
+
+MAX_BYTES = 2048
+FILES = sorted(FOLDER.glob("*.inr"))
+
+each_file = pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+
+
+def facts_of(path: Path) -> Facts:
+    return dict(json.loads(path.with_suffix(".json").read_text("utf-8")))
+
+
+def test_there_is_a_file_for_each_case() -> None:
+    assert [path.stem for path in FILES] == sorted(case.__name__ for case in CASES)
+
+
+@each_file
+def test_bytes_are_untouched(path: Path) -> None:
+    """Golden files are never written again, not even by a better encoder."""
+    data = path.read_bytes()
+    assert len(data) <= MAX_BYTES
+    assert len(data) == facts_of(path)["bytes"]
+    assert hashlib.sha256(data).hexdigest() == facts_of(path)["sha256"]
+
+
+@each_file
+def test_header_and_sections_read_the_same(path: Path) -> None:
+    file, facts = parse(path.read_bytes()), facts_of(path)
+    assert file.minor == facts["minor"]
+    assert [f"{section.type.decode()} {len(section.payload)}" for section in file.sections] == facts["sections"]
+    header = json.loads(json.dumps(asdict(file.header)))
+    assert {name: header[name] for name in facts["header"]} == facts["header"]
+
+
+@each_file
+def test_symbols_of_every_layer_are_exactly_the_same(path: Path) -> None:
+    file, facts = parse(path.read_bytes()), facts_of(path)
+    assert len(facts["symbols_sha256"]) == file.header.layers
+    for layers, expected in enumerate(facts["symbols_sha256"], start=1):
+        assert symbols_sha256(unpack(file.truncated(layers))) == expected
+    codes = {tensor.layout.name: tensor.step_codes.tolist() for tensor in unpack(file).tensors}
+    assert codes == facts["step_codes"]
+
+
+@each_file
+def test_picture_is_the_same_within_a_level(path: Path) -> None:
+    """One level of 255 for the range of the samples: sines differ in their last bit from machine to machine."""
+    facts = facts_of(path)
+    field = open_field(path.read_bytes())
+    samples = field.decode()
+    assert list(samples.shape) == facts["shape"]
+    assert str(samples.dtype) == facts["dtype"]
+    expected = np.array(facts["samples"]).reshape(samples.shape)
+    low, high = field.meta.value_range
+    level = (high - low) / 255
+    np.testing.assert_allclose(samples.astype(np.float64), expected, rtol=0, atol=level)
+    assert expected.std() > 5 * level
+
+
+@each_file
+def test_writing_again_gives_the_same_bytes(path: Path) -> None:
+    data = path.read_bytes()
+    file = parse(data)
+    assert to_bytes(file) == data
+    assert to_bytes(pack(unpack(file), psnr=tuple(value / 100 for value in file.header.psnr))) == data
+
+
+def test_golden_files_are_not_overwritten(tmp_path: Path) -> None:
+    data = FILES[0].read_bytes()
+    write_case(tmp_path, "new", data)
+    assert (tmp_path / "new.inr").read_bytes() == data
+    assert json.loads((tmp_path / "new.json").read_text("utf-8"))["bytes"] == len(data)
+    with pytest.raises(FileExistsError):
+        write_case(tmp_path, "new", data)
+    (tmp_path / "new.inr").unlink()
+    with pytest.raises(FileExistsError):
+        write_case(tmp_path, "new", data)

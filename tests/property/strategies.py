@@ -1,0 +1,141 @@
+"""Hypothesis strategies for the types of the library."""
+
+import math
+
+import numpy as np
+from hypothesis import strategies as st
+
+from inr.container import ids
+from inr.container.file import DATA, HEAD, InrFile, Section
+from inr.container.header import Header, WireValue
+from inr.models.base import TensorLayout
+from inr.quantize.stream import Layouts
+from inr.quantize.uniform import MAX_STEP_CODE, MIN_STEP_CODE, QuantizedTensor
+
+MAX_MAGNITUDE = 2**31 - 1
+
+_FLOAT_LIMIT = {"float16": 65504.0, "float32": 3.4e38}
+_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+
+def integers() -> st.SearchStrategy[int]:
+    """Signed integers of all sizes that the entropy coder takes, small ones more often."""
+    return st.one_of(
+        st.integers(-3, 3),
+        st.integers(-300, 300),
+        st.integers(-MAX_MAGNITUDE, MAX_MAGNITUDE),
+        st.sampled_from([-MAX_MAGNITUDE, MAX_MAGNITUDE, 2**30, -(2**30)]),
+    )
+
+
+@st.composite
+def layouts(draw: st.DrawFn) -> Layouts:
+    """One to four tensors of one to three axes, with random groups."""
+    found = []
+    for i in range(draw(st.integers(1, 4))):
+        groups = tuple(draw(st.lists(st.integers(1, 4), min_size=1, max_size=5)))
+        rest = tuple(draw(st.lists(st.integers(1, 4), max_size=2)))
+        shape = (sum(groups), *rest)
+        bias = not rest and draw(st.booleans())
+        found.append(TensorLayout(f"{i}.t", shape, groups, bias=bias, separate_models=draw(st.booleans())))
+    return tuple(found)
+
+
+@st.composite
+def quantized_tensors(draw: st.DrawFn) -> tuple[QuantizedTensor, ...]:
+    """Tensors of integers with uniform steps."""
+    tensors = []
+    for layout in draw(layouts()):
+        count = math.prod(layout.shape)
+        symbols = draw(st.lists(integers(), min_size=count, max_size=count))
+        code = st.integers(MIN_STEP_CODE, MAX_STEP_CODE)
+        codes = draw(st.lists(code, min_size=len(layout.groups), max_size=len(layout.groups)))
+        tensors.append(
+            QuantizedTensor(
+                layout, np.array(symbols, dtype=np.int64).reshape(layout.shape), np.array(codes, dtype=np.int64)
+            )
+        )
+    return tuple(tensors)
+
+
+def wire_values() -> st.SearchStrategy[WireValue]:
+    """Numbers that a header may hold."""
+    return st.integers(-(2**63) + 1, 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False)
+
+
+@st.composite
+def shapes(draw: st.DrawFn) -> tuple[int, ...]:
+    """Grids of one to four axes, at most 2^36 samples."""
+    axes = draw(st.integers(1, 4))
+    return tuple(draw(st.lists(st.integers(1, 2 ** min(24, 36 // axes)), min_size=axes, max_size=axes)))
+
+
+@st.composite
+def value_ranges(draw: st.DrawFn, dtype: str) -> tuple[float, float] | None:
+    """A range that the sample type allows, in integers or floats; None where an integer type is used in full."""
+    if dtype in _FLOAT_LIMIT:
+        limit = _FLOAT_LIMIT[dtype]
+        numbers = st.floats(-limit, limit) | st.integers(-60000, 60000)
+    else:
+        if draw(st.booleans()):
+            return None
+        top = 255 if dtype == "uint8" else 65535
+        numbers = st.integers(0, top) | st.floats(0, top)
+    low, high = sorted(draw(st.tuples(numbers, numbers).filter(lambda pair: pair[0] != pair[1])))
+    return low, high
+
+
+@st.composite
+def boxes(draw: st.DrawFn, axes: int) -> tuple[float, ...]:
+    """Low and high of each axis, in integers or floats."""
+    number = st.floats(-(2.0**20), 2.0**20) | st.integers(-(2**20), 2**20)
+    pair = st.tuples(number, number).filter(lambda p: p[0] != p[1]).map(sorted)
+    return tuple(value for _ in range(axes) for value in draw(pair))
+
+
+@st.composite
+def headers(draw: st.DrawFn) -> Header:
+    """Any header that the format allows, with at most 64 data sections."""
+    shape = draw(shapes())
+    dtype = draw(st.sampled_from(sorted(ids.SAMPLE_TYPES)))
+    layers = draw(st.integers(1, 8))
+    psnr = st.lists(st.integers(0, 10_000), min_size=layers, max_size=layers).map(tuple)
+    numbers = st.integers(-(2**63) + 1, 2**63 - 1)
+    return Header(
+        shape=shape,
+        model=draw(st.integers(0, 2**31)),
+        channels=draw(st.integers(1, 64)),
+        dtype=dtype,
+        value_range=draw(value_ranges(ids.SAMPLE_TYPES[dtype])),
+        model_fields=tuple(sorted(draw(st.dictionaries(numbers, wire_values(), max_size=8)).items())),
+        layers=layers,
+        tiles=draw(st.none() | st.tuples(*[st.integers(1, 2 if len(shape) > 1 else 8)] * len(shape))),
+        coding=draw(st.sampled_from(sorted(ids.CODINGS))),
+        psnr=draw(st.just(()) | psnr),
+        orientation=draw(st.integers(1, 8)),
+        colour_space=draw(st.sampled_from(sorted(ids.COLOUR_SPACES))),
+        kind=draw(st.sampled_from(sorted(ids.SIGNAL_KINDS))),
+        alignment=draw(st.sampled_from(sorted(ids.ALIGNMENTS))),
+        box=draw(st.none() | boxes(len(shape))),
+    )
+
+
+@st.composite
+def section_types(draw: st.DrawFn, critical: bool) -> bytes:
+    """Four letters that no section of this version has; the case of the first says whether it is critical."""
+    first = draw(st.sampled_from(_LETTERS[:26] if critical else _LETTERS[26:]))
+    name = first + draw(st.text(_LETTERS, min_size=3, max_size=3))
+    return b"Zzzz" if name.encode() in (HEAD, DATA) else name.encode()
+
+
+@st.composite
+def files(draw: st.DrawFn) -> InrFile:
+    """A file with at least one whole quality layer, and ancillary sections anywhere."""
+    header = draw(headers())
+    tiles = math.prod(header.tiles or (1,))
+    count = draw(st.integers(tiles, min(header.data_sections, tiles + 4)))
+    sections = [Section(DATA, draw(st.binary(max_size=20))) for _ in range(count)]
+    for _ in range(draw(st.integers(0, 3))):
+        extra = Section(draw(section_types(critical=False)), draw(st.binary(max_size=20)))
+        sections.insert(draw(st.integers(0, len(sections))), extra)
+    return InrFile(header, tuple(sections), minor=draw(st.integers(0, 255)))
