@@ -12,6 +12,9 @@
 PYTHON ?= python3
 PYTEST_ARGS ?=
 
+# Threads that spin while they wait cost a busy machine more than waking them costs an idle one.
+export OMP_WAIT_POLICY ?= passive
+
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from inr.codec.plan import CompressSpec
     from inr.domain import Domain
     from inr.errors import InrError
-    from inr.fit.loop import Hooks
-    from inr.fit.spec import FitSpec
+    from inr.fitting.loop import Hooks
+    from inr.fitting.spec import FitSpec
     from inr.signals.signal import Signal
 
 _HOMES = {
@@ -27,8 +27,8 @@ _HOMES = {
     ),
     "CompressSpec": "inr.codec.plan",
     "Domain": "inr.domain",
-    "FitSpec": "inr.fit.spec",
-    "Hooks": "inr.fit.loop",
+    "FitSpec": "inr.fitting.spec",
+    "Hooks": "inr.fitting.loop",
     "InrError": "inr.errors",
     "Signal": "inr.signals.signal",
 }

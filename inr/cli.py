@@ -21,6 +21,8 @@ def main(argv: list[str] | None = None) -> int:
         0 done, 1 failed, 2 wrong usage.
     """
     arguments = sys.argv[1:] if argv is None else argv
+    # Threads that spin while they wait cost a busy machine more than waking them costs an idle one.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
         code = _run(arguments)
         if sys.stdout is not None:

@@ -100,11 +100,25 @@ class Domain:
             return low + (high - low) * (index / (n - 1) if n > 1 else index + 0.5)
         return low + (high - low) * (index + 0.5) / n
 
-    def coordinates(self, flat_index: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-        """Coordinates of samples given by their flat (C order) index, shape `(n, ndim)`."""
+    def coordinates(
+        self, flat_index: npt.NDArray[np.int64], offset: npt.NDArray[np.float32] | None = None
+    ) -> npt.NDArray[np.float32]:
+        """Coordinates of samples given by their flat (C order) index.
+
+        Args:
+            flat_index: `(n,)`.
+            offset: `(n, ndim)` in cells, added to the positions; None for none.
+
+        Returns:
+            `(n, ndim)`.
+        """
         index = np.unravel_index(flat_index, self.shape)
         columns = [self.axis_coordinates(a).astype(np.float32)[i] for a, i in enumerate(index)]
-        return np.stack(columns, axis=-1)
+        positions = np.stack(columns, axis=-1)
+        if offset is None:
+            return positions
+        cells = [(high - low) / n for n, (low, high) in zip(self.shape, self.box, strict=True)]
+        return positions + offset * np.array(cells, dtype=np.float32)
 
     def row_blocks(self, max_samples: int) -> Iterator["Domain"]:
         """Split along the first axis into consecutive sub-domains of at most `max_samples` (at least one row)."""

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from inr.codec.encode import CompressReport
     from inr.codec.info import FileInfo
-    from inr.fit.events import Event
-    from inr.fit.loop import Hooks
     from inr.fitted import CurvePoint
+    from inr.fitting.events import Event
+    from inr.fitting.loop import Hooks
 
 PLAIN_LINES = 10
 """Lines of progress where no terminal is attached."""
@@ -54,8 +54,8 @@ def _plain(value: Any) -> Any:
 @contextlib.contextmanager
 def following(quiet: bool, checkpoint: Path | None) -> Iterator["Hooks"]:
     """Hooks for a fit that show its progress, and let ctrl-C save the checkpoint first."""
-    from inr.fit.checkpoint import CheckpointPolicy
-    from inr.fit.loop import Hooks
+    from inr.fitting.checkpoint import CheckpointPolicy
+    from inr.fitting.loop import Hooks
 
     policy = None if checkpoint is None else CheckpointPolicy(checkpoint)
     with contextlib.ExitStack() as stack:
@@ -69,7 +69,7 @@ def _bar() -> Iterator[Callable[["Event"], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from inr.fit.events import Progress as ProgressEvent
+    from inr.fitting.events import Progress as ProgressEvent
 
     columns = (
         TextColumn("fitting"),
@@ -89,7 +89,7 @@ def _bar() -> Iterator[Callable[["Event"], None]]:
 
 @contextlib.contextmanager
 def _lines() -> Iterator[Callable[["Event"], None]]:
-    from inr.fit.events import Progress as ProgressEvent
+    from inr.fitting.events import Progress as ProgressEvent
 
     shown = 0.0
 

@@ -32,7 +32,8 @@ def render(field: Field, domain: Domain, meta: SignalMeta, channels: int, supers
         values = field(grid_coordinates(fine))
         if supersample > 1:
             split = [n for size in block.shape for n in (size, supersample)]
-            means = values.reshape(*split, channels).mean(axis=tuple(range(1, 2 * block.ndim, 2)))
+            clamped = np.clip(values, -1, 1)  # as the finer picture would be: what overshoots counts as its limit
+            means = clamped.reshape(*split, channels).mean(axis=tuple(range(1, 2 * block.ndim, 2)))
             values = means.reshape(-1, channels)
         samples[row : row + block.shape[0]] = denormalise(values, meta).reshape(*block.shape, channels)
         row += block.shape[0]

@@ -14,10 +14,10 @@ from inr.codec.plan import CompressSpec, plan
 from inr.container.file import SIGNATURE, to_bytes
 from inr.errors import FormatError, SignalError, SpecError
 from inr.files import check_writable, read_bytes, write_bytes
-from inr.fit.loop import Hooks
-from inr.fit.loop import fit as fit_signal
-from inr.fit.spec import FitSpec
 from inr.fitted import CurvePoint, FittedField
+from inr.fitting.loop import Hooks
+from inr.fitting.loop import fit as fit_signal
+from inr.fitting.spec import FitSpec
 from inr.metrics.quality import psnr, reported, ssim
 from inr.models.base import MODELS, ModelSpec
 from inr.quantize.uniform import Coding, QuantSpec, quantize
@@ -88,7 +88,7 @@ def fit(source: Source, spec: FitSpec | None = None, hooks: Hooks | None = None,
     """Fit without quantisation: with all settings of a `FitSpec`, or with those of `compress`.
 
     Raises:
-        InrError: see `inr.fit.loop.fit` and `load`.
+        InrError: see `inr.fitting.loop.fit` and `load`.
     """
     signal = _fittable(load(source))
     if spec is not None and request:

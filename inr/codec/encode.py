@@ -9,8 +9,8 @@ from inr.codec.plan import CompressSpec, Plan, plan
 from inr.codec.rate import Coded, allocate, code, meet_quality, meet_size
 from inr.container.file import to_bytes
 from inr.errors import SpecError, TargetError
-from inr.fit.loop import Hooks, fit
 from inr.fitted import CurvePoint, FittedField
+from inr.fitting.loop import Hooks, fit
 from inr.metrics.quality import psnr, reported, ssim
 from inr.models.base import ModelSpec
 from inr.quantize.uniform import coarsened

@@ -12,7 +12,7 @@ from inr.container import ids, limits
 from inr.container.file import DATA, ICC_PROFILE, InrFile, Section, to_bytes
 from inr.container.header import Header
 from inr.errors import SpecError, TargetError
-from inr.fit.spec import Budget, Device, FitSpec
+from inr.fitting.spec import Budget, Device, FitSpec
 from inr.models.base import MODELS, ModelSpec
 from inr.optimisers.adam import Adam
 from inr.quantize.uniform import Coding, QuantSpec
@@ -133,7 +133,7 @@ def plan(signal: Signal, request: CompressSpec, bpp: float | None = None) -> Pla
         steps = preset.steps
     fit = FitSpec(
         model=model,
-        sampler=UniformSampler(batch=request.batch),
+        sampler=UniformSampler(batch=request.batch, jitter=model.jitter),
         optimiser=Adam(learning_rate=request.learning_rate),
         budget=Budget(steps=steps, seconds=seconds),
         seed=request.seed,

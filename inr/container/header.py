@@ -158,9 +158,10 @@ def _check_grid(header: Header) -> None:
     if box is not None and (
         not isinstance(box, tuple)
         or len(box) != 2 * n
-        or any(not -_BOX <= low < high <= _BOX for low, high in zip(box[::2], box[1::2], strict=True))
+        or any(abs(bound) > _BOX for bound in box)
+        or any(high - low < 1 / _BOX for low, high in zip(box[::2], box[1::2], strict=True))
     ):
-        raise CorruptHeaderError("header: box must hold low < high for each axis")
+        raise CorruptHeaderError("header: box must hold low < high for each axis, within 2^20 and at least 2^-20 apart")
 
 
 def _check_ids(header: Header) -> None:

@@ -42,6 +42,8 @@ class ModelSpec(Spec):
     """Author, year, title of the source."""
     learning_rate: ClassVar[float]
     """Adam's learning rate that suits mini-batches of 8,192 samples."""
+    jitter: ClassVar[float] = 0.0
+    """Share of a cell that training points stray from the samples, for models that are rough between samples."""
     bpp: ClassVar[float]
     """Bits per pixel that suit a photo, for when no size is asked for."""
     weight_bits: ClassVar[float]

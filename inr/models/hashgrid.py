@@ -38,6 +38,7 @@ class HashGridMlp(ModelSpec):
         "Mueller et al. 2022, Instant Neural Graphics Primitives with a Multiresolution Hash Encoding"
     )
     learning_rate: ClassVar[float] = 2e-2
+    jitter: ClassVar[float] = 0.25
     bpp: ClassVar[float] = 1.5
     weight_bits: ClassVar[float] = 4.2
 

@@ -19,7 +19,7 @@ class GridLevel:
         resolution: nodes an axis.
         entries: rows of this level's table.
         offset: its first row.
-        dense: True if every node has a row of its own.
+        dense: True if every node has a row of its own; if not, `entries` is a power of two.
     """
 
     scale: float

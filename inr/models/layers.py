@@ -126,9 +126,9 @@ class HashGrid(Layer):
             rows = [row + step if level.dense else row ^ step for step in steps for row in rows]
             weights = [weight * side[axis] for side in (lower, upper) for weight in weights]
         row = torch.stack(rows, dim=-1)
-        if not level.dense:
-            row &= 0xFFFFFFFF  # the hash is 32 bits wide
-        return torch.remainder(row, level.entries).add_(level.offset), torch.stack(weights, dim=-1)
+        # A hashed level has 2^k entries: the remainder is the low bits, the same in 64-bit products as in 32-bit ones.
+        row = torch.remainder(row, level.entries) if level.dense else row & (level.entries - 1)
+        return row.add_(level.offset), torch.stack(weights, dim=-1)
 
 
 class _MixRows(torch.autograd.Function):

@@ -10,6 +10,7 @@ from inr.registry import Registry
 from inr.spec import Spec
 
 FlatIndex = npt.NDArray[np.int64]
+Offsets = npt.NDArray[np.float32]
 
 
 class AbstractSampler(ABC):
@@ -18,6 +19,11 @@ class AbstractSampler(ABC):
     @abstractmethod
     def select(self, step: int) -> FlatIndex:
         """Flat indices of the samples of this step, shape `(batch,)`."""
+
+    def offsets(self, step: int, shape: tuple[int, int]) -> Offsets | None:
+        """How far the points of this step stray from their samples, `(batch, ndim)` in cells; None for not at all."""
+        del step, shape
+        return None
 
 
 class SamplerSpec(Spec):

@@ -51,7 +51,10 @@ class Signal:
 def normalise(samples: Samples, meta: SignalMeta) -> npt.NDArray[np.float32]:
     """Map sample values to a field's [-1, 1]."""
     low, high = meta.value_range
-    return (samples.astype(np.float32) - np.float32(low)) * np.float32(2 / (high - low)) - np.float32(1)
+    # The range of a float picture, or its reciprocal, may be too large for 32 bits.
+    wide: npt.NDArray[Any] = samples.astype(np.float32 if meta.dtype == "uint8" else np.float64)
+    unit: npt.NDArray[np.float32] = ((wide - low) * (2 / (high - low)) - 1).astype(np.float32, copy=False)
+    return unit
 
 
 def denormalise(values: npt.NDArray[np.float32], meta: SignalMeta) -> Samples:

@@ -7,7 +7,7 @@ import pytest
 from pydantic import Field
 
 from inr.errors import InrError, SpecError, UnknownComponentError
-from inr.fit.schedules.base import SCHEDULES
+from inr.fitting.schedules.base import SCHEDULES
 from inr.inits.base import INITS
 from inr.losses.base import LOSSES
 from inr.models.base import MODELS

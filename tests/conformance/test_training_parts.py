@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from inr.errors import SpecError
-from inr.fit.schedules.base import SCHEDULES, ScheduleSpec
-from inr.fit.schedules.constant import ConstantSchedule
-from inr.fit.schedules.cosine import CosineSchedule
+from inr.fitting.schedules.base import SCHEDULES, ScheduleSpec
+from inr.fitting.schedules.constant import ConstantSchedule
+from inr.fitting.schedules.cosine import CosineSchedule
 from inr.inits.base import INITS, InitSpec
 from inr.losses.base import LOSSES, LossSpec
 from inr.losses.mse import MeanSquaredError

@@ -7,6 +7,7 @@ import cbor2
 
 from inr.container.file import DATA, HEAD
 from inr.container.header import Header, to_cbor
+from inr.errors import CorruptHeaderError, CorruptStreamError, FormatError, LimitExceededError, TruncatedError
 from inr.models.hashgrid import HashGridMlp
 from inr.models.siren import Siren
 from inr.spec import to_wire
@@ -44,28 +45,28 @@ def tagged(tag: int, value: Any) -> bytes:
     return b"\xa3\x01" + cbor2.dumps(cbor2.CBORTag(tag, value)) + b"\x05\x01\x06\xa2\x00\x03\x01\x01"
 
 
-HUGE: dict[str, bytes] = {
-    "shape beyond an axis": changed(k1=[2**24 + 1, 8]),
-    "shape of 2^63": changed(k1=[2**63 - 1, 2**63 - 1]),
-    "shape of 2^64": changed(k1=[2**64, 1]),
-    "shape of a bignum": changed(k1=[10**60, 1]),
-    "too many samples": changed(k1=[2**20, 2**20]),
-    "five axes": changed(k1=[2] * 5),
-    "a thousand axes": changed(k1=[1] * 1000),
-    "channels": changed(k2=2**40),
-    "layers": changed(k7=2**31),
-    "nine layers": changed(k7=9),
-    "tiles": changed(k8=[4096, 4096]),
-    "tiles of 2^62": changed(k8=[2**62, 2**62]),
-    "tiles of 64 x 64 and 8 layers": changed(k8=[64, 64], k7=8),
-    "width": changed(k6={0: 2**40}),
-    "width within its limit": changed(k6={0: 4096, 1: 32}),
-    "widest model within all limits": changed(k6={0: 4090, 1: 1}),
-    "depth": changed(k6={1: 2**31}),
-    "hash table": forged({1: [6, 8], 5: HASHGRID, 6: {0: 24, 1: 2**16, 2: 32, 3: 8}}),
-    "hash table of 2^60": forged({1: [6, 8], 5: HASHGRID, 6: {0: 60}}),
-    "finest resolution": forged({1: [6, 8], 5: HASHGRID, 6: {1: 2**40}}),
-    "float weights": changed(k6={0: 2000, 1: 2}, k9=2),
+HUGE: dict[str, tuple[type[FormatError], bytes]] = {
+    "shape beyond an axis": (LimitExceededError, changed(k1=[2**24 + 1, 8])),
+    "shape of 2^63": (LimitExceededError, changed(k1=[2**63 - 1, 2**63 - 1])),
+    "shape of 2^64": (CorruptHeaderError, changed(k1=[2**64, 1])),
+    "shape of a bignum": (CorruptHeaderError, changed(k1=[10**60, 1])),
+    "too many samples": (LimitExceededError, changed(k1=[2**20, 2**20])),
+    "five axes": (LimitExceededError, changed(k1=[2] * 5)),
+    "a thousand axes": (LimitExceededError, changed(k1=[1] * 1000)),
+    "channels": (LimitExceededError, changed(k2=2**40)),
+    "layers": (LimitExceededError, changed(k7=2**31)),
+    "nine layers": (LimitExceededError, changed(k7=9)),
+    "tiles": (LimitExceededError, changed(k8=[4096, 4096])),
+    "tiles of 2^62": (LimitExceededError, changed(k8=[2**62, 2**62])),
+    "tiles of 64 x 64 and 8 layers": (TruncatedError, changed(k8=[64, 64], k7=8)),
+    "width": (CorruptHeaderError, changed(k6={0: 2**40})),
+    "width within its limit": (LimitExceededError, changed(k6={0: 4096, 1: 32})),
+    "widest model within all limits": (CorruptStreamError, changed(k6={0: 4090, 1: 1})),
+    "depth": (CorruptHeaderError, changed(k6={1: 2**31})),
+    "hash table": (LimitExceededError, forged({1: [6, 8], 5: HASHGRID, 6: {0: 24, 1: 2**16, 2: 32, 3: 8}})),
+    "hash table of 2^60": (CorruptHeaderError, forged({1: [6, 8], 5: HASHGRID, 6: {0: 60}})),
+    "finest resolution": (CorruptHeaderError, forged({1: [6, 8], 5: HASHGRID, 6: {1: 2**40}})),
+    "float weights": (CorruptStreamError, changed(k6={0: 2000, 1: 2}, k9=2)),
 }
 
 WRONG: dict[str, bytes] = {
@@ -221,4 +222,4 @@ def largest(payload: bytes) -> bytes:
     return forged(to_cbor(header), payload)
 
 
-ALL = {**HUGE, **WRONG, **CBOR, **TYPES, **FRAMES}
+ALL = {**{name: data for name, (_, data) in HUGE.items()}, **WRONG, **CBOR, **TYPES, **FRAMES}

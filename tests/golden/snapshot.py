@@ -6,7 +6,7 @@ from typing import Any
 
 from inr.container import file, ids
 from inr.container.header import Header
-from inr.fit.schedules.base import SCHEDULES
+from inr.fitting.schedules.base import SCHEDULES
 from inr.inits.base import INITS
 from inr.losses.base import LOSSES
 from inr.models.base import MODELS, ModelSpec

@@ -59,6 +59,16 @@ def test_float_samples_come_back_to_within_the_precision_of_a_field(
     np.testing.assert_allclose(again, samples.astype(np.float64), rtol=0, atol=allowed)
 
 
+@pytest.mark.parametrize(("low", "high"), [(-3.4e38, 3.4e38), (0.0, 1e-38), (1e30, 1.01e30), (-1e-30, 1e30)])
+def test_extreme_ranges_of_float_samples(low: float, high: float) -> None:
+    """Neither the width of the range nor its reciprocal fits into 32 bits."""
+    meta = SignalMeta("image", "float32", (low, high))
+    samples = np.array([low, low / 2 + high / 2, high], dtype=np.float32)
+    values = normalise(samples, meta)
+    np.testing.assert_allclose(values, [-1, 0, 1], atol=1e-4)
+    np.testing.assert_allclose(denormalise(values, meta), samples, rtol=1e-4, atol=high * 1e-6)
+
+
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float16", "float32"])
 def test_outputs_beyond_the_range_are_clamped(dtype: SampleType) -> None:
     meta = SignalMeta("image", dtype, (10.0, 90.0))

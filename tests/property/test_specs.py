@@ -9,8 +9,8 @@ from pydantic import TypeAdapter
 from pydantic.fields import FieldInfo
 
 from inr.errors import SpecError, UnknownComponentError
-from inr.fit.schedules.base import SCHEDULES
-from inr.fit.spec import Budget, FitSpec
+from inr.fitting.schedules.base import SCHEDULES
+from inr.fitting.spec import Budget, FitSpec
 from inr.inits.base import INITS
 from inr.losses.base import LOSSES
 from inr.models.base import MODELS, ModelSpec

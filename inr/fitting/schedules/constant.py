@@ -2,7 +2,7 @@
 
 from typing import ClassVar, Literal, final
 
-from inr.fit.schedules.base import SCHEDULES, ScheduleSpec
+from inr.fitting.schedules.base import SCHEDULES, ScheduleSpec
 
 
 @final

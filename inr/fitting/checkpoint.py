@@ -11,8 +11,8 @@ import torch
 
 from inr.errors import CheckpointError
 from inr.files import read_bytes, write_bytes
-from inr.fit.spec import FitSpec
 from inr.fitted import CurvePoint
+from inr.fitting.spec import FitSpec
 
 _MAGIC = b"inr checkpoint 1\n"
 """Begins the file; the SHA-256 of the rest follows, since torch would take damaged weights for sound ones."""

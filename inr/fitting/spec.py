@@ -5,8 +5,8 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from inr.errors import SpecError
-from inr.fit.schedules.base import SCHEDULES, ScheduleSpec
-from inr.fit.schedules.cosine import CosineSchedule
+from inr.fitting.schedules.base import SCHEDULES, ScheduleSpec
+from inr.fitting.schedules.cosine import CosineSchedule
 from inr.inits.base import INITS, InitSpec
 from inr.inits.default import DefaultInit
 from inr.losses.base import LOSSES, LossSpec

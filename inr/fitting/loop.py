@@ -14,11 +14,11 @@ from inr.backends.render import render
 from inr.backends.select import select
 from inr.errors import DivergenceError, FitCancelledError
 from inr.files import check_writable
-from inr.fit import checkpoint as checkpoints
-from inr.fit.checkpoint import Checkpoint, CheckpointPolicy
-from inr.fit.events import CheckpointSaved, Event, Preview, Progress
-from inr.fit.spec import FitSpec
 from inr.fitted import CurvePoint, FitReport, FittedField
+from inr.fitting import checkpoint as checkpoints
+from inr.fitting.checkpoint import Checkpoint, CheckpointPolicy
+from inr.fitting.events import CheckpointSaved, Event, Preview, Progress
+from inr.fitting.spec import FitSpec
 from inr.metrics.quality import psnr, reported
 from inr.rng import derive_seed, generator
 from inr.samplers.base import FlatIndex
@@ -116,7 +116,9 @@ class _Run:
         index = self._sampler.select(self._step)
         progress = self._spec.budget.progress(self._step, self._seconds() if self._spec.budget.seconds else 0.0)
         rate = self._spec.learning_rate * self._spec.schedule.factor(progress)
-        loss = self._trainer.step(self._signal.domain.coordinates(index), self._signal.targets(index), rate)
+        domain = self._signal.domain
+        offsets = self._sampler.offsets(self._step, (len(index), domain.ndim))
+        loss = self._trainer.step(domain.coordinates(index, offsets), self._signal.targets(index), rate)
         self._step += 1
         if not math.isfinite(loss):
             raise DivergenceError(
@@ -208,5 +210,7 @@ def _preview(field: Field, signal: Signal) -> Samples:
 
 
 def _digest(signal: Signal) -> str:
-    """SHA-256 of the samples, to tell whose checkpoint this is."""
-    return hashlib.sha256(np.ascontiguousarray(signal.samples).tobytes()).hexdigest()
+    """SHA-256 of the samples with their shape and type, to tell whose checkpoint this is."""
+    digest = hashlib.sha256(repr((signal.samples.shape, signal.meta.dtype)).encode())
+    digest.update(np.ascontiguousarray(signal.samples).tobytes())
+    return digest.hexdigest()

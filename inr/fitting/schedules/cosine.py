@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal, final
 
 from pydantic import Field
 
-from inr.fit.schedules.base import SCHEDULES, ScheduleSpec
+from inr.fitting.schedules.base import SCHEDULES, ScheduleSpec
 
 
 @final
