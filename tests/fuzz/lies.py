@@ -74,6 +74,7 @@ WRONG: dict[str, bytes] = {
     "box with infinity": changed(k15=[-INF, INF, -1.0, 1.0]),
     "box upside down": changed(k15=[1.0, -1.0, -1.0, 1.0]),
     "box of no size": changed(k15=[1.0, 1.0, -1.0, 1.0]),
+    "box too narrow": changed(k15=[1.0, 1.0 + 2.0**-40, -1.0, 1.0]),
     "box too large": changed(k15=[-1e30, 1e30, -1.0, 1.0]),
     "box for one axis": changed(k15=[-1.0, 1.0]),
     "box of odd length": changed(k15=[-1.0, 1.0, 2.0]),
