@@ -97,6 +97,12 @@ def check_writable(path: str | Path) -> None:
         raise FileAccessError(f"cannot write {path}: permission denied")
 
 
+def check_other(source: str | Path, destination: str | Path) -> None:
+    """Raise `FileAccessError` if the destination is the source itself, which would be lost."""
+    if "-" not in (str(source), str(destination)) and os.path.realpath(source) == os.path.realpath(destination):
+        raise FileAccessError(f"cannot write {destination}: it is the input; name another file")
+
+
 def reason(error: OSError) -> str:
     """The system's words for an error, without number and path."""
     return (error.strerror or type(error).__name__).lower()

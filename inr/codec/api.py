@@ -13,7 +13,7 @@ from inr.codec.pack import pack
 from inr.codec.plan import CompressSpec, plan
 from inr.container.file import SIGNATURE, to_bytes
 from inr.errors import FormatError, SignalError, SpecError
-from inr.files import check_writable, read_bytes, write_bytes
+from inr.files import check_other, check_writable, read_bytes, write_bytes
 from inr.fitted import CurvePoint, FittedField
 from inr.fitting.loop import Hooks
 from inr.fitting.loop import fit as fit_signal
@@ -77,7 +77,7 @@ def compress(
     """
     spec = CompressSpec(**request)
     if destination is not None:
-        check_writable(destination)
+        _check_destination(source, destination)
     result = compress_signal(_fittable(load(source)), spec, hooks)
     if destination is not None:
         write_bytes(destination, result.data)
@@ -152,7 +152,7 @@ def fit_file(
     """
     _float_coding(bits)
     if destination is not None:
-        check_writable(destination)
+        _check_destination(source, destination)
     signal = _fittable(load(source))
     spec = plan(signal, CompressSpec(**request)).fit
     if stop_at_psnr is not None:
@@ -225,7 +225,7 @@ def decompress(
         SpecError: settings out of range, or a format that cannot hold the picture.
         FileAccessError: a path that cannot be read or written.
     """
-    check_writable(destination)
+    _check_destination(source, destination)
     image_format = "png" if str(destination) == "-" else format_of(destination)
     file, damage = open_prefix(source if isinstance(source, bytes) else read_bytes(source), max_bytes)
     if damage is not None and not partial:
@@ -293,6 +293,12 @@ def list_models() -> list[ModelInfo]:
 def open(source: str | Path | bytes, layers: int | None = None) -> DecodedField:
     """Open a ``.inr`` file (path or bytes) for decoding at any size; see `open_field`."""
     return open_field(source, layers)
+
+
+def _check_destination(source: Source, destination: str | Path) -> None:
+    if isinstance(source, str | Path):
+        check_other(source, destination)
+    check_writable(destination)
 
 
 def _fittable(signal: Signal) -> Signal:

@@ -102,7 +102,8 @@ class _Run:
             self._save_if_due()
             if self._hooks.cancelled is not None and self._hooks.cancelled():
                 self._save()
-                raise FitCancelledError(f"fit cancelled after {self._step} steps")
+                kept = f"; {self._hooks.checkpoint.path} keeps it to go on from" if self._hooks.checkpoint else ""
+                raise FitCancelledError(f"fit cancelled after {self._step} steps{kept}")
         if not self._curve or self._curve[-1].step != self._step:
             self._observe()
         self._save()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from inr.errors import FileAccessError
-from inr.files import check_writable, read_bytes, replacing, write_bytes
+from inr.files import check_other, check_writable, read_bytes, replacing, write_bytes
 
 
 def test_file_is_replaced_whole(tmp_path: Path) -> None:
@@ -86,3 +86,16 @@ def test_places_that_cannot_be_read(tmp_path: Path, name: str, message: str) -> 
         read_bytes(tmp_path / name)
     with pytest.raises(OSError, match="cannot read"):
         read_bytes(tmp_path / name)
+
+
+def test_input_is_never_the_output(tmp_path: Path) -> None:
+    photo, link = tmp_path / "photo.png", tmp_path / "link.png"
+    photo.write_bytes(b"pixels")
+    link.symlink_to(photo)
+    with pytest.raises(FileAccessError, match="it is the input"):
+        check_other(photo, link)
+    with pytest.raises(FileAccessError, match="it is the input"):
+        check_other(str(photo), tmp_path / "." / "photo.png")
+    check_other("-", "-")
+    check_other(photo, tmp_path / "photo.inr")
+    assert photo.read_bytes() == b"pixels"
