@@ -61,8 +61,7 @@ def compress(
     as_json: Json = False,
 ) -> None:
     """Fit a picture and write it as a .inr file."""
-    if output == "-" and as_json:
-        raise SpecError("--json and the output - both want standard output; give a file name")
+    _check_one_output(output, as_json)
     from inr.codec import api
 
     with following(quiet, checkpoint) as hooks:
@@ -105,8 +104,7 @@ def decompress(
     as_json: Json = False,
 ) -> None:
     """Decode a .inr file into an image file of any size."""
-    if output == "-" and as_json:
-        raise SpecError("--json and the output - both want standard output; give a file name")
+    _check_one_output(output, as_json)
     width_height, window = None, None
     if size is not None:
         width, height = _integers("size", size, "x", ("WIDTH", "HEIGHT"))
@@ -183,8 +181,7 @@ def fit(
     as_json: Json = False,
 ) -> None:
     """Fit a picture without quantisation, with the curve of the fit."""
-    if output == "-" and as_json:
-        raise SpecError("--json and the output - both want standard output; give a file name")
+    _check_one_output(output, as_json)
     from inr.codec import api
 
     if curve is not None:
@@ -253,6 +250,11 @@ def backends(as_json: Json = False) -> None:
     from inr.backends.select import describe
 
     _table(describe(), as_json)
+
+
+def _check_one_output(output: str | None, as_json: bool) -> None:
+    if output == "-" and as_json:
+        raise SpecError("--json and the output - both want standard output; give a file name")
 
 
 def _table(rows: list[Any], as_json: bool) -> None:

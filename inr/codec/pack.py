@@ -40,14 +40,13 @@ def pack(field: QuantizedField, psnr: tuple[float, ...] = ()) -> InrFile:
         model_fields=tuple(to_wire(field.model).items()),
         layers=field.layers,
         coding=id_of(ids.CODINGS, field.coding),
-        psnr=tuple(round(100 * value) for value in psnr),
         orientation=meta.orientation,
         colour_space=id_of(ids.COLOUR_SPACES, meta.colour_space),
         kind=id_of(ids.SIGNAL_KINDS, meta.kind),
         alignment=id_of(ids.ALIGNMENTS, field.domain.alignment),
         box=None if field.domain.is_default() else tuple(x for interval in field.domain.box for x in interval),
     )
-    return InrFile(header, tuple(sections))
+    return with_psnr(InrFile(header, tuple(sections)), psnr)
 
 
 def with_psnr(file: InrFile, psnr: tuple[float, ...]) -> InrFile:
