@@ -1,7 +1,8 @@
 """Where samples lie: the only place in the project that turns indices into coordinates.
 
 Axis order is array order (row, column for an image). Coordinates lie in [-1, 1]: the longest axis spans the
-whole interval and the others keep the proportions, so a cell is as wide as it is high. A sample sits at the
+whole interval and the others keep the proportions, so a cell is as wide as it is high. Time has no common measure with
+space: an axis called "t" spans the whole interval by itself, and does not count as the longest. A sample sits at the
 centre of its cell by default: sample i of n on [lo, hi] is at lo + (hi - lo)(i + 1/2)/n. Resizing keeps the
 box and changes the number of cells, therefore it never shifts the picture.
 """
@@ -47,9 +48,12 @@ class Domain:
 
     @staticmethod
     def of_shape(shape: tuple[int, ...], axes: tuple[str, ...] = ("y", "x")) -> "Domain":
-        """The default domain of a grid: centred, longest axis on [-1, 1], cells as wide as high."""
-        longest = max(shape, default=1)
-        return Domain(shape, tuple((-n / longest, n / longest) for n in shape), axes=axes)
+        """The default domain of a grid: centred, longest axis on [-1, 1], cells as wide as high; "t" on [-1, 1]."""
+        longest = max((n for n, axis in zip(shape, axes, strict=False) if axis != "t"), default=1)
+        box = tuple(
+            (-1.0, 1.0) if axis == "t" else (-n / longest, n / longest) for n, axis in zip(shape, axes, strict=False)
+        )
+        return Domain(shape, box, axes=axes)
 
     @property
     def ndim(self) -> int:
@@ -119,6 +123,10 @@ class Domain:
             return positions
         cells = [(high - low) / n for n, (low, high) in zip(self.shape, self.box, strict=True)]
         return positions + offset * np.array(cells, dtype=np.float32)
+
+    def block_coordinates(self, axes: tuple[npt.NDArray[np.int64], ...]) -> tuple[npt.NDArray[np.float32], ...]:
+        """Coordinates along each axis of samples given by their indices along it, `(n_a,)` each."""
+        return tuple(self.axis_coordinates(a).astype(np.float32)[index] for a, index in enumerate(axes))
 
     def row_blocks(self, max_samples: int) -> Iterator["Domain"]:
         """Split along the first axis into consecutive sub-domains of at most `max_samples` (at least one row)."""

@@ -27,14 +27,32 @@ class CurvePoint:
 
 
 @dataclass(frozen=True)
+class SearchReport:
+    """How an initialiser chose a setting of the model.
+
+    Attributes:
+        setting: name of the setting.
+        value: the chosen value.
+        candidates: all values that were tried, with their distances (less is better).
+        seconds: wall time of the search.
+    """
+
+    setting: str
+    value: float
+    candidates: tuple[tuple[float, float], ...]
+    seconds: float
+
+
+@dataclass(frozen=True)
 class FitReport:
-    """How a fit went: steps done, seconds spent, backend, seed and the curve."""
+    """How a fit went: steps done, seconds spent, backend, seed, the curve, and what the initialiser searched."""
 
     steps: int
     seconds: float
     backend: str
     seed: int
     curve: tuple[CurvePoint, ...]
+    search: SearchReport | None = None
 
 
 @dataclass(frozen=True, eq=False)

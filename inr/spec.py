@@ -1,7 +1,8 @@
 """The base of every settings object: immutable, validated, JSON in and out, with a compact wire form."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -12,9 +13,19 @@ _SHOWN = 80
 
 @dataclass(frozen=True)
 class Wire:
-    """Marks a field that a ``.inr`` header stores, under this number. Numbers are never reused."""
+    """Marks a field that a ``.inr`` header stores, under this number. Numbers are never reused.
+
+    A value is stored as it is if it is a number, as its place in `names` if it is one of several words, and as the
+    pair (wire id, stored fields) if it is a component of its own.
+    """
 
     number: int
+    names: tuple[str, ...] = ()
+    """The words that the field may hold, in an order that never changes; empty for numbers and components."""
+
+
+Nested = tuple[int, tuple[tuple[int, Any], ...]]
+"""A stored component: its wire id and its stored fields, by number."""
 
 
 class Spec(BaseModel):
@@ -46,28 +57,77 @@ class Spec(BaseModel):
         return type(self)(**{**fields, **changes})
 
 
-def wire_fields(cls: type[Spec]) -> dict[int, str]:
-    """Wire number -> field name, for the fields of `cls` that a file stores."""
-    numbers: dict[int, str] = {}
+SpecT = TypeVar("SpecT", bound=Spec)
+
+
+def wire_marks(cls: type[Spec]) -> dict[int, tuple[str, Wire]]:
+    """Wire number -> name and mark, for the fields of `cls` that a file stores."""
+    marks: dict[int, tuple[str, Wire]] = {}
     for name, info in cls.model_fields.items():
         for mark in info.metadata:
             if isinstance(mark, Wire):
-                if mark.number in numbers:
+                if mark.number in marks:
                     raise SpecError(
-                        f"{cls.__name__}: fields {numbers[mark.number]} and {name} share wire number {mark.number}"
+                        f"{cls.__name__}: fields {marks[mark.number][0]} and {name} share wire number {mark.number}"
                     )
-                numbers[mark.number] = name
-    return numbers
+                marks[mark.number] = (name, mark)
+    return marks
+
+
+def wire_fields(cls: type[Spec]) -> dict[int, str]:
+    """Wire number -> field name, for the fields of `cls` that a file stores."""
+    return {number: name for number, (name, _) in wire_marks(cls).items()}
 
 
 def to_wire(spec: Spec) -> dict[int, Any]:
-    """The stored fields that differ from their defaults, by wire number."""
+    """The stored fields that differ from their defaults, by wire number, in the form that `Wire` describes."""
     cls = type(spec)
     return {
-        number: getattr(spec, name)
-        for number, name in sorted(wire_fields(cls).items())
+        number: _stored(getattr(spec, name), mark)
+        for number, (name, mark) in sorted(wire_marks(cls).items())
         if getattr(spec, name) != cls.model_fields[name].default
     }
+
+
+def _stored(value: Any, mark: Wire) -> Any:
+    if isinstance(value, Spec):
+        return (value.wire_id, tuple(to_wire(value).items()))  # type: ignore[attr-defined]
+    return mark.names.index(value) if mark.names else value
+
+
+def from_wire(
+    cls: type[SpecT], stored: Iterable[tuple[int, Any]], component: Callable[[int, Iterable[tuple[int, Any]]], Spec]
+) -> SpecT:
+    """The spec whose `to_wire` is `stored`.
+
+    Args:
+        cls: its class.
+        stored: numbers and values.
+        component: makes a component of its wire id and stored fields.
+
+    Raises:
+        SpecError: a number that `cls` does not know, a value out of range, or not what `to_wire` writes.
+    """
+    marks = wire_marks(cls)
+    settings: dict[str, Any] = {}
+    pairs = tuple(stored)
+    for number, value in pairs:
+        if number not in marks:
+            raise SpecError(f"setting number {number} is not known to this version")
+        name, mark = marks[number]
+        settings[name] = component(*value) if isinstance(value, tuple) else _word(name, mark, value)
+    spec = cls(**settings)
+    if repr(tuple(to_wire(spec).items())) != repr(pairs):  # 16.0 is not 16
+        raise SpecError("settings are not in canonical form")
+    return spec
+
+
+def _word(name: str, mark: Wire, value: Any) -> Any:
+    if not mark.names:
+        return value
+    if not (isinstance(value, int) and 0 <= value < len(mark.names)):
+        raise SpecError(f"{name}: must be within 0..{len(mark.names) - 1}; got {value}")
+    return mark.names[value]
 
 
 def explain(cls: type[Spec], error: ValidationError) -> str:

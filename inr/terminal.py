@@ -152,7 +152,7 @@ def say_file(source: str, as_json: bool) -> None:
 
 def _say_info(path: str, info: "FileInfo") -> None:
     size = "x".join(str(n) for n in reversed(info.shape))
-    settings = "".join(f" {name}={value:g}" for name, value in info.settings.items())
+    settings = "".join(f" {name}={_setting(value)}" for name, value in info.settings.items())
     say(f"{path}: inr {info.version}, {info.kind} {size}x{info.channels} {info.dtype}, {info.colour_space}")
     say(f"model:  {info.model}{settings}, weights stored as {info.coding}")
     say(f"size:   {info.bytes} bytes, {info.bpp:.3f} bpp")
@@ -163,6 +163,13 @@ def _say_info(path: str, info: "FileInfo") -> None:
     for layer in info.layers:
         quality = "PSNR not recorded" if layer.psnr is None else f"{layer.psnr:.2f} dB"
         say(f"layer {layer.layer} of {info.layers_total}: first {layer.bytes} bytes, {quality}")
+
+
+def _setting(value: Any) -> str:
+    if isinstance(value, dict):
+        inner = " ".join(f"{name}={_setting(v)}" for name, v in value.items() if name != "kind")
+        return f"{value['kind']}({inner})"
+    return value if isinstance(value, str) else f"{value:g}"
 
 
 def write_curve(path: Path, curve: "tuple[CurvePoint, ...]") -> None:

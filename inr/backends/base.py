@@ -1,7 +1,9 @@
 """What a backend does: it runs a network forwards, and trains it."""
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, Protocol
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +16,7 @@ from inr.optimisers.base import OptimiserSpec
 
 Coordinates = npt.NDArray[np.float32]
 Values = npt.NDArray[np.float32]
+Wanted = Literal["nothing", "residuals", "gradients"]
 
 
 class Field(Protocol):
@@ -23,13 +26,55 @@ class Field(Protocol):
         """Evaluate; memory is bounded for any n."""
         ...
 
+    def grid(self, axes: Sequence[Coordinates]) -> Values:
+        """All points of a grid given by the coordinates along each axis, `(n_a,)` each.
+
+        A separable network evaluates each axis once.
+
+        Returns:
+            `(prod n_a, d_out)` in C order.
+        """
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class PointBatch:
+    """Points of a step: coordinates `(n, d_in)`, targets `(n, d_out)`, weights of the losses `(n,)` or None for 1."""
+
+    coordinates: Coordinates
+    targets: Values
+    weights: Values | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class GridBatch:
+    """A grid of points: coordinates along each axis `(n_a,)`, targets `(prod n_a, d_out)` in C order."""
+
+    axes: tuple[Coordinates, ...]
+    targets: Values
+
+
+@dataclass(frozen=True, eq=False)
+class StepResult:
+    """What a step found before it changed the parameters.
+
+    Attributes:
+        loss: mean over the batch.
+        residuals: output minus target, `(n, d_out)`, if wanted.
+        gradients: derivative of each point's own loss by its coordinates, `(n, d_in)`, if wanted.
+    """
+
+    loss: float
+    residuals: Values | None = None
+    gradients: Coordinates | None = None
+
 
 class AbstractTrainer(ABC):
     """A network in training, with its optimiser state."""
 
     @abstractmethod
-    def step(self, coordinates: Coordinates, targets: Values, learning_rate: float) -> float:
-        """One gradient step on a batch; returns the loss before the step."""
+    def step(self, batch: PointBatch | GridBatch, learning_rate: float, wanted: Wanted = "nothing") -> StepResult:
+        """One gradient step on a batch; raises `SpecError` for gradients of a grid."""
 
     @abstractmethod
     def field(self) -> Field:
@@ -37,7 +82,7 @@ class AbstractTrainer(ABC):
 
     @abstractmethod
     def tensors(self) -> dict[str, FloatTensor]:
-        """Copies of all parameters by name."""
+        """Copies of all stored tensors by name."""
 
     @abstractmethod
     def state(self) -> dict[str, Any]:

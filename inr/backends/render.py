@@ -29,7 +29,7 @@ def render(field: Field, domain: Domain, meta: SignalMeta, channels: int, supers
     row = 0
     for block in domain.row_blocks(max(1, BLOCK // supersample**domain.ndim)):
         fine = block.resized(tuple(n * supersample for n in block.shape))
-        values = field(grid_coordinates(fine))
+        values = field.grid(axis_coordinates(fine))
         if supersample > 1:
             split = [n for size in block.shape for n in (size, supersample)]
             clamped = np.clip(values, -1, 1)  # as the finer picture would be: what overshoots counts as its limit
@@ -40,10 +40,6 @@ def render(field: Field, domain: Domain, meta: SignalMeta, channels: int, supers
     return samples
 
 
-def grid_coordinates(domain: Domain) -> Coordinates:
-    """Coordinates of all samples of a grid in C order, shape `(size, ndim)`."""
-    axes = [domain.axis_coordinates(axis).astype(np.float32) for axis in range(domain.ndim)]
-    grid = np.empty((*domain.shape, domain.ndim), dtype=np.float32)
-    for axis, values in enumerate(axes):
-        grid[..., axis] = values.reshape([-1 if a == axis else 1 for a in range(domain.ndim)])
-    return grid.reshape(-1, domain.ndim)
+def axis_coordinates(domain: Domain) -> tuple[Coordinates, ...]:
+    """Coordinates along each axis, `(shape[a],)` each."""
+    return tuple(domain.axis_coordinates(axis).astype(np.float32) for axis in range(domain.ndim))

@@ -1,17 +1,28 @@
 """The reference backend: eager PyTorch in float32."""
 
 import copy
+from collections.abc import Sequence
 from typing import Any, ClassVar, final
 
 import numpy as np
 import torch
 
-from inr.backends.base import AbstractBackend, AbstractTrainer, Coordinates, Field, Values
+from inr.backends.base import (
+    AbstractBackend,
+    AbstractTrainer,
+    Coordinates,
+    Field,
+    GridBatch,
+    PointBatch,
+    StepResult,
+    Values,
+    Wanted,
+)
+from inr.backends.torch_optimisers import TorchOptimiser
 from inr.errors import SpecError
 from inr.fitted import FloatTensor
 from inr.losses.base import LossSpec
 from inr.models.network import Network
-from inr.optimisers.adam import Adam
 from inr.optimisers.base import OptimiserSpec
 
 CHUNK = 32_768
@@ -58,6 +69,7 @@ class _TorchField:
     def __init__(self, network: Network) -> None:
         self._network = network
         self._device = next(network.parameters()).device
+        self._factors: dict[int, tuple[Coordinates, torch.Tensor]] = {}
 
     def __call__(self, coordinates: Coordinates) -> Values:
         with torch.inference_mode():
@@ -68,25 +80,89 @@ class _TorchField:
         values: Values = self._network(torch.from_numpy(coordinates).to(self._device)).cpu().numpy()
         return values
 
+    def grid(self, axes: Sequence[Coordinates]) -> Values:
+        if self._network.contraction is None:
+            return self(mesh(axes))
+        with torch.inference_mode():
+            values: Values = self._network.join([self._factor(a, x) for a, x in enumerate(axes)]).cpu().numpy()
+        return values
+
+    def _factor(self, axis: int, x: Coordinates) -> torch.Tensor:
+        """The factor of one axis; blocks of a picture share all of them but the first."""
+        known = self._factors.get(axis)
+        if known is None or not np.array_equal(known[0], x):
+            known = (x, self._network.factor(axis, torch.from_numpy(x).to(self._device)))
+            self._factors[axis] = known
+        return known[1]
+
+
+def mesh(axes: Sequence[Coordinates]) -> Coordinates:
+    """All points of a grid in C order: `(n_a,)` for each axis -> `(prod n_a, ndim)`."""
+    grid = np.empty((*[len(x) for x in axes], len(axes)), dtype=np.float32)
+    for axis, x in enumerate(axes):
+        grid[..., axis] = x.reshape([-1 if a == axis else 1 for a in range(len(axes))])
+    return grid.reshape(-1, len(axes))
+
 
 @final
 class _TorchTrainer(AbstractTrainer):
     def __init__(self, network: Network, loss: LossSpec, optimiser: OptimiserSpec) -> None:
         self._network = network
         self._loss = loss
-        self._optimiser = _optimiser(network, optimiser)
+        self._optimiser = TorchOptimiser(network, optimiser)
         self._device = next(network.parameters()).device
 
-    def step(self, coordinates: Coordinates, targets: Values, learning_rate: float) -> float:
-        inputs = torch.from_numpy(coordinates).to(self._device)
-        wanted = torch.from_numpy(targets).to(self._device)
-        self._optimiser.zero_grad(set_to_none=True)
-        loss = self._loss.value(self._network(inputs), wanted)
-        loss.backward()  # type: ignore[no-untyped-call]
-        for group in self._optimiser.param_groups:
-            group["lr"] = learning_rate
-        self._optimiser.step()
-        return loss.item()
+    def step(self, batch: PointBatch | GridBatch, learning_rate: float, wanted: Wanted = "nothing") -> StepResult:
+        targets = torch.from_numpy(batch.targets).to(self._device)
+        first: list[StepResult] = []
+
+        def evaluate() -> torch.Tensor:
+            """The loss of the batch, with gradients of the parameters."""
+            self._optimiser.zero_grad()
+            inputs = self._inputs(batch, wanted)
+            outputs = self._outputs(inputs)
+            weights = batch.weights if isinstance(batch, PointBatch) else None
+            loss = torch.stack([self._value(output, targets, weights) for output in outputs]).mean()
+            loss.backward()  # type: ignore[no-untyped-call]
+            if not first:
+                first.append(self._result(loss, outputs[-1], targets, inputs, wanted))
+            return loss
+
+        self._optimiser.step(evaluate, learning_rate)
+        return first[0]
+
+    def _inputs(self, batch: PointBatch | GridBatch, wanted: Wanted) -> list[torch.Tensor]:
+        """Coordinates of scattered points as one tensor, those of a grid as one for each axis."""
+        if isinstance(batch, PointBatch) or self._network.contraction is None:
+            coordinates = batch.coordinates if isinstance(batch, PointBatch) else mesh(batch.axes)
+            return [torch.from_numpy(coordinates).to(self._device).requires_grad_(wanted == "gradients")]
+        if wanted == "gradients":
+            raise SpecError("a step on a grid gives no gradients of coordinates; use scattered points")
+        return [torch.from_numpy(x).to(self._device) for x in batch.axes]
+
+    def _outputs(self, inputs: list[torch.Tensor]) -> list[torch.Tensor]:
+        return self._network.outputs(inputs[0]) if inputs[0].ndim == 2 else [self._network.grid(inputs)]
+
+    def _value(self, output: torch.Tensor, targets: torch.Tensor, weights: Values | None) -> torch.Tensor:
+        if weights is None:
+            return self._loss.value(output, targets)
+        return (self._loss.values(output, targets) * torch.from_numpy(weights).to(self._device)).mean()
+
+    def _result(
+        self,
+        loss: torch.Tensor,
+        output: torch.Tensor,
+        targets: torch.Tensor,
+        inputs: list[torch.Tensor],
+        wanted: Wanted,
+    ) -> StepResult:
+        if wanted == "nothing":
+            return StepResult(loss.item())
+        residuals: Values = (output.detach() - targets).cpu().numpy()
+        gradients: Coordinates | None = None
+        if wanted == "gradients" and inputs[0].grad is not None:
+            gradients = (inputs[0].grad * len(targets)).cpu().numpy()  # of each point's own loss, not of the mean
+        return StepResult(loss.item(), residuals, gradients)
 
     def field(self) -> Field:
         return _TorchField(self._network)
@@ -98,16 +174,8 @@ class _TorchTrainer(AbstractTrainer):
         }
 
     def state(self) -> dict[str, Any]:
-        return copy.deepcopy({"network": self._network.state_dict(), "optimiser": self._optimiser.state_dict()})
+        return copy.deepcopy({"network": self._network.state_dict(), "optimiser": self._optimiser.state()})
 
     def restore(self, state: dict[str, Any]) -> None:
         self._network.load_state_dict(state["network"])
-        self._optimiser.load_state_dict(state["optimiser"])
-
-
-def _optimiser(network: Network, spec: OptimiserSpec) -> torch.optim.Optimizer:
-    if isinstance(spec, Adam):
-        return torch.optim.Adam(
-            network.parameters(), lr=1.0, betas=(spec.beta_1, spec.beta_2), eps=spec.epsilon, fused=True
-        )
-    raise SpecError(f"optimiser: the torch backend has no {spec.kind}")
+        self._optimiser.restore(state["optimiser"])

@@ -2,10 +2,12 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 from inr.container import ids
 from inr.container.file import InrFile, section_sizes
-from inr.container.header import WireValue
+from inr.container.header import ModelFields
+from inr.meta import INTEGER_RANGE
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,8 @@ class FileInfo:
         colour_space: transfer of the colours.
         icc_profile: bytes of the stored colour profile, 0 for none.
         orientation: EXIF orientation of the original, already applied.
+        frames_per_second: of a video, or None.
+        power: low, high and gamma of the power transform of the targets, or None.
         model: kind of the model.
         settings: settings of the model that differ from its defaults.
         coding: how weights are stored.
@@ -49,8 +53,10 @@ class FileInfo:
     colour_space: str
     icc_profile: int
     orientation: int
+    frames_per_second: float | None
+    power: tuple[float, ...] | None
     model: str
-    settings: dict[str, WireValue]
+    settings: dict[str, Any]
     coding: str
     bytes: int
     bpp: float
@@ -67,7 +73,7 @@ def describe(file: InrFile, size: int) -> FileInfo:
         LayerInfo(i + 1, sizes[(i + 1) * tiles - 1], header.psnr[i] / 100 if header.psnr else None)
         for i in range(file.layers_present)
     )
-    kind, names = _model(header.model)
+    model, settings = _settings(header.model, header.model_fields)
     dtype = ids.SAMPLE_TYPES[header.dtype]
     profile = file.ancillary(b"iccp")
     return FileInfo(
@@ -76,12 +82,14 @@ def describe(file: InrFile, size: int) -> FileInfo:
         shape=header.shape,
         channels=header.channels,
         dtype=dtype,
-        value_range=header.value_range or (0, 255 if dtype == "uint8" else 65535),
+        value_range=header.value_range or INTEGER_RANGE[dtype],
         colour_space=ids.COLOUR_SPACES[header.colour_space],
         icc_profile=len(profile or b""),
         orientation=header.orientation,
-        model=kind,
-        settings={names.get(number, f"#{number}"): value for number, value in header.model_fields},
+        frames_per_second=None if header.frame_rate is None else header.frame_rate[0] / header.frame_rate[1],
+        power=header.power,
+        model=model,
+        settings=settings,
         coding=ids.CODINGS[header.coding],
         bytes=size,
         bpp=8 * size / math.prod(header.shape),
@@ -90,13 +98,31 @@ def describe(file: InrFile, size: int) -> FileInfo:
     )
 
 
-def _model(wire_id: int) -> tuple[str, dict[int, str]]:
-    """Name and setting names of a model; one that is not in the table is looked up in the registry."""
+def _settings(wire_id: int, fields: ModelFields) -> tuple[str, dict[str, Any]]:
+    """Name of a model and its stored settings; one that is not in the table is looked up in the registry."""
+    kind, names, words = _tables(wire_id)
+    settings: dict[str, Any] = {}
+    for number, value in fields:
+        shown = value
+        if isinstance(value, tuple):
+            part, inner = _settings(*value)
+            shown = {"kind": part, **inner}
+        elif number in words and value in range(len(words[number])):
+            shown = words[number][value]
+        settings[names.get(number, f"#{number}")] = shown
+    return kind, settings
+
+
+def _tables(wire_id: int) -> tuple[str, dict[int, str], dict[int, tuple[str, ...]]]:
     if wire_id in ids.MODELS:
-        return ids.MODELS[wire_id]
+        return *ids.MODELS[wire_id], ids.WORDS.get(wire_id, {})
     from inr.models.base import MODELS
     from inr.registry import kind_of
-    from inr.spec import wire_fields
+    from inr.spec import wire_marks
 
     cls = MODELS.by_wire_id(wire_id)
-    return (f"#{wire_id}", {}) if cls is None else (kind_of(cls), wire_fields(cls))
+    if cls is None:
+        return f"#{wire_id}", {}, {}
+    marks = wire_marks(cls)
+    words = {number: mark.names for number, (_, mark) in marks.items() if mark.names}
+    return kind_of(cls), {number: name for number, (name, _) in marks.items()}, words

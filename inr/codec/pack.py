@@ -1,7 +1,9 @@
 """Quantised fields to files and back."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import replace
+from fractions import Fraction
 from typing import cast
 
 from inr.container import ids, limits
@@ -10,14 +12,12 @@ from inr.container.header import Header, WireValue
 from inr.container.ids import id_of
 from inr.domain import Alignment, Domain
 from inr.errors import CorruptHeaderError, LimitExceededError, SpecError, UnsupportedFeatureError
-from inr.meta import INTEGER_MAX, ColourSpace, SampleType, SignalMeta
+from inr.meta import INTEGER_RANGE, ColourSpace, PowerTransform, SampleType, SignalKind, SignalMeta
 from inr.models.base import MODELS, ModelSpec
 from inr.quantize.stream import decode, encode
 from inr.quantize.uniform import Coding, QuantizedField
 from inr.registry import kind_of
-from inr.spec import to_wire, wire_fields
-
-IMAGE_AXES = 2
+from inr.spec import from_wire, to_wire, wire_fields
 
 
 def pack(field: QuantizedField, psnr: tuple[float, ...] = ()) -> InrFile:
@@ -44,6 +44,8 @@ def pack(field: QuantizedField, psnr: tuple[float, ...] = ()) -> InrFile:
         colour_space=id_of(ids.COLOUR_SPACES, meta.colour_space),
         kind=id_of(ids.SIGNAL_KINDS, meta.kind),
         alignment=id_of(ids.ALIGNMENTS, field.domain.alignment),
+        power=None if meta.power is None else _wire_power(meta.power),
+        frame_rate=None if meta.frame_rate is None else meta.frame_rate.as_integer_ratio(),
         box=None if field.domain.is_default() else tuple(x for interval in field.domain.box for x in interval),
     )
     return with_psnr(InrFile(header, tuple(sections)), psnr)
@@ -59,11 +61,9 @@ def unpack(file: InrFile) -> QuantizedField:
     header = file.header
     if header.tiles is not None and math.prod(header.tiles) > 1:
         raise UnsupportedFeatureError(f"files of {header.tiles} tiles are not supported by this version")
-    if len(header.shape) != IMAGE_AXES:
-        raise CorruptHeaderError(f"header: an image has {IMAGE_AXES} axes; got shape {header.shape}")
     model = model_of(header)
     try:
-        domain = domain_of(header)
+        domain, meta = domain_of(header), meta_of(file)
         layouts = model.layout(domain.ndim, header.channels)
     except SpecError as error:
         raise CorruptHeaderError(f"header: {error}") from None
@@ -75,35 +75,44 @@ def unpack(file: InrFile) -> QuantizedField:
         raise CorruptHeaderError(f"header: stored floats come in 1 layer; got {header.layers}")
     tensors = decode(file.payloads, layouts, coding)
     missing = header.layers - len(file.payloads)
-    return QuantizedField(
-        model, tensors, coding, header.channels, domain, meta_of(file), layers=header.layers, missing=missing
-    )
+    return QuantizedField(model, tensors, coding, header.channels, domain, meta, layers=header.layers, missing=missing)
 
 
 def model_of(header: Header) -> ModelSpec:
     """The model spec of a header; raises a `FormatError`."""
-    cls = MODELS.by_wire_id(header.model)
+    return _model(header.model, header.model_fields)
+
+
+def _model(wire_id: int, fields: Iterable[tuple[int, WireValue]]) -> ModelSpec:
+    cls = MODELS.by_wire_id(wire_id)
     if cls is None:
-        raise UnsupportedFeatureError(f"model id {header.model} is not known to this version")
-    names = wire_fields(cls)
-    settings: dict[str, WireValue] = {}
-    for number, value in header.model_fields:
-        if number not in names:
-            raise UnsupportedFeatureError(f"model {kind_of(cls)} has no setting number {number} in this version")
-        settings[names[number]] = value
+        raise UnsupportedFeatureError(f"model id {wire_id} is not known to this version")
+    fields = tuple(fields)
+    unknown = [number for number, _ in fields if number not in wire_fields(cls)]
+    if unknown:
+        raise UnsupportedFeatureError(f"model {kind_of(cls)} has no setting number {unknown[0]} in this version")
     try:
-        model = cls(**settings)
+        return from_wire(cls, fields, _model)
     except SpecError as error:
-        raise CorruptHeaderError(f"header: {error}") from None
-    if repr(tuple(to_wire(model).items())) != repr(header.model_fields):  # 16.0 is not 16
-        raise CorruptHeaderError("header: model settings are not in canonical form")
-    return model
+        raise CorruptHeaderError(f"header: model {kind_of(cls)}: {error}") from None
+
+
+AXES: dict[str, tuple[str, ...]] = {"image": ("y", "x"), "video": ("t", "y", "x")}
+"""Axes of each kind of signal; an array has as many as its shape."""
+
+
+def axes_of(kind: str, ndim: int) -> tuple[str, ...]:
+    """Names of the axes of a signal; raises `SpecError` if that kind has another number of them."""
+    axes = AXES.get(kind) or tuple(f"axis{i}" for i in range(ndim))
+    if len(axes) != ndim:
+        raise SpecError(f"{kind}: has {len(axes)} axes; got {ndim}")
+    return axes
 
 
 def domain_of(header: Header) -> Domain:
     """The grid of the original samples."""
     alignment = cast(Alignment, ids.ALIGNMENTS[header.alignment])
-    axes = ("y", "x") if len(header.shape) == 2 else tuple(f"axis{i}" for i in range(len(header.shape)))
+    axes = axes_of(ids.SIGNAL_KINDS[header.kind], len(header.shape))
     if header.box is None:
         return replace(Domain.of_shape(header.shape, axes), alignment=alignment)
     box = tuple(zip(header.box[::2], header.box[1::2], strict=True))
@@ -111,24 +120,32 @@ def domain_of(header: Header) -> Domain:
 
 
 def meta_of(file: InrFile) -> SignalMeta:
-    """The meaning of the original samples."""
+    """The meaning of the original samples; raises `SpecError`."""
     header = file.header
     dtype = cast(SampleType, ids.SAMPLE_TYPES[header.dtype])
-    low, high = header.value_range or (0, INTEGER_MAX[dtype])
+    low, high = header.value_range or INTEGER_RANGE[dtype]
     return SignalMeta(
-        kind="image",
+        kind=cast(SignalKind, ids.SIGNAL_KINDS[header.kind]),
         dtype=dtype,
         value_range=(float(low), float(high)),
         colour_space=cast(ColourSpace, ids.COLOUR_SPACES[header.colour_space]),
         icc_profile=file.ancillary(ICC_PROFILE),
         orientation=header.orientation,
+        power=None if header.power is None else PowerTransform(*(float(x) for x in header.power)),
+        frame_rate=None if header.frame_rate is None else Fraction(*header.frame_rate),
     )
 
 
 def _wire_range(meta: SignalMeta) -> tuple[float, float] | None:
     """None for the full range of an integer type; whole numbers as integers, which take fewer bytes."""
     low, high = meta.value_range
-    limit = INTEGER_MAX.get(meta.dtype)
-    if limit is None:
+    if meta.dtype not in INTEGER_RANGE:
         return low, high
-    return None if low == 0 and high == limit else (int(low), int(high))
+    least, most = INTEGER_RANGE[meta.dtype]
+    return None if low == least and high == most else (int(low), int(high))
+
+
+def _wire_power(power: PowerTransform) -> tuple[float, float, float]:
+    """Whole numbers as integers, which take fewer bytes."""
+    low, high, gamma = (int(x) if x == int(x) else x for x in (power.low, power.high, power.gamma))
+    return low, high, gamma

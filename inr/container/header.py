@@ -9,10 +9,21 @@ import cbor2
 from inr.container import ids, limits
 from inr.errors import CorruptHeaderError, LimitExceededError, UnsupportedFeatureError
 
-WireValue = int | float
+WireValue = Any
+"""A number, or a component: (wire id, ((number, value), ...))."""
+ModelFields = tuple[tuple[int, WireValue], ...]
 
+_MAX_NESTING = 4
 _BOX = 2**20
-_SAMPLE_LIMITS = {"uint8": (0, 255), "uint16": (0, 65535), "float16": (-65504.0, 65504.0), "float32": (-3.4e38, 3.4e38)}
+_SAMPLE_LIMITS = {
+    "uint8": (0, 255),
+    "uint16": (0, 65535),
+    "float16": (-65504.0, 65504.0),
+    "float32": (-3.4e38, 3.4e38),
+    "int8": (-128, 127),
+    "int16": (-32768, 32767),
+}
+_MAX_FRAME_RATE = 2**31
 
 
 @dataclass(frozen=True)
@@ -35,6 +46,8 @@ class Header:
         kind: (13) id in `ids.SIGNAL_KINDS`.
         alignment: (14) id in `ids.ALIGNMENTS`.
         box: (15) low, high of each axis in field coordinates; None means the default for the shape.
+        power: (16) low, high and gamma of the power transform; None for the linear map of `value_range`.
+        frame_rate: (17) frames a second of a video as numerator and denominator.
     """
 
     shape: tuple[int, ...] = field(metadata={"key": 1})
@@ -42,7 +55,7 @@ class Header:
     channels: int = field(default=3, metadata={"key": 2})
     dtype: int = field(default=0, metadata={"key": 3})
     value_range: tuple[float, float] | None = field(default=None, metadata={"key": 4})
-    model_fields: tuple[tuple[int, WireValue], ...] = field(default=(), metadata={"key": 6})
+    model_fields: ModelFields = field(default=(), metadata={"key": 6})
     layers: int = field(default=1, metadata={"key": 7})
     tiles: tuple[int, ...] | None = field(default=None, metadata={"key": 8})
     coding: int = field(default=0, metadata={"key": 9})
@@ -52,6 +65,8 @@ class Header:
     kind: int = field(default=0, metadata={"key": 13})
     alignment: int = field(default=0, metadata={"key": 14})
     box: tuple[float, ...] | None = field(default=None, metadata={"key": 15})
+    power: tuple[float, float, float] | None = field(default=None, metadata={"key": 16})
+    frame_rate: tuple[int, int] | None = field(default=None, metadata={"key": 17})
 
     def __post_init__(self) -> None:
         _check_grid(self)
@@ -71,7 +86,7 @@ def to_cbor(header: Header) -> bytes:
         value = getattr(header, item.name)
         if value != item.default:
             if item.name == "model_fields":
-                value = dict(value)
+                value = _thawed_fields(value)
             document[item.metadata["key"]] = list(value) if isinstance(value, tuple) else value
     return cbor2.dumps(document, canonical=True)
 
@@ -103,14 +118,33 @@ def from_cbor(data: bytes) -> Header:
     return header
 
 
+def _thawed_fields(fields: ModelFields) -> dict[int, Any]:
+    return {
+        number: [value[0], _thawed_fields(value[1])] if isinstance(value, tuple) else value for number, value in fields
+    }
+
+
+def _frozen_fields(value: Any, nesting: int = 1) -> ModelFields:
+    """The map of model fields as sorted pairs; a component in it is a list of its id and its own map."""
+    if not isinstance(value, dict) or not all(_is_int(key) and _is_number(key) for key in value):
+        raise CorruptHeaderError("header: model fields must map integers to numbers or components")
+    if nesting > _MAX_NESTING:
+        raise LimitExceededError(f"header: components are nested more than {_MAX_NESTING} deep")
+    pairs: list[tuple[int, WireValue]] = []
+    for key, item in sorted(value.items()):
+        if isinstance(item, list) and len(item) == 2 and _is_int(item[0]) and 0 <= item[0] < 2**31:
+            pairs.append((key, (item[0], _frozen_fields(item[1], nesting + 1))))
+        elif _is_number(item):
+            pairs.append((key, item))
+        else:
+            raise CorruptHeaderError("header: model fields must map integers to numbers or components")
+    return tuple(pairs)
+
+
 def _frozen(value: Any, name: str) -> Any:
     """Lists to tuples, the map of model fields to pairs; refuses everything else that is not a number."""
     if name == "model_fields":
-        if not isinstance(value, dict) or not all(
-            _is_int(k) and _is_number(k) and _is_number(v) for k, v in value.items()
-        ):
-            raise CorruptHeaderError("header: model fields must map integers to numbers")
-        return tuple(sorted(value.items()))
+        return _frozen_fields(value)
     if isinstance(value, list):
         if not all(_is_number(v) for v in value):
             raise CorruptHeaderError(f"header: {name} must hold numbers")
@@ -184,6 +218,13 @@ def _check_values(header: Header) -> None:
     _integers("psnr", header.psnr, None, 0, 10_000)
     if len(header.psnr) not in (0, header.layers):
         raise CorruptHeaderError(f"header: psnr needs one value for each of {header.layers} layers")
+    power: Any = header.power
+    if power is not None and (not isinstance(power, tuple) or len(power) != 3 or max(map(abs, power)) > 3.4e38):
+        raise CorruptHeaderError("header: power must hold low, high and gamma")
+    if header.frame_rate is not None:
+        _integers("frame_rate", header.frame_rate, 2, 1, _MAX_FRAME_RATE)
+        if math.gcd(*header.frame_rate) != 1:
+            raise CorruptHeaderError(f"header: frame_rate must be in lowest terms; got {header.frame_rate}")
     dtype = ids.SAMPLE_TYPES[header.dtype]
     if header.value_range is None:
         if dtype.startswith("float"):

@@ -4,8 +4,8 @@ Model names stand here as well as in the registry so that a file can be describe
 registering a model under another id than the one listed here fails a test.
 """
 
-SIGNAL_KINDS: dict[int, str] = {0: "image"}
-SAMPLE_TYPES: dict[int, str] = {0: "uint8", 1: "uint16", 2: "float16", 3: "float32"}
+SIGNAL_KINDS: dict[int, str] = {0: "image", 1: "video", 2: "array"}
+SAMPLE_TYPES: dict[int, str] = {0: "uint8", 1: "uint16", 2: "float16", 3: "float32", 4: "int8", 5: "int16"}
 COLOUR_SPACES: dict[int, str] = {0: "srgb", 1: "linear", 2: "unknown"}
 ALIGNMENTS: dict[int, str] = {0: "center", 1: "corner"}
 CODINGS: dict[int, str] = {0: "uniform", 1: "float16", 2: "float32"}
@@ -25,6 +25,9 @@ MODELS: dict[int, tuple[str, dict[int, str]]] = {
         },
     ),
 }
+
+WORDS: dict[int, dict[int, tuple[str, ...]]] = {}
+"""Model id -> setting number -> the words that stand for the stored numbers 0, 1, ...; only for settings in words."""
 
 
 def id_of(table: dict[int, str], name: str) -> int:

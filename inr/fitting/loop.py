@@ -5,11 +5,12 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 
-from inr.backends.base import AbstractTrainer, Field
+from inr.backends.base import AbstractTrainer, Field, GridBatch, PointBatch, Values
 from inr.backends.render import render
 from inr.backends.select import select
 from inr.errors import DivergenceError, FitCancelledError
@@ -21,7 +22,7 @@ from inr.fitting.events import CheckpointSaved, Event, Preview, Progress
 from inr.fitting.spec import FitSpec
 from inr.metrics.quality import psnr, reported
 from inr.rng import derive_seed, generator
-from inr.samplers.base import FlatIndex
+from inr.samplers.base import Block, FlatIndex, Moment, Selection
 from inr.signals.signal import Samples, Signal, denormalise
 
 POINTS = 40
@@ -75,11 +76,14 @@ class _Run:
 
     def __init__(self, signal: Signal, spec: FitSpec, hooks: Hooks) -> None:
         self._signal, self._spec, self._hooks = signal, spec, hooks
-        network = spec.model.build(signal.domain.ndim, signal.channels)
-        spec.init.apply(spec.model, network, torch.Generator().manual_seed(derive_seed(spec.seed, "init")))
+        spec.model.check(signal.domain, signal.channels)
+        self._model, self._search = spec.init.prepare(spec.model, signal, derive_seed(spec.seed, "search"))
+        network = self._model.build(signal.domain.ndim, signal.channels)
+        generator = torch.Generator().manual_seed(derive_seed(spec.seed, "init"))
+        spec.init.apply(self._model, network, signal, generator)
         self._backend = select(spec.backend, network, spec.device)
         self._trainer: AbstractTrainer = self._backend.trainer(network, spec.loss, spec.optimiser, spec.device)
-        self._sampler = spec.sampler.start(signal.domain.size, derive_seed(spec.seed, "sampler"))
+        self._sampler = spec.sampler.start(signal, derive_seed(spec.seed, "sampler"), self._residuals)
         self._subset = _subset(signal.domain.size, spec.seed)
         self._digest = _digest(signal) if hooks.checkpoint else ""
         self._step = 0
@@ -107,26 +111,33 @@ class _Run:
         if not self._curve or self._curve[-1].step != self._step:
             self._observe()
         self._save()
-        report = FitReport(self._step, self._seconds(), self._backend.kind, self._spec.seed, tuple(self._curve))
-        signal = self._signal
-        return FittedField(
-            self._spec.model, self._trainer.tensors(), signal.channels, signal.domain, signal.meta, report
+        report = FitReport(
+            self._step, self._seconds(), self._backend.kind, self._spec.seed, tuple(self._curve), self._search
         )
+        signal = self._signal
+        return FittedField(self._model, self._trainer.tensors(), signal.channels, signal.domain, signal.meta, report)
 
     def _train(self) -> None:
-        index = self._sampler.select(self._step)
-        progress = self._spec.budget.progress(self._step, self._seconds() if self._spec.budget.seconds else 0.0)
-        rate = self._spec.learning_rate * self._spec.schedule.factor(progress)
-        domain = self._signal.domain
-        offsets = self._sampler.offsets(self._step, (len(index), domain.ndim))
-        loss = self._trainer.step(domain.coordinates(index, offsets), self._signal.targets(index), rate)
+        spec, signal = self._spec, self._signal
+        progress = spec.budget.progress(self._step, self._seconds() if spec.budget.seconds else 0.0)
+        moment = Moment(self._step, progress, spec.budget.steps)
+        selection = self._sampler.select(moment)
+        rate = spec.learning_rate * spec.schedule.factor(progress)
+        result = self._trainer.step(_batch(signal, selection), rate, self._sampler.wants)
+        if result.residuals is not None:
+            self._sampler.observe(moment, selection, result.residuals, result.gradients)
         self._step += 1
-        if not math.isfinite(loss):
+        if not math.isfinite(result.loss):
             raise DivergenceError(
-                f"fit diverged at step {self._step}: the loss is {loss}; "
-                f"use a learning rate below {self._spec.learning_rate:g}"
+                f"fit diverged at step {self._step}: the loss is {result.loss}; "
+                f"use a learning rate below {spec.learning_rate:g}"
             )
-        self._losses.append(loss)
+        self._losses.append(result.loss)
+
+    def _residuals(self, index: FlatIndex) -> Values:
+        """Output minus target at samples, by a forward pass over them."""
+        values = self._trainer.field()(self._signal.domain.coordinates(index))
+        return values - self._signal.targets(index)
 
     def _observe(self) -> None:
         """Add a point to the curve and tell about it."""
@@ -165,6 +176,7 @@ class _Run:
         self._step = saved.step
         self._curve = list(saved.curve)
         self._losses = list(saved.state["losses"])
+        self._sampler.restore(_arrays(saved.state["sampler"]))
         return saved.seconds
 
     def _save_if_due(self) -> None:
@@ -176,7 +188,11 @@ class _Run:
         policy = self._hooks.checkpoint
         if policy is None:
             return
-        state = {"trainer": self._trainer.state(), "losses": list(self._losses)}
+        sampler = {
+            name: torch.from_numpy(value) if isinstance(value, np.ndarray) else value
+            for name, value in self._sampler.state().items()
+        }
+        state = {"trainer": self._trainer.state(), "losses": list(self._losses), "sampler": sampler}
         saved = Checkpoint(self._spec, self._digest, self._step, self._seconds(), tuple(self._curve), state)
         checkpoints.save(saved, policy.path)
         self._saved = time.perf_counter()
@@ -189,6 +205,21 @@ class _Run:
     @staticmethod
     def _due(last: float, every_seconds: float) -> bool:
         return time.perf_counter() - last >= every_seconds
+
+
+def _arrays(state: dict[str, Any]) -> dict[str, Any]:
+    """Tensors of a checkpoint as the arrays they were made of."""
+    return {name: value.numpy() if isinstance(value, torch.Tensor) else value for name, value in state.items()}
+
+
+def _batch(signal: Signal, selection: Selection) -> PointBatch | GridBatch:
+    """Coordinates and targets of what a sampler chose."""
+    domain = signal.domain
+    if isinstance(selection, Block):
+        index = selection.flat_index(domain.shape)
+        return GridBatch(domain.block_coordinates(selection.axes), signal.targets(index))
+    coordinates = domain.coordinates(selection.index, selection.offsets)
+    return PointBatch(coordinates, signal.targets(selection.index), selection.weights)
 
 
 def _subset(n_samples: int, seed: int) -> FlatIndex:

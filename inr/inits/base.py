@@ -3,8 +3,10 @@
 from abc import abstractmethod
 from typing import TYPE_CHECKING, ClassVar
 
+from inr.fitted import SearchReport
 from inr.models.base import ModelSpec
 from inr.registry import Registry
+from inr.signals.signal import Signal
 from inr.spec import Spec
 
 if TYPE_CHECKING:
@@ -20,8 +22,20 @@ class InitSpec(Spec):
     wire_id: ClassVar[int]
     paper: ClassVar[str]
 
+    def prepare(self, model: ModelSpec, signal: Signal, seed: int) -> tuple[ModelSpec, SearchReport | None]:
+        """Choose settings of the model by looking at the signal, before the network is built.
+
+        Returns:
+            The model to fit, with as many parameters as before, and what the search found; None for no search.
+
+        Raises:
+            SpecError: it does not fit the model or the signal.
+        """
+        del signal, seed
+        return model, None
+
     @abstractmethod
-    def apply(self, model: ModelSpec, network: "Network", generator: "torch.Generator") -> None:
+    def apply(self, model: ModelSpec, network: "Network", signal: Signal, generator: "torch.Generator") -> None:
         """Set all parameters of `network` in place; raises `SpecError` if it does not fit the model."""
 
 

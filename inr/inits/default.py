@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, final
 
 from inr.inits.base import INITS, InitSpec
 from inr.models.base import ModelSpec
+from inr.signals.signal import Signal
 
 if TYPE_CHECKING:
     import torch
@@ -20,6 +21,7 @@ class DefaultInit(InitSpec):
     wire_id: ClassVar[int] = 1
     paper: ClassVar[str] = "the model's own"
 
-    def apply(self, model: ModelSpec, network: "Network", generator: "torch.Generator") -> None:
+    def apply(self, model: ModelSpec, network: "Network", signal: Signal, generator: "torch.Generator") -> None:
         """Delegate to the model."""
+        del signal
         model.initialise(network, generator)

@@ -21,5 +21,9 @@ class LossSpec(Spec):
     def value(self, output: "Tensor", target: "Tensor") -> "Tensor":
         """Mean loss of a batch, a scalar; both arguments `(n, channels)` in [-1, 1]. Differentiable."""
 
+    @abstractmethod
+    def values(self, output: "Tensor", target: "Tensor") -> "Tensor":
+        """Loss of each point, `(n,)`, whose mean is `value`. Differentiable."""
+
 
 LOSSES: Registry[LossSpec] = Registry("loss", "inr.losses")

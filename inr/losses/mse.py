@@ -20,3 +20,7 @@ class MeanSquaredError(LossSpec):
     def value(self, output: "Tensor", target: "Tensor") -> "Tensor":
         """See the base class."""
         return (output - target).square().mean()
+
+    def values(self, output: "Tensor", target: "Tensor") -> "Tensor":
+        """See the base class."""
+        return (output - target).square().mean(dim=1)

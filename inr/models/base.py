@@ -33,6 +33,19 @@ class TensorLayout:
     separate_models: bool = False
 
 
+@dataclass(frozen=True)
+class FrequencySearch:
+    """The setting that shifts the spectrum of the untrained model, for initialisers that search for it.
+
+    Attributes:
+        setting: name of the field.
+        values: candidates, in increasing order.
+    """
+
+    setting: str
+    values: tuple[float, ...]
+
+
 class ModelSpec(Spec):
     """Settings of a model. A concrete class adds ``kind``, ``wire_id`` and the class attributes below."""
 
@@ -48,6 +61,8 @@ class ModelSpec(Spec):
     """Bits per pixel that suit a photo, for when no size is asked for."""
     weight_bits: ClassVar[float]
     """Bits of a matrix entry that cost little quality after quantisation."""
+    frequency_search: ClassVar[FrequencySearch | None] = None
+    """What frequency shifting (FreSh) may choose; None if the model has no such setting."""
     EXAMPLES: ClassVar[tuple["ModelSpec", ...]] = ()
     """Small settings that the conformance suite runs, beside the defaults."""
 
@@ -67,6 +82,10 @@ class ModelSpec(Spec):
         """Fill in what the model wants to know of the grid before it is built; most models want nothing."""
         del domain
         return self
+
+    def check(self, domain: Domain, channels: int) -> None:
+        """Raise `SpecError` if the model cannot be fitted to signals of this shape; called before anything is built."""
+        del domain, channels
 
     def layout(self, d_in: int, d_out: int) -> tuple[TensorLayout, ...]:
         """Names, shapes and quantiser groups of all stored tensors, in file order; allocates no tensor memory."""

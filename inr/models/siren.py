@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self, final
 
 from pydantic import Field
 
-from inr.models.base import MODELS, ModelSpec, largest_fitting
+from inr.models.base import MODELS, FrequencySearch, ModelSpec, largest_fitting
 from inr.spec import Wire
 
 if TYPE_CHECKING:
@@ -35,6 +35,9 @@ class Siren(ModelSpec):
     learning_rate: ClassVar[float] = 1e-3
     bpp: ClassVar[float] = 0.6
     weight_bits: ClassVar[float] = 6.5
+    frequency_search: ClassVar[FrequencySearch | None] = FrequencySearch(
+        "omega_0", tuple(10.0 * k for k in range(1, 21))
+    )
 
     width: Annotated[int, Field(ge=1, le=4096), Wire(0)] = 256
     """Neurons of every hidden layer."""

@@ -14,6 +14,8 @@ class OptimiserSpec(Spec):
     kind: str
     wire_id: ClassVar[int]
     paper: ClassVar[str]
+    usual_rate: ClassVar[float | None] = None
+    """Learning rate where none is given; None takes the model's, which is tuned for Adam."""
 
     learning_rate: Annotated[float, Field(gt=0, le=10)] | None = None
     """Peak learning rate; None takes the model's."""

@@ -4,7 +4,8 @@ from typing import ClassVar, Literal, final
 
 import numpy as np
 
-from inr.samplers.base import SAMPLERS, AbstractSampler, FlatIndex, SamplerSpec
+from inr.samplers.base import SAMPLERS, AbstractSampler, Moment, Points, Residuals, SamplerSpec
+from inr.signals.signal import Signal
 
 
 @final
@@ -16,10 +17,10 @@ class FullSampler(SamplerSpec):
     wire_id: ClassVar[int] = 2
     paper: ClassVar[str] = "Cauchy 1847, Methode generale pour la resolution des systemes d'equations simultanees"
 
-    def start(self, n_samples: int, seed: int) -> AbstractSampler:
-        """See the base class; the seed is not used."""
-        del seed
-        return _All(n_samples)
+    def start(self, signal: Signal, seed: int, residuals: Residuals) -> AbstractSampler:
+        """See the base class; neither the seed nor the residuals are used."""
+        del seed, residuals
+        return _All(signal.domain.size)
 
 
 @final
@@ -27,6 +28,6 @@ class _All(AbstractSampler):
     def __init__(self, n_samples: int) -> None:
         self._index = np.arange(n_samples, dtype=np.int64)
 
-    def select(self, step: int) -> FlatIndex:
-        del step
-        return self._index
+    def select(self, moment: Moment) -> Points:
+        del moment
+        return Points(self._index)

@@ -10,7 +10,14 @@ from inr.domain import Domain
 from inr.errors import SignalError
 from inr.meta import INTEGER_MAX, SignalMeta
 
-Samples = npt.NDArray[np.uint8] | npt.NDArray[np.uint16] | npt.NDArray[np.float16] | npt.NDArray[np.float32]
+Samples = (
+    npt.NDArray[np.uint8]
+    | npt.NDArray[np.uint16]
+    | npt.NDArray[np.float16]
+    | npt.NDArray[np.float32]
+    | npt.NDArray[np.int8]
+    | npt.NDArray[np.int16]
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +57,10 @@ class Signal:
 
 def normalise(samples: Samples, meta: SignalMeta) -> npt.NDArray[np.float32]:
     """Map sample values to a field's [-1, 1]."""
+    if meta.power is not None:
+        power = meta.power
+        part = np.clip((samples.astype(np.float64) - power.low) / (power.high - power.low), 0, 1)
+        return (2 * part**power.gamma - 1).astype(np.float32)
     low, high = meta.value_range
     # The range of a float picture, or its reciprocal, may be too large for 32 bits.
     wide: npt.NDArray[Any] = samples.astype(np.float32 if meta.dtype == "uint8" else np.float64)
@@ -66,7 +77,12 @@ def denormalise(values: npt.NDArray[np.float32], meta: SignalMeta) -> Samples:
     unit = np.clip(np.nan_to_num(values, nan=-1.0), np.float32(-1), np.float32(1))
     if meta.dtype != "uint8":  # 24 bits are too few for the sums below
         unit = unit.astype(np.float64)
-    samples: npt.NDArray[Any] = (unit + 1) * ((high - low) / 2) + low
+    samples: npt.NDArray[Any]
+    if meta.power is not None:
+        part = ((unit.astype(np.float64) + 1) / 2) ** (1 / meta.power.gamma)
+        samples = np.clip(part * (meta.power.high - meta.power.low) + meta.power.low, low, high)
+    else:
+        samples = (unit + 1) * ((high - low) / 2) + low
     if meta.dtype in INTEGER_MAX:
         np.rint(samples, out=samples)
     native: Samples = samples.astype(meta.dtype)

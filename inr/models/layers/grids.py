@@ -1,10 +1,5 @@
-"""The vocabulary of layers: every model is a list of these, and backends lower these and nothing else.
+"""Grids of learnable features, mixed d-linearly at a point."""
 
-Each layer is final; its ``forward`` is the reference that every faster backend is compared with.
-Shapes: ``n`` is the number of samples of a batch.
-"""
-
-import math
 from typing import final
 
 import torch
@@ -12,58 +7,7 @@ from torch import Tensor, nn
 
 from inr.models.base import TensorLayout
 from inr.models.hashing import HASH_PRIMES, GridLevel, grid_levels
-
-
-class Layer(nn.Module):
-    """Base of the vocabulary: a map from `(n, d_in)` to `(n, d_out)` with a declared tensor layout."""
-
-    def layout(self) -> tuple[TensorLayout, ...]:
-        """Stored tensors, named as in ``state_dict``; none by default."""
-        return ()
-
-
-@final
-class Linear(Layer):
-    """``y = W x + b``; weight `(d_out, d_in)`, bias `(d_out,)`. One quantiser step a row of the weight."""
-
-    def __init__(self, d_in: int, d_out: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.empty(d_out, d_in))
-        self.bias = nn.Parameter(torch.empty(d_out))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """`(n, d_in)` -> `(n, d_out)`."""
-        return torch.addmm(self.bias, x, self.weight.t())
-
-    def layout(self) -> tuple[TensorLayout, ...]:
-        """Weight row by row, then the bias."""
-        d_out, d_in = self.weight.shape
-        return (
-            TensorLayout("weight", (d_out, d_in), (1,) * d_out),
-            TensorLayout("bias", (d_out,), (d_out,), bias=True),
-        )
-
-
-@final
-class Sine(Layer):
-    """``y = sin(omega x)`` (Sitzmann et al. 2020, eq. 6, as released: omega also multiplies the bias before it)."""
-
-    def __init__(self, omega: float) -> None:
-        super().__init__()
-        self.omega = omega
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Elementwise, any shape."""
-        return torch.sin(self.omega * x)
-
-
-@final
-class ReLU(Layer):
-    """``y = max(x, 0)``."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Elementwise, any shape."""
-        return torch.relu(x)
+from inr.models.layers.base import Layer
 
 
 @final
@@ -158,14 +102,3 @@ class _MixRows(torch.autograd.Function):
         if ctx.needs_input_grad[2]:
             grad_weight = torch.einsum("nkf,nf->nk", table[index], grad)
         return grad_table, None, grad_weight
-
-
-def uniform_(tensor: Tensor, bound: float, generator: torch.Generator) -> None:
-    """Fill in place with U(-bound, bound)."""
-    with torch.no_grad():
-        tensor.uniform_(-bound, bound, generator=generator)
-
-
-def fan_in_bound(layer: Linear) -> float:
-    """1/sqrt(fan-in), torch's default bound for the weights and biases of a linear layer."""
-    return 1 / math.sqrt(layer.weight.shape[1])

@@ -1,0 +1,29 @@
+"""Muon on hidden matrices, Adam on everything else."""
+
+from typing import Annotated, ClassVar, Literal, final
+
+from pydantic import Field
+
+from inr.optimisers.base import OPTIMISERS, OptimiserSpec
+
+
+@final
+@OPTIMISERS.register
+class Muon(OptimiserSpec):
+    """Momentum whose matrices are orthogonalised by five Newton-Schulz iterations (Jordan et al. 2024).
+
+    Hidden matrices are the weights of all linear layers but the first and the last; every other parameter is
+    trained by Adam, with the learning rate of the model. `learning_rate` is Adam's; Muon's own is `muon_ratio`
+    times as large, since its updates have unit spectral norm. Implementation: ``torch.optim.Muon``.
+    """
+
+    kind: Literal["muon"] = "muon"
+    wire_id: ClassVar[int] = 3
+    paper: ClassVar[str] = "Jordan et al. 2024, Muon: An optimizer for hidden layers in neural networks"
+
+    muon_ratio: Annotated[float, Field(gt=0, le=1e6)] = 10.0
+    """Muon's learning rate over Adam's."""
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.95
+    beta_1: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    beta_2: Annotated[float, Field(ge=0, lt=1)] = 0.99
+    epsilon: Annotated[float, Field(gt=0, le=1)] = 1e-15
