@@ -1,5 +1,7 @@
 """A field on a grid: evaluation in blocks that bound memory, straight into the original sample type."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from inr.backends.base import Coordinates, Field
@@ -43,3 +45,11 @@ def render(field: Field, domain: Domain, meta: SignalMeta, channels: int, supers
 def axis_coordinates(domain: Domain) -> tuple[Coordinates, ...]:
     """Coordinates along each axis, `(shape[a],)` each."""
     return tuple(domain.axis_coordinates(axis).astype(np.float32) for axis in range(domain.ndim))
+
+
+def mesh(axes: Sequence[Coordinates]) -> Coordinates:
+    """All points of a grid in C order: `(n_a,)` for each axis -> `(prod n_a, ndim)`."""
+    grid = np.empty((*[len(x) for x in axes], len(axes)), dtype=np.float32)
+    for axis, x in enumerate(axes):
+        grid[..., axis] = x.reshape([-1 if a == axis else 1 for a in range(len(axes))])
+    return grid.reshape(-1, len(axes))

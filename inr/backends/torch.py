@@ -18,6 +18,7 @@ from inr.backends.base import (
     Values,
     Wanted,
 )
+from inr.backends.render import mesh
 from inr.backends.torch_optimisers import TorchOptimiser
 from inr.errors import SpecError
 from inr.fitted import FloatTensor
@@ -94,14 +95,6 @@ class _TorchField:
             known = (x, self._network.factor(axis, torch.from_numpy(x).to(self._device)))
             self._factors[axis] = known
         return known[1]
-
-
-def mesh(axes: Sequence[Coordinates]) -> Coordinates:
-    """All points of a grid in C order: `(n_a,)` for each axis -> `(prod n_a, ndim)`."""
-    grid = np.empty((*[len(x) for x in axes], len(axes)), dtype=np.float32)
-    for axis, x in enumerate(axes):
-        grid[..., axis] = x.reshape([-1 if a == axis else 1 for a in range(len(axes))])
-    return grid.reshape(-1, len(axes))
 
 
 @final

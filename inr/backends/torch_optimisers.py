@@ -64,7 +64,7 @@ class TorchOptimiser:
             for group in optimiser.param_groups:
                 group["lr"] = learning_rate * ratio
             if several:
-                optimiser.step(lambda: float(evaluate()))
+                optimiser.step(lambda: evaluate().item())
             else:
                 optimiser.step()
 

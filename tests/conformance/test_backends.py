@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from inr.backends import select as backends
-from inr.backends.base import AbstractBackend, AbstractTrainer, Field
+from inr.backends.base import AbstractBackend, AbstractTrainer, Field, GridBatch, PointBatch
+from inr.backends.render import mesh
 from inr.backends.torch import CHUNK, TorchBackend
 from inr.errors import BackendUnavailableError, SpecError, UnknownComponentError
 from inr.losses.base import LossSpec
@@ -120,30 +121,91 @@ def test_field_does_not_depend_on_how_it_is_cut(backend: AbstractBackend, model:
 
 @each_backend
 @each_model
-@pytest.mark.parametrize("optimiser", [OPTIMISERS.make(kind) for kind in OPTIMISERS.kinds()])
+@pytest.mark.parametrize("optimiser", [OPTIMISERS.make(kind) for kind in OPTIMISERS.kinds()], ids=lambda o: str(o.kind))
 def test_training_lowers_the_loss_and_can_go_on_from_its_state(
     backend: AbstractBackend, model: ModelSpec, optimiser: OptimiserSpec
 ) -> None:
-    x = coordinates(64).float().numpy()
-    targets = np.sin(3 * x @ np.array([[1, 0, 2], [0, 1, -1]], dtype=np.float32))
+    batch = wave(64)
+    rate = optimiser.usual_rate or 5e-3
 
     def start() -> AbstractTrainer:
         return backend.trainer(initialised(model), MeanSquaredError(), optimiser, "cpu")
 
     trainer = start()
-    before = trainer.step(x, targets, 5e-3)
+    before = trainer.step(batch, rate).loss
     for _ in range(60):
-        after = trainer.step(x, targets, 5e-3)
+        after = trainer.step(batch, rate).loss
     assert after < 0.7 * before
     resumed = start()
     resumed.restore(trainer.state())
     for _ in range(3):
-        assert resumed.step(x, targets, 1e-3) == trainer.step(x, targets, 1e-3)
+        assert resumed.step(batch, rate / 5).loss == trainer.step(batch, rate / 5).loss
     for name, tensor in trainer.tensors().items():
         assert tensor.dtype == np.float32
         np.testing.assert_array_equal(tensor, resumed.tensors()[name])
     values: Field = trainer.field()
-    assert float(np.mean((values(x) - targets) ** 2)) <= after
+    assert float(np.mean((values(batch.coordinates) - batch.targets) ** 2)) <= 1.01 * after + 1e-7
+
+
+@each_backend
+@each_model
+def test_field_on_a_grid_is_the_field_at_its_points(backend: AbstractBackend, model: ModelSpec) -> None:
+    """Also when it is asked for another grid in between, and for one that shares an axis with the one before."""
+    field = backend.field(randomised(model), "cpu")
+    rows, columns = (np.linspace(-0.9, 0.8, n, dtype=np.float32) for n in (7, 5))
+    for axes in ((rows, columns), (rows[2:], columns), (rows[2:], rows), (rows, columns)):
+        values = field.grid(axes)
+        assert values.dtype == np.float32
+        np.testing.assert_allclose(values, field(mesh(axes)), rtol=0, atol=2e-5)
+
+
+@each_backend
+@each_model
+def test_step_on_a_grid_is_the_step_on_its_points(backend: AbstractBackend, model: ModelSpec) -> None:
+    axes = tuple(np.linspace(-0.9, 0.8, n, dtype=np.float32) for n in (6, 9))
+    points = mesh(axes)
+    targets = np.sin(points @ np.ones((2, 3), dtype=np.float32))
+    trainers = [backend.trainer(randomised(model), MeanSquaredError(), Adam(epsilon=1e-3), "cpu") for _ in range(2)]
+    batches: list[GridBatch | PointBatch] = [GridBatch(axes, targets), PointBatch(points, targets)]
+    results = [trainer.step(batch, 1e-3, "residuals") for trainer, batch in zip(trainers, batches, strict=True)]
+    assert results[0].loss == pytest.approx(results[1].loss, rel=1e-4)
+    on_grid, on_points = (result.residuals for result in results)
+    assert on_grid is not None
+    assert on_points is not None
+    np.testing.assert_allclose(on_grid, on_points, rtol=0, atol=2e-5)
+    first, second = (trainer.tensors() for trainer in trainers)
+    for name, tensor in first.items():
+        np.testing.assert_allclose(tensor, second[name], rtol=0, atol=2e-5)
+
+
+@each_backend
+def test_what_a_step_is_asked_for(backend: AbstractBackend) -> None:
+    """Residuals and gradients are those before the step; weights change the loss and the gradients alike."""
+    batch = wave(32)
+    trainer = backend.trainer(initialised(Siren.EXAMPLES[0]), MeanSquaredError(), Adam(), "cpu")
+    before = trainer.field()
+    expected = before(batch.coordinates) - batch.targets
+    aside = np.array([[1e-2, 0]], dtype=np.float32)
+    losses = [np.mean((before(batch.coordinates + d) - batch.targets) ** 2, axis=1) for d in (aside, -aside)]
+    slope = (losses[0] - losses[1]) / 2e-2
+    nothing = trainer.step(batch, 1e-12)
+    assert nothing.residuals is None
+    assert nothing.gradients is None
+    told = trainer.step(batch, 1e-12, "gradients")
+    assert told.residuals is not None
+    assert told.gradients is not None
+    np.testing.assert_allclose(told.residuals, expected, rtol=0, atol=1e-5)
+    assert told.gradients.shape == batch.coordinates.shape
+    np.testing.assert_allclose(told.gradients[:, 0], slope, rtol=0.05, atol=0.05)
+    weights = np.linspace(0, 2, 32, dtype=np.float32)
+    weighted = trainer.step(PointBatch(batch.coordinates, batch.targets, weights), 1e-12)
+    assert weighted.loss == pytest.approx(float(np.mean(weights * np.mean(expected**2, axis=1))), rel=1e-4)
+
+
+def wave(n: int) -> PointBatch:
+    """Points with a smooth target."""
+    x = coordinates(n).float().numpy()
+    return PointBatch(x, np.sin(3 * x @ np.array([[1, 0, 2], [0, 1, -1]], dtype=np.float32)))
 
 
 @each_backend
@@ -151,7 +213,7 @@ def test_tensors_of_a_trainer_are_copies(backend: AbstractBackend) -> None:
     trainer = backend.trainer(initialised(Siren.EXAMPLES[0]), MeanSquaredError(), Adam(), "cpu")
     kept = trainer.tensors()
     before = {name: tensor.copy() for name, tensor in kept.items()}
-    trainer.step(coordinates(8).float().numpy(), np.ones((8, 3), dtype=np.float32), 1e-2)
+    trainer.step(PointBatch(coordinates(8).float().numpy(), np.ones((8, 3), dtype=np.float32)), 1e-2)
     for name, tensor in kept.items():
         np.testing.assert_array_equal(tensor, before[name])
         assert not np.array_equal(trainer.tensors()[name], tensor)
@@ -161,7 +223,7 @@ def test_first_adam_step_has_the_size_of_the_learning_rate() -> None:
     network = initialised(Siren.EXAMPLES[0])
     trainer = TorchBackend().trainer(network, MeanSquaredError(), Adam(), "cpu")
     before = trainer.tensors()
-    trainer.step(coordinates(8).float().numpy(), np.ones((8, 3), dtype=np.float32), 1e-3)
+    trainer.step(PointBatch(coordinates(8).float().numpy(), np.ones((8, 3), dtype=np.float32)), 1e-3)
     for name, tensor in trainer.tensors().items():
         np.testing.assert_allclose(np.abs(tensor - before[name]), 1e-3, rtol=1e-2)
 

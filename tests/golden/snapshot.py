@@ -13,7 +13,7 @@ from inr.models.base import MODELS, ModelSpec
 from inr.optimisers.base import OPTIMISERS
 from inr.registry import kind_of
 from inr.samplers.base import SAMPLERS
-from inr.spec import wire_fields
+from inr.spec import Spec, wire_marks
 
 Snapshot = dict[str, Any]
 
@@ -45,7 +45,10 @@ def current() -> Snapshot:
 
 def model_entry(cls: type[ModelSpec]) -> dict[str, Any]:
     """Wire id and, by wire number, name and default of every stored field: a file leaves defaults out."""
-    fields = {
-        number: {"name": name, "default": cls.model_fields[name].default} for number, name in wire_fields(cls).items()
-    }
+    fields: dict[int, dict[str, Any]] = {}
+    for number, (name, mark) in wire_marks(cls).items():
+        default = cls.model_fields[name].default
+        fields[number] = {"name": name, "default": default.model_dump() if isinstance(default, Spec) else default}
+        if mark.names:
+            fields[number]["words"] = list(mark.names)
     return {"wire_id": cls.wire_id, "fields": fields}

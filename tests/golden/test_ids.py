@@ -6,7 +6,7 @@ from typing import Any
 from inr.container import ids
 from inr.models.base import MODELS
 from inr.registry import kind_of
-from inr.spec import wire_fields
+from inr.spec import wire_fields, wire_marks
 from tests.golden.make_golden import FOLDER
 from tests.golden.snapshot import Snapshot, current
 
@@ -59,3 +59,5 @@ def test_registered_models_are_those_of_the_container_table() -> None:
     """`inr info` names models and settings from `ids.MODELS` without loading any of them."""
     registered = {cls.wire_id: (kind_of(cls), wire_fields(cls)) for cls in MODELS}
     assert registered == ids.MODELS
+    words = {cls.wire_id: {n: mark.names for n, (_, mark) in wire_marks(cls).items() if mark.names} for cls in MODELS}
+    assert {wire_id: table for wire_id, table in words.items() if table} == ids.WORDS

@@ -1,13 +1,15 @@
 """Hypothesis strategies for the types of the library."""
 
 import math
+from fractions import Fraction
 
 import numpy as np
 from hypothesis import strategies as st
 
 from inr.container import ids
 from inr.container.file import DATA, HEAD, InrFile, Section
-from inr.container.header import Header, WireValue
+from inr.container.header import Header, ModelFields, WireValue
+from inr.meta import INTEGER_RANGE
 from inr.models.base import TensorLayout
 from inr.quantize.stream import Layouts
 from inr.quantize.uniform import MAX_STEP_CODE, MIN_STEP_CODE, QuantizedTensor
@@ -58,9 +60,18 @@ def quantized_tensors(draw: st.DrawFn) -> tuple[QuantizedTensor, ...]:
     return tuple(tensors)
 
 
-def wire_values() -> st.SearchStrategy[WireValue]:
-    """Numbers that a header may hold."""
-    return st.integers(-(2**63) + 1, 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False)
+def wire_values(nesting: int = 2) -> st.SearchStrategy[WireValue]:
+    """Numbers and components that a header may hold."""
+    numbers = st.integers(-(2**63) + 1, 2**63 - 1)
+    values: st.SearchStrategy[WireValue] = numbers | st.floats(allow_nan=False, allow_infinity=False)
+    return values | st.tuples(st.integers(0, 2**31 - 1), model_fields(nesting - 1)) if nesting else values
+
+
+def model_fields(nesting: int = 2) -> st.SearchStrategy[ModelFields]:
+    """Settings of a model by number, in order."""
+    numbers = st.integers(-(2**63) + 1, 2**63 - 1)
+    pairs = st.dictionaries(numbers, wire_values(nesting), max_size=8)
+    return pairs.map(lambda fields: tuple(sorted(fields.items())))
 
 
 @st.composite
@@ -79,8 +90,8 @@ def value_ranges(draw: st.DrawFn, dtype: str) -> tuple[float, float] | None:
     else:
         if draw(st.booleans()):
             return None
-        top = 255 if dtype == "uint8" else 65535
-        numbers = st.integers(0, top) | st.floats(0, top)
+        least, most = INTEGER_RANGE[dtype]
+        numbers = st.integers(least, most) | st.floats(least, most)
     low, high = sorted(draw(st.tuples(numbers, numbers).filter(lambda pair: pair[0] != pair[1])))
     return low, high
 
@@ -100,14 +111,15 @@ def headers(draw: st.DrawFn) -> Header:
     dtype = draw(st.sampled_from(sorted(ids.SAMPLE_TYPES)))
     layers = draw(st.integers(1, 8))
     psnr = st.lists(st.integers(0, 10_000), min_size=layers, max_size=layers).map(tuple)
-    numbers = st.integers(-(2**63) + 1, 2**63 - 1)
+    finite = st.floats(-1e38, 1e38, width=32)
+    rates = st.tuples(st.integers(1, 2**31), st.integers(1, 2**31)).map(lambda r: Fraction(*r).as_integer_ratio())
     return Header(
         shape=shape,
         model=draw(st.integers(0, 2**31)),
         channels=draw(st.integers(1, 64)),
         dtype=dtype,
         value_range=draw(value_ranges(ids.SAMPLE_TYPES[dtype])),
-        model_fields=tuple(sorted(draw(st.dictionaries(numbers, wire_values(), max_size=8)).items())),
+        model_fields=draw(model_fields()),
         layers=layers,
         tiles=draw(st.none() | st.tuples(*[st.integers(1, 2 if len(shape) > 1 else 8)] * len(shape))),
         coding=draw(st.sampled_from(sorted(ids.CODINGS))),
@@ -117,6 +129,8 @@ def headers(draw: st.DrawFn) -> Header:
         kind=draw(st.sampled_from(sorted(ids.SIGNAL_KINDS))),
         alignment=draw(st.sampled_from(sorted(ids.ALIGNMENTS))),
         box=draw(st.none() | boxes(len(shape))),
+        power=draw(st.none() | st.tuples(finite, finite, finite)),
+        frame_rate=draw(st.none() | rates),
     )
 
 

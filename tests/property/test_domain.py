@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inr.backends.render import grid_coordinates
+from inr.backends.render import axis_coordinates, mesh
 from inr.domain import Alignment, Domain
 from inr.errors import SpecError
 
@@ -126,7 +126,7 @@ def test_row_blocks_partition_the_rows(domain: Domain, most: int) -> None:
     for block in blocks:
         assert block.shape[1:] == domain.shape[1:]
         assert block.size <= most or block.shape[0] == 1
-    together = np.concatenate([grid_coordinates(block) for block in blocks])
+    together = np.concatenate([mesh(axis_coordinates(block)) for block in blocks])
     np.testing.assert_allclose(together, all_coordinates(domain), atol=1e-6)
 
 
@@ -135,7 +135,7 @@ def test_flat_indices_and_grids_agree(domain: Domain) -> None:
     coordinates = all_coordinates(domain)
     assert coordinates.shape == (domain.size, domain.ndim)
     assert coordinates.dtype == np.float32
-    np.testing.assert_array_equal(coordinates, grid_coordinates(domain))
+    np.testing.assert_array_equal(coordinates, mesh(axis_coordinates(domain)))
     assert domain.size == math.prod(domain.shape)
 
 
