@@ -68,6 +68,7 @@ def _run(arguments: list[str]) -> int:
         result = app(arguments or ["--help"], prog_name="inr", standalone_mode=False)
     except typer.TyperException as error:
         known = [command.callback.__name__ for command in app.registered_commands if command.callback]
+        known += [group.name for group in app.registered_groups if group.name]
         where = f"inr {arguments[0]} --help" if arguments[0] in known else f"inr --help ({', '.join(known)})"
         warn(f"error: {error.format_message().rstrip('.')}; see {where}")
         return error.exit_code

@@ -9,28 +9,39 @@ from typing import Annotated, Any
 
 import typer
 
+from inr.bench.commands import app as bench
 from inr.errors import SpecError
 from inr.files import check_writable
-from inr.terminal import following, say, say_file, say_json, say_report, warn, write_curve
+from inr.terminal import following, say, say_file, say_json, say_report, ssim_text, warn, write_curve
 
 app = typer.Typer(
-    help="A neural field compressor: pictures to small .inr files and back at any size.",
+    help="A neural field compressor: pictures, videos and arrays to small .inr files and back at any size.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
 
+app.add_typer(bench, name="bench")
+
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 Model = Annotated[str | None, typer.Option(help="Kind of model, see `inr models`.")]
 Set = Annotated[list[str] | None, typer.Option("--set", help="A setting of the model: name=value; may be repeated.")]
+Init = Annotated[str, typer.Option(help="Initialiser, see `inr inits`; settings as kind:name=value,name=value.")]
+Sampler = Annotated[str | None, typer.Option(help="Sampler, see `inr samplers`; settings likewise.")]
+Optimiser = Annotated[str, typer.Option(help="adam, adamw, muon or lbfgs; settings likewise.")]
+Schedule = Annotated[str, typer.Option(help="Learning rate over time: cosine, exponential or constant.")]
+Reparam = Annotated[str, typer.Option(help="Training-time form of the weights: none or fourier.")]
+Transform = Annotated[str, typer.Option(help="Of the targets: none, or power (symmetric power transform).")]
+Time = Annotated[str | None, typer.Option("--time", help="START:END of a video in seconds; either may be left out.")]
+Axes = Annotated[int | None, typer.Option(help="How many axes of an array are coordinates; one more holds channels.")]
 PresetName = Annotated[str, typer.Option("--preset", help="See `inr presets`.")]
 Steps = Annotated[int | None, typer.Option(help="Gradient steps.")]
 Seconds = Annotated[float | None, typer.Option(help="Wall time of the fit.")]
 Seed = Annotated[int, typer.Option(help="Seed of all randomness.")]
 Rate = Annotated[float | None, typer.Option("--lr", help="Peak learning rate; default: the model's.")]
-Batch = Annotated[int, typer.Option(help="Samples of a step.")]
+Batch = Annotated[int | None, typer.Option(help="Samples of a step; default: the sampler's.")]
 BackendName = Annotated[str, typer.Option("--backend", help="auto, or see `inr backends`.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 Resume = Annotated[Path | None, typer.Option("--checkpoint", help="Save the fit here, and go on from it.")]
@@ -38,7 +49,9 @@ Resume = Annotated[Path | None, typer.Option("--checkpoint", help="Save the fit 
 
 @app.command()
 def compress(
-    source: Annotated[str, typer.Argument(metavar="IN", help="Image file, or - for standard input.")],
+    source: Annotated[
+        str, typer.Argument(metavar="IN", help="Image, video, folder of frames or .npy; - reads an image or .npy.")
+    ],
     output: Annotated[str, typer.Argument(metavar="OUT.inr", help="File to write, or - for standard output.")],
     model: Model = None,
     preset: PresetName = "default",
@@ -49,10 +62,19 @@ def compress(
     bits: Annotated[float | None, typer.Option(help="Bits a weight: 1 to 12; 16 or 32 store floats.")] = None,
     layers: Annotated[int, typer.Option(help="Quality layers, 1 to 8.")] = 1,
     settings: Set = None,
+    init: Init = "default",
+    sampler: Sampler = None,
+    optimiser: Optimiser = "adam",
+    schedule: Schedule = "cosine",
+    reparam: Reparam = "none",
+    transform: Transform = "none",
+    time: Time = None,
+    segment: Annotated[int | None, typer.Option(help="Frames of a video that are fitted at once, at most.")] = None,
+    axes: Axes = None,
     steps: Steps = None,
     seconds: Seconds = None,
     lr: Rate = None,
-    batch: Batch = 8192,
+    batch: Batch = None,
     seed: Seed = 0,
     backend: BackendName = "auto",
     device: Device = "auto",
@@ -60,7 +82,7 @@ def compress(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Fit a picture and write it as a .inr file."""
+    """Fit a picture, a video or an array and write it as a .inr file."""
     _check_one_output(output, as_json)
     from inr.codec import api
 
@@ -78,6 +100,15 @@ def compress(
             bits=bits,
             layers=layers,
             settings=_settings(settings),
+            init=init,
+            sampler=sampler,
+            optimiser=optimiser,
+            schedule=schedule,
+            reparam=reparam,
+            transform=transform,
+            time=_range(time),
+            axes=axes,
+            segment=segment,
             steps=steps,
             seconds=seconds,
             learning_rate=lr,
@@ -92,10 +123,17 @@ def compress(
 @app.command()
 def decompress(
     source: Annotated[str, typer.Argument(metavar="IN.inr", help=".inr file, or - for standard input.")],
-    output: Annotated[str, typer.Argument(metavar="OUT", help="Image file; - writes PNG to standard output.")],
-    scale: Annotated[float | None, typer.Option(help="Factor of both sides.")] = None,
-    size: Annotated[str | None, typer.Option(help="WIDTHxHEIGHT instead of a scale.")] = None,
-    region: Annotated[str | None, typer.Option(help="X,Y,WIDTH,HEIGHT in pixels of the original.")] = None,
+    output: Annotated[
+        str,
+        typer.Argument(metavar="OUT", help="Image, video, .npy, or a folder for frames; - is standard output."),
+    ],
+    scale: Annotated[float | None, typer.Option(help="Factor of the sides.")] = None,
+    size: Annotated[str | None, typer.Option(help="WIDTHxHEIGHT, or AxBxC of an array, instead of a scale.")] = None,
+    region: Annotated[
+        str | None, typer.Option(help="X,Y,WIDTH,HEIGHT in pixels; of an array first all starts, then all counts.")
+    ] = None,
+    time: Time = None,
+    frame_rate: Annotated[float | None, typer.Option("--fps", help="Frames a second of a video.")] = None,
     layers: Annotated[int | None, typer.Option(help="Use only the first quality layers.")] = None,
     max_bytes: Annotated[int | None, typer.Option(help="Use only the first bytes of the file.")] = None,
     partial: Annotated[bool, typer.Option("--partial", help="Decode what is intact of a damaged file.")] = False,
@@ -103,23 +141,21 @@ def decompress(
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
-    """Decode a .inr file into an image file of any size."""
+    """Decode a .inr file into a picture, a video or an array of any size."""
     _check_one_output(output, as_json)
-    width_height, window = None, None
-    if size is not None:
-        width, height = _integers("size", size, "x", ("WIDTH", "HEIGHT"))
-        width_height = (width, height)
-    if region is not None:
-        x, y, width, height = _integers("region", region, ",", ("X", "Y", "WIDTH", "HEIGHT"))
-        window = (x, y, width, height)
+    sides = None if size is None else _integers("size", size, "x", "WIDTHxHEIGHT")
+    window = None if region is None else _integers("region", region, ",", "X,Y,WIDTH,HEIGHT")
+    seconds = _range(time)
     from inr.codec import api
 
     result = api.decompress(
         source,
         output,
         scale=scale,
-        size=width_height,
+        size=sides,
         region=window,
+        time=seconds,
+        frame_rate=frame_rate,
         layers=layers,
         max_bytes=max_bytes,
         partial=partial,
@@ -129,9 +165,10 @@ def decompress(
     if result.damage is not None:
         warn(f"warning: {result.damage}; decoded {result.layers} intact layers")
     if as_json:
-        say_json({"output": output, "width": result.width, "height": result.height, "layers": result.layers})
+        written = {"width": result.width, "height": result.height, "shape": result.shape}
+        say_json({"output": output, **written, "layers": result.layers})
     elif output != "-":
-        say(f"{output}: {result.width}x{result.height}")
+        say(f"{output}: {'x'.join(str(n) for n in reversed(result.shape))}")
 
 
 @app.command()
@@ -156,23 +193,33 @@ def compare(
     if as_json:
         say_json(result)
     else:
-        say(f"{other}: {result.psnr:.2f} dB, SSIM {result.ssim:.4f}, {result.bytes} bytes, {result.bpp:.3f} bpp")
+        say(f"{other}: {result.psnr:.2f} dB{ssim_text(result.ssim)}, {result.bytes} bytes, {result.bpp:.3f} bpp")
 
 
 @app.command()
 def fit(
-    source: Annotated[str, typer.Argument(metavar="IN", help="Image file, or - for standard input.")],
+    source: Annotated[
+        str, typer.Argument(metavar="IN", help="Image, video, folder of frames or .npy; - reads an image or .npy.")
+    ],
     output: Annotated[str | None, typer.Argument(metavar="[OUT.inr]", help="File for the float weights.")] = None,
     model: Model = None,
     settings: Set = None,
     preset: PresetName = "default",
+    init: Init = "default",
+    sampler: Sampler = None,
+    optimiser: Optimiser = "adam",
+    schedule: Schedule = "cosine",
+    reparam: Reparam = "none",
+    transform: Transform = "none",
+    time: Time = None,
+    axes: Axes = None,
     bits: Annotated[int, typer.Option(help="32 or 16: how the file stores the floats.")] = 32,
     curve: Annotated[Path | None, typer.Option(help="Write the curve here, as .csv or .json.")] = None,
     steps: Steps = None,
     seconds: Seconds = None,
     psnr: Annotated[float | None, typer.Option(help="Stop at this PSNR in dB.")] = None,
     lr: Rate = None,
-    batch: Batch = 8192,
+    batch: Batch = None,
     seed: Seed = 0,
     backend: BackendName = "auto",
     device: Device = "auto",
@@ -180,7 +227,7 @@ def fit(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Fit a picture without quantisation, with the curve of the fit."""
+    """Fit a picture, a video or an array without quantisation, with the curve of the fit."""
     _check_one_output(output, as_json)
     from inr.codec import api
 
@@ -198,6 +245,14 @@ def fit(
             model=model,
             settings=_settings(settings),
             preset=preset,
+            init=init,
+            sampler=sampler,
+            optimiser=optimiser,
+            schedule=schedule,
+            reparam=reparam,
+            transform=transform,
+            time=_range(time),
+            axes=axes,
             **request,
             **where,
         )
@@ -207,7 +262,7 @@ def fit(
         say_json(result)
     elif output != "-":
         say(
-            f"{result.model} of {result.parameters} parameters: {result.psnr:.2f} dB, SSIM {result.ssim:.4f} "
+            f"{result.model} of {result.parameters} parameters: {result.psnr:.2f} dB{ssim_text(result.ssim)} "
             f"after {result.steps} steps, {result.seconds_fit:.1f} s"
         )
 
@@ -268,22 +323,35 @@ def _table(rows: list[Any], as_json: bool) -> None:
         say("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
 
 
-def _settings(pairs: list[str] | None) -> dict[str, float]:
+def _settings(pairs: list[str] | None) -> dict[str, Any]:
     """``["width=64"]`` to ``{"width": 64}``; raises `SpecError`."""
-    result: dict[str, float] = {}
+    from inr.registry import value_of
+
+    result: dict[str, Any] = {}
     for pair in pairs or []:
-        name, _, text = pair.partition("=")
-        try:
-            value = float(text)
-        except ValueError:
-            raise SpecError(f"--set takes name=number; got {pair!r}") from None
-        result[name] = int(value) if value.is_integer() else value
+        name, equals, text = pair.partition("=")
+        if not (name and equals and text):
+            raise SpecError(f"--set takes name=value; got {pair!r}")
+        result[name] = value_of(text)
     return result
 
 
-def _integers(name: str, text: str, separator: str, parts: tuple[str, ...]) -> list[int]:
+def _range(text: str | None) -> tuple[float, float] | None:
+    """``1.5:3`` to (1.5, 3.0); an end left out is 0 or infinity; raises `SpecError`."""
+    if text is None:
+        return None
+    start, colon, end = text.partition(":")
+    try:
+        if not colon:
+            raise ValueError
+        return float(start or 0), float(end or "inf")
+    except ValueError:
+        raise SpecError(f"--time takes START:END in seconds; got {text!r}") from None
+
+
+def _integers(name: str, text: str, separator: str, example: str) -> tuple[int, ...]:
     """Split ``640x480`` and the like; raises `SpecError`."""
     numbers = text.lower().split(separator)
-    if len(numbers) != len(parts) or not all(re.fullmatch("[0-9]{1,15}", n.strip()) for n in numbers):
-        raise SpecError(f"--{name} takes {separator.join(parts)} in whole numbers; got {text!r}")
-    return [int(n) for n in numbers]
+    if len(numbers) < 1 or not all(re.fullmatch("[0-9]{1,15}", n.strip()) for n in numbers):
+        raise SpecError(f"--{name} takes {example} in whole numbers; got {text!r}")
+    return tuple(int(n) for n in numbers)

@@ -96,6 +96,21 @@ class Domain:
             box.append((low + (high - low) * first / n, low + (high - low) * (first + count) / n))
         return replace(whole, shape=tuple(shape), box=tuple(box))
 
+    def window(self, axis: int, first: float, last: float, count: int) -> "Domain":
+        """`count` cells over part of one axis, from `first` to `last` in cells of this grid; centre-aligned.
+
+        Raises:
+            SpecError: it is not within the grid, or empty.
+        """
+        whole, n = self.centred(), self.shape[axis]
+        if not 0 <= first < last <= n + 1e-6 or count < 1:
+            raise SpecError(f"window: axis {self.axes[axis]} has cells 0..{n}; got {count} from {first:g} to {last:g}")
+        low, high = whole.box[axis]
+        part = (low + (high - low) * first / n, low + (high - low) * min(last, n) / n)
+        box = tuple(part if a == axis else interval for a, interval in enumerate(whole.box))
+        shape = tuple(count if a == axis else size for a, size in enumerate(whole.shape))
+        return replace(whole, shape=shape, box=box)
+
     def axis_coordinates(self, axis: int) -> npt.NDArray[np.float64]:
         """Coordinates of the samples along one axis, shape `(shape[axis],)`, increasing."""
         n, (low, high) = self.shape[axis], self.box[axis]

@@ -16,6 +16,8 @@ FloatTensor = npt.NDArray[np.float32]
 class CurvePoint:
     """Quality at one moment of a fit: steps and seconds so far, mean loss since the last point, PSNR in dB.
 
+    The seconds are those of the training steps; what measuring takes does not count.
+
     The PSNR is that of the unquantised field, clamped and rounded to the sample type, on a fixed random subset
     of the samples (all of them for a small signal).
     """

@@ -78,11 +78,16 @@ class Registry(Generic[C]):
         return (self._by_kind[kind] for kind in self.kinds())
 
     def make(self, value: Any) -> C:
-        """A spec from a spec, a kind, or a mapping with a ``kind``; raises `SpecError`."""
+        """A spec from a spec, a mapping with a ``kind``, or text ``kind`` or ``kind:name=value,...``.
+
+        Raises:
+            SpecError: it is none of these, or a setting is wrong.
+        """
         if type(value) in self._by_kind.values():
             return cast(C, value)
         if isinstance(value, str):
-            return self.get(value)()
+            kind, _, settings = value.partition(":")
+            return self.get(kind)(**settings_of(settings))
         if isinstance(value, dict) and isinstance(value.get("kind"), str):
             return self.get(value["kind"])(**value)
         raise SpecError(f"{self.noun}: give a name or an object with a 'kind'; known: {', '.join(self.kinds())}")
@@ -99,6 +104,29 @@ class Registry(Generic[C]):
         package = importlib.import_module(self._package)
         for module in sorted(pkgutil.iter_modules(package.__path__), key=lambda m: m.name):
             importlib.import_module(f"{self._package}.{module.name}")
+
+
+def settings_of(text: str) -> dict[str, Any]:
+    """Settings as text, ``name=value,name=value``: numbers, true and false, or words; raises `SpecError`."""
+    settings: dict[str, Any] = {}
+    for pair in text.split(",") if text else []:
+        name, equals, value = (part.strip() for part in pair.partition("="))
+        if not (name and equals and value):
+            raise SpecError(f"settings are name=value, separated by commas; got {pair!r}")
+        settings[name] = value_of(value)
+    return settings
+
+
+def value_of(text: str) -> Any:
+    """A number, True, False, or the text itself."""
+    if text in ("true", "false"):
+        return text == "true"
+    for number in (int, float):
+        try:
+            return number(text)
+        except ValueError:
+            continue
+    return text
 
 
 def kind_of(cls: type[Spec]) -> str:

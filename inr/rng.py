@@ -39,12 +39,14 @@ def stored_uniform(seed: int, shape: tuple[int, ...]) -> npt.NDArray[np.float64]
 
     Word i is ``mixed(mixed(seed) + i)``. Unlike a library's generator this never changes between versions.
     """
-    start = mixed(np.array([seed], dtype=np.uint64))
-    words = mixed(start + np.arange(math.prod(shape), dtype=np.uint64))
+    start: npt.NDArray[np.uint64] = mixed(np.array([seed], dtype=np.uint64))
+    count: npt.NDArray[np.uint64] = np.arange(math.prod(shape), dtype=np.uint64)
+    words = mixed(np.add(start, count))
     return ((words >> np.uint64(11)).astype(np.float64).reshape(shape) + 0.5) * 2.0**-53
 
 
 def stored_normal(seed: int, shape: tuple[int, ...]) -> npt.NDArray[np.float64]:
     """Normal numbers that a file stores as a seed, by Box and Muller from `stored_uniform` of shape `(2, *shape)`."""
     radius, angle = stored_uniform(seed, (2, *shape))
-    return np.sqrt(-2 * np.log(radius)) * np.cos(2 * np.pi * angle)
+    normal: npt.NDArray[np.float64] = np.sqrt(-2 * np.log(radius)) * np.cos(2 * np.pi * angle)
+    return normal

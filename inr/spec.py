@@ -134,7 +134,7 @@ def explain(cls: type[Spec], error: ValidationError) -> str:
     """The first problem of a validation error in one line: component and field, what is allowed, value seen."""
     problem = error.errors(include_url=False)[0]
     message = problem["msg"].removeprefix("Value error, ")
-    where = ".".join(str(part) for part in problem["loc"])
+    where = ".".join(str(part) for part in problem["loc"] if "[" not in str(part))  # not how a union was tried
     if not where:
         return message
     kind = cls.model_fields.get("kind")

@@ -129,11 +129,16 @@ def say_report(report: "CompressReport", output: str, as_json: bool) -> None:
         say_json({"output": output, **fields})
     elif output != "-":
         say(
-            f"{output}: {report.bytes} bytes, {report.bpp:.3f} bpp, {report.psnr:.2f} dB, SSIM {report.ssim:.4f}, "
+            f"{output}: {report.bytes} bytes, {report.bpp:.3f} bpp, {report.psnr:.2f} dB{ssim_text(report.ssim)}, "
             f"{report.model} of {report.parameters} parameters, {report.steps} steps, {report.seconds_total:.1f} s"
         )
         if len(report.layer_psnr) > 1:
             say("layers: " + ", ".join(f"{psnr:.2f} dB" for psnr in report.layer_psnr))
+
+
+def ssim_text(ssim: float | None) -> str:
+    """The SSIM as part of a line; nothing for what has none."""
+    return "" if ssim is None else f", SSIM {ssim:.4f}"
 
 
 def say_file(source: str, as_json: bool) -> None:
@@ -152,10 +157,14 @@ def say_file(source: str, as_json: bool) -> None:
 
 def _say_info(path: str, info: "FileInfo") -> None:
     size = "x".join(str(n) for n in reversed(info.shape))
+    rate = "" if info.frames_per_second is None else f" at {info.frames_per_second:.6g} frames a second"
     settings = "".join(f" {name}={_setting(value)}" for name, value in info.settings.items())
-    say(f"{path}: inr {info.version}, {info.kind} {size}x{info.channels} {info.dtype}, {info.colour_space}")
+    say(f"{path}: inr {info.version}, {info.kind} {size}x{info.channels} {info.dtype}, {info.colour_space}{rate}")
     say(f"model:  {info.model}{settings}, weights stored as {info.coding}")
     say(f"size:   {info.bytes} bytes, {info.bpp:.3f} bpp")
+    if info.power is not None:
+        low, high, gamma = info.power
+        say(f"power:  targets were raised to {gamma:g}, with 0 at {low:g} and 1 at {high:g}")
     if info.icc_profile:
         say(f"colour: profile of {info.icc_profile} bytes")
     if info.orientation != 1:

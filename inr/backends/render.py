@@ -1,10 +1,11 @@
 """A field on a grid: evaluation in blocks that bound memory, straight into the original sample type."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from inr.backends.base import Coordinates, Field
+from inr.backends.base import Coordinates, Field, Values
 from inr.domain import Domain
 from inr.meta import SignalMeta
 from inr.signals.signal import Samples, denormalise
@@ -13,7 +14,9 @@ BLOCK = 262_144
 """Samples a block; its coordinates and values take a few megabytes."""
 
 
-def render(field: Field, domain: Domain, meta: SignalMeta, channels: int, supersample: int = 1) -> Samples:
+def render(
+    field: Field, domain: Domain, meta: SignalMeta, channels: int, supersample: tuple[int, ...] | None = None
+) -> Samples:
     """Evaluate a field at the samples of a grid.
 
     Args:
@@ -21,25 +24,40 @@ def render(field: Field, domain: Domain, meta: SignalMeta, channels: int, supers
         domain: where.
         meta: type and range of the result.
         channels: outputs of the field.
-        supersample: a sample is the mean over this many points along each axis of its cell (a box filter
-            against aliasing when the grid is coarser than the field).
+        supersample: for each axis, over how many points of its cell along that axis a sample is the mean (a box
+            filter against aliasing when the grid is coarser than the field); None for the sample's own point.
 
     Returns:
         Samples `(*domain.shape, channels)` of the type in `meta`.
     """
     samples = np.empty((*domain.shape, channels), dtype=meta.dtype)
     row = 0
-    for block in domain.row_blocks(max(1, BLOCK // supersample**domain.ndim)):
-        fine = block.resized(tuple(n * supersample for n in block.shape))
-        values = field.grid(axis_coordinates(fine))
-        if supersample > 1:
-            split = [n for size in block.shape for n in (size, supersample)]
-            clamped = np.clip(values, -1, 1)  # as the finer picture would be: what overshoots counts as its limit
-            means = clamped.reshape(*split, channels).mean(axis=tuple(range(1, 2 * block.ndim, 2)))
-            values = means.reshape(-1, channels)
-        samples[row : row + block.shape[0]] = denormalise(values, meta).reshape(*block.shape, channels)
-        row += block.shape[0]
+    for block in render_blocks(field, domain, meta, channels, supersample):
+        samples[row : row + len(block)] = block
+        row += len(block)
     return samples
+
+
+def render_blocks(
+    field: Field, domain: Domain, meta: SignalMeta, channels: int, supersample: tuple[int, ...] | None = None
+) -> Iterator[Samples]:
+    """As `render`, in consecutive blocks of whole rows (frames of a video) `(rows, *domain.shape[1:], channels)`."""
+    fineness = supersample or (1,) * domain.ndim
+    for block in domain.row_blocks(max(1, BLOCK // math.prod(fineness))):
+        fine = block.resized(tuple(n * f for n, f in zip(block.shape, fineness, strict=True)))
+        values = field.grid(axis_coordinates(fine))
+        if math.prod(fineness) > 1:
+            values = _cell_means(values, block.shape, fineness)
+        yield denormalise(values, meta).reshape(*block.shape, channels)
+
+
+def _cell_means(values: Values, shape: tuple[int, ...], fineness: tuple[int, ...]) -> Values:
+    """Means over the cells of a grid: `(prod shape * prod fineness, channels)` -> `(prod shape, channels)`."""
+    channels = values.shape[1]
+    split = [n for pair in zip(shape, fineness, strict=True) for n in pair]
+    clamped = np.clip(values, -1, 1)  # as the finer picture would be: what overshoots counts as its limit
+    means: Values = clamped.reshape(*split, channels).mean(axis=tuple(range(1, 2 * len(shape), 2)))
+    return means.reshape(-1, channels)
 
 
 def axis_coordinates(domain: Domain) -> tuple[Coordinates, ...]:

@@ -25,6 +25,7 @@ from inr.fitted import FloatTensor
 from inr.losses.base import LossSpec
 from inr.models.network import Network
 from inr.optimisers.base import OptimiserSpec
+from inr.rng import derive_seed
 
 CHUNK = 32_768
 """Samples evaluated at once: activations of 256 neurons take 32 MB."""
@@ -104,6 +105,7 @@ class _TorchTrainer(AbstractTrainer):
         self._loss = loss
         self._optimiser = TorchOptimiser(network, optimiser)
         self._device = next(network.parameters()).device
+        self._steps = 0
 
     def step(self, batch: PointBatch | GridBatch, learning_rate: float, wanted: Wanted = "nothing") -> StepResult:
         targets = torch.from_numpy(batch.targets).to(self._device)
@@ -113,7 +115,7 @@ class _TorchTrainer(AbstractTrainer):
             """The loss of the batch, with gradients of the parameters."""
             self._optimiser.zero_grad()
             inputs = self._inputs(batch, wanted)
-            outputs = self._outputs(inputs)
+            outputs = self._outputs(inputs, targets)
             weights = batch.weights if isinstance(batch, PointBatch) else None
             loss = torch.stack([self._value(output, targets, weights) for output in outputs]).mean()
             loss.backward()  # type: ignore[no-untyped-call]
@@ -122,6 +124,7 @@ class _TorchTrainer(AbstractTrainer):
             return loss
 
         self._optimiser.step(evaluate, learning_rate)
+        self._steps += 1
         return first[0]
 
     def _inputs(self, batch: PointBatch | GridBatch, wanted: Wanted) -> list[torch.Tensor]:
@@ -133,7 +136,15 @@ class _TorchTrainer(AbstractTrainer):
             raise SpecError("a step on a grid gives no gradients of coordinates; use scattered points")
         return [torch.from_numpy(x).to(self._device) for x in batch.axes]
 
-    def _outputs(self, inputs: list[torch.Tensor]) -> list[torch.Tensor]:
+    def _outputs(self, inputs: list[torch.Tensor], targets: torch.Tensor) -> list[torch.Tensor]:
+        graph = self._network.training_graph
+        if graph is not None:
+            generator = torch.Generator().manual_seed(derive_seed(self._steps, "training graph"))
+            uniform = torch.rand(len(targets), 1, generator=generator)
+            normal = torch.randn(targets.shape, generator=generator)
+            return graph.outputs(
+                torch.cat([inputs[0], targets, torch.cat([uniform, normal], dim=1).to(self._device)], 1)
+            )
         return self._network.outputs(inputs[0]) if inputs[0].ndim == 2 else [self._network.grid(inputs)]
 
     def _value(self, output: torch.Tensor, targets: torch.Tensor, weights: Values | None) -> torch.Tensor:
@@ -167,8 +178,10 @@ class _TorchTrainer(AbstractTrainer):
         }
 
     def state(self) -> dict[str, Any]:
-        return copy.deepcopy({"network": self._network.state_dict(), "optimiser": self._optimiser.state()})
+        state = {"network": self._network.state_dict(), "optimiser": self._optimiser.state(), "steps": self._steps}
+        return copy.deepcopy(state)
 
     def restore(self, state: dict[str, Any]) -> None:
         self._network.load_state_dict(state["network"])
         self._optimiser.restore(state["optimiser"])
+        self._steps = state["steps"]

@@ -88,9 +88,10 @@ def _without(parameters: list[nn.Parameter], taken: list[nn.Parameter]) -> list[
 
 
 def _matrices(network: Network) -> list[nn.Parameter]:
-    """Weights of the linear layers."""
+    """Weights of the linear layers, each once, however often its layer is evaluated."""
     trained = {id(parameter) for parameter in network.parameters()}  # a reparameterised weight is not among them
-    return [layer.weight for layer in network.layer_list() if isinstance(layer, Linear) and id(layer.weight) in trained]
+    layers = dict.fromkeys(network.layer_list())
+    return [layer.weight for layer in layers if isinstance(layer, Linear) and id(layer.weight) in trained]
 
 
 def _hidden_matrices(network: Network) -> list[nn.Parameter]:

@@ -1,84 +1,89 @@
 """The functions that users call: one for each thing that can be done with files."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
-from inr.codec.decode import DecodedField, Region, open_field, open_prefix
-from inr.codec.encode import Compressed, compress_signal
+from inr.codec.decode import DecodedField, open_field, open_prefix
+from inr.codec.encode import Compressed, compress_parts
 from inr.codec.pack import pack
 from inr.codec.plan import CompressSpec, plan
+from inr.codec.sources import (
+    Source,
+    check_fittable,
+    check_name,
+    is_video,
+    load,
+    load_parts,
+    save,
+    save_blocks,
+)
+from inr.codec.target import Region, Seconds, Target
 from inr.container.file import SIGNATURE, to_bytes
 from inr.errors import FormatError, SignalError, SpecError
 from inr.files import check_other, check_writable, read_bytes, write_bytes
-from inr.fitted import CurvePoint, FittedField
+from inr.fitted import CurvePoint, FittedField, SearchReport
 from inr.fitting.loop import Hooks
 from inr.fitting.loop import fit as fit_signal
 from inr.fitting.spec import FitSpec
-from inr.metrics.quality import psnr, reported, ssim
+from inr.metrics.quality import mean_ssim, psnr, reported
 from inr.models.base import MODELS, ModelSpec
 from inr.quantize.uniform import Coding, QuantSpec, quantize
 from inr.registry import kind_of
-from inr.signals.image import check_format, decode_image, format_of, image_from_array, save_image
-from inr.signals.signal import Signal
 
-MIN_SIDE = 2
-"""Samples that a picture needs on each side to be a field of two coordinates."""
-
-Source = str | Path | bytes | npt.NDArray[Any] | Signal
-
-
-def load(source: Source) -> Signal:
-    """A signal from a path (``-``: standard input), the bytes of a file, an array, or a signal.
-
-    Raises:
-        FileAccessError: the path cannot be read.
-        SignalError: not a signal that can be fitted.
-    """
-    if isinstance(source, Signal):
-        return source
-    if isinstance(source, np.ndarray):
-        return image_from_array(source)
-    if isinstance(source, bytes):
-        return decode_image(source, "data")
-    return decode_image(read_bytes(source), "standard input" if str(source) == "-" else str(source))
-
-
-def save(signal: Signal, path: str | Path) -> None:
-    """Write a signal in the format that the suffix names (``-``: PNG to standard output).
-
-    Raises:
-        SpecError: an unknown suffix, or a format that cannot hold the signal.
-        FileAccessError: the path cannot be written.
-    """
-    save_image(path, signal.samples, signal.meta)
+__all__ = [
+    "Comparison",
+    "Decompressed",
+    "FitResult",
+    "ModelInfo",
+    "compare",
+    "compress",
+    "decompress",
+    "fit",
+    "fit_file",
+    "list_models",
+    "load",
+    "open",
+    "save",
+    "store",
+]
 
 
 def compress(
-    source: Source, destination: str | Path | None = None, hooks: Hooks | None = None, **request: Any
+    source: Source,
+    destination: str | Path | None = None,
+    hooks: Hooks | None = None,
+    *,
+    time: Seconds | None = None,
+    axes: int | None = None,
+    segment: int | None = None,
+    **request: Any,
 ) -> Compressed:
-    """Compress a picture.
+    """Compress a picture, a video or an array.
 
     Args:
         source: path, bytes, array or signal.
         destination: where to write the ``.inr`` file; None only returns it. Checked before the work starts and
             written whole or not at all.
         hooks: events, cancellation, checkpoint of the fit.
+        time: (start, end) in seconds of a video.
+        axes: how many axes of an array are coordinates, see `load`.
+        segment: frames of a video that are fitted at once, at most.
         **request: fields of `CompressSpec`: model, preset, bpp, psnr, size, quality, steps, seconds, seed ...
 
     Returns:
         The bytes, and a report measured on them.
 
     Raises:
-        InrError: see `compress_signal`, `load` and `write_bytes`.
+        InrError: see `compress_parts`, `load` and `write_bytes`.
     """
     spec = CompressSpec(**request)
     if destination is not None:
         _check_destination(source, destination)
-    result = compress_signal(_fittable(load(source)), spec, hooks)
+    result = compress_parts(load_parts(source, segment=segment, time=time, axes=axes), spec, hooks)
     if destination is not None:
         write_bytes(destination, result.data)
     return result
@@ -90,10 +95,13 @@ def fit(source: Source, spec: FitSpec | None = None, hooks: Hooks | None = None,
     Raises:
         InrError: see `inr.fitting.loop.fit` and `load`.
     """
-    signal = _fittable(load(source))
-    if spec is not None and request:
-        raise SpecError(f"give a FitSpec or keywords, not both; got both spec and {', '.join(request)}")
-    return fit_signal(signal, spec or plan(signal, CompressSpec(**request)).fit, hooks)
+    signal = check_fittable(load(source))
+    if spec is not None:
+        if request:
+            raise SpecError(f"give a FitSpec or keywords, not both; got both spec and {', '.join(request)}")
+        return fit_signal(signal, spec, hooks)
+    chosen = plan(signal, CompressSpec(**request))
+    return fit_signal(chosen.transformed(signal), chosen.fit, hooks)
 
 
 def store(fitted: FittedField, bits: int = 32) -> bytes:
@@ -113,6 +121,7 @@ class FitResult:
     """What `fit_file` did; PSNR and SSIM are those of the field with its weights as stored.
 
     Attributes:
+        search: what the initialiser searched, or None.
         curve: PSNR over steps and seconds.
     """
 
@@ -122,9 +131,10 @@ class FitResult:
     parameters: int
     steps: int
     psnr: float
-    ssim: float
+    ssim: float | None
     seconds_fit: float
     seed: int
+    search: SearchReport | None
     curve: tuple[CurvePoint, ...]
 
 
@@ -135,6 +145,8 @@ def fit_file(
     *,
     bits: int = 32,
     stop_at_psnr: float | None = None,
+    time: Seconds | None = None,
+    axes: int | None = None,
     **request: Any,
 ) -> FitResult:
     """Fit without quantisation, measure, and store the float weights.
@@ -145,6 +157,8 @@ def fit_file(
         hooks: events, cancellation, checkpoint.
         bits: 32 or 16, of the stored floats.
         stop_at_psnr: end the fit early at this PSNR in dB.
+        time: (start, end) in seconds of a video.
+        axes: how many axes of an array are coordinates, see `load`.
         **request: fields of `CompressSpec`.
 
     Raises:
@@ -153,11 +167,12 @@ def fit_file(
     _float_coding(bits)
     if destination is not None:
         _check_destination(source, destination)
-    signal = _fittable(load(source))
-    spec = plan(signal, CompressSpec(**request)).fit
+    signal = check_fittable(load(source, time=time, axes=axes))
+    chosen = plan(signal, CompressSpec(**request))
+    spec = chosen.fit
     if stop_at_psnr is not None:
         spec = spec.replace(budget=spec.budget.replace(psnr=stop_at_psnr))
-    fitted = fit_signal(signal, spec, hooks)
+    fitted = fit_signal(chosen.transformed(signal), spec, hooks)
     data = store(fitted, bits)
     if destination is not None:
         write_bytes(destination, data)
@@ -169,9 +184,10 @@ def fit_file(
         parameters=fitted.model.parameters(signal.domain.ndim, signal.channels),
         steps=fitted.report.steps,
         psnr=reported(psnr(signal.samples, samples, signal.meta.peak)),
-        ssim=ssim(signal.samples, samples, signal.meta.peak),
+        ssim=mean_ssim(signal.samples, samples, signal.meta.kind, signal.meta.peak),
         seconds_fit=fitted.report.seconds,
         seed=fitted.report.seed,
+        search=fitted.report.search,
         curve=fitted.report.curve,
     )
 
@@ -181,14 +197,16 @@ class Decompressed:
     """What `decompress` did.
 
     Attributes:
-        width: of the picture written.
-        height: of the picture written.
+        width: of the picture or the frames that were written; None for an array.
+        height: likewise.
+        shape: samples along each axis that were written, in array order.
         layers: quality layers used.
         damage: what was wrong with the part of the file that was left out, or None.
     """
 
-    width: int
-    height: int
+    width: int | None
+    height: int | None
+    shape: tuple[int, ...]
     layers: int
     damage: FormatError | None
 
@@ -198,22 +216,27 @@ def decompress(
     destination: str | Path,
     *,
     scale: float | None = None,
-    size: tuple[int, int] | None = None,
+    size: tuple[int, ...] | None = None,
     region: Region | None = None,
+    time: Seconds | None = None,
+    frame_rate: Fraction | float | None = None,
     layers: int | None = None,
     max_bytes: int | None = None,
     partial: bool = False,
     backend: str = "auto",
     device: str = "auto",
 ) -> Decompressed:
-    """Decode a ``.inr`` file into an image file.
+    """Decode a ``.inr`` file into an image, a video or a ``.npy`` file.
 
     Args:
         source: path (``-``: standard input) or bytes.
-        destination: image file; its suffix names the format (``-``: PNG to standard output).
-        scale: factor of both sides.
-        size: (width, height), instead of a scale.
-        region: (x, y, width, height) in samples of the original.
+        destination: file to write; its suffix names the format (``-``: PNG or ``.npy`` to standard output). A video
+            without a suffix becomes a folder of frames.
+        scale: factor of the sides, see `DecodedField.decode`.
+        size: (width, height), or samples along each axis of an array, instead of a scale.
+        region: (x, y, width, height) in samples of the original, or starts and counts along each axis of an array.
+        time: (start, end) of a video in seconds.
+        frame_rate: frames a second; default that of the original.
         layers: use only the first quality layers.
         max_bytes: use only this many bytes of the file.
         partial: decode what is intact of a damaged file, instead of raising.
@@ -222,56 +245,60 @@ def decompress(
 
     Raises:
         FormatError: the file is damaged.
-        SpecError: settings out of range, or a format that cannot hold the picture.
+        SpecError: settings out of range, or a format that cannot hold the signal.
         FileAccessError: a path that cannot be read or written.
     """
-    _check_destination(source, destination)
-    image_format = "png" if str(destination) == "-" else format_of(destination)
+    check_name(source, destination)
     file, damage = open_prefix(source if isinstance(source, bytes) else read_bytes(source), max_bytes)
     if damage is not None and not partial:
         raise type(damage)(f"{damage}; --partial decodes the {file.layers_present} intact layers before it")
     field = open_field(file, layers, backend, device)
-    check_format(image_format, field.channels, field.meta.dtype)
-    samples = field.decode(scale, size, region)
-    save_image(destination, samples, field.meta)
-    return Decompressed(samples.shape[1], samples.shape[0], layers or file.layers_present, damage)
+    target = Target(scale, size, region, time, frame_rate)
+    meta = replace(field.meta, frame_rate=target.decoded_rate(field.meta))
+    shape = target.grid(field.domain, field.meta, field.channels).shape
+    save_blocks(destination, field.blocks(target), shape, field.channels, meta)
+    height, width = (None, None) if meta.kind == "array" else shape[-2:]
+    return Decompressed(width, height, shape, layers or file.layers_present, damage)
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two pictures compared at the sample type of the first.
+    """Two signals compared at the sample type of the first.
 
     Attributes:
-        psnr: dB; 100 for identical pictures.
-        ssim: structural similarity.
+        psnr: dB; 100 for identical ones.
+        ssim: structural similarity; None for an array.
         bytes: size of the second file.
         bpp: its bits per pixel.
     """
 
     psnr: float
-    ssim: float
+    ssim: float | None
     bytes: int
     bpp: float
 
 
 def compare(original: str | Path, other: str | Path) -> Comparison:
-    """Compare an image file with a ``.inr`` file or another image file.
+    """Compare a file with a ``.inr`` file or another file of the same kind.
 
     Raises:
         SignalError: sizes, channels or sample types differ.
         InrError: see `load` and `open_field`.
     """
-    reference = load(original)
-    data = read_bytes(other)
-    samples = open_field(data).decode() if data.startswith(SIGNATURE) else decode_image(data, str(other)).samples
+    data = None if is_video(other) else read_bytes(other)
+    field = open_field(data) if data is not None and data.startswith(SIGNATURE) else None
+    axes = field.domain.ndim if field is not None and field.meta.kind == "array" else None
+    reference = load(original, axes=axes)
+    samples = load(other).samples if field is None else field.decode()
     if samples.shape != reference.samples.shape or samples.dtype != reference.samples.dtype:
         raise SignalError(f"cannot compare {_shape(reference.samples)} with {_shape(samples)}")
-    peak = reference.meta.peak
+    meta = reference.meta
+    size = _size_on_disk(Path(other)) if data is None else len(data)
     return Comparison(
-        reported(psnr(reference.samples, samples, peak)),
-        ssim(reference.samples, samples, peak),
-        len(data),
-        8 * len(data) / reference.domain.size,
+        reported(psnr(reference.samples, samples, meta.peak)),
+        mean_ssim(reference.samples, samples, meta.kind, meta.peak),
+        size,
+        8 * size / reference.domain.size,
     )
 
 
@@ -301,13 +328,9 @@ def _check_destination(source: Source, destination: str | Path) -> None:
     check_writable(destination)
 
 
-def _fittable(signal: Signal) -> Signal:
-    height, width = signal.domain.shape
-    if min(height, width) < MIN_SIDE:
-        raise SignalError(f"a picture needs at least {MIN_SIDE} pixels on each side; got {width}x{height}")
-    return signal
+def _size_on_disk(path: Path) -> int:
+    return sum(f.stat().st_size for f in path.iterdir()) if path.is_dir() else path.stat().st_size
 
 
 def _shape(samples: npt.NDArray[Any]) -> str:
-    height, width, channels = samples.shape
-    return f"{width}x{height}x{channels} {samples.dtype}"
+    return f"{'x'.join(str(n) for n in samples.shape)} {samples.dtype}"

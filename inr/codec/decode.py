@@ -1,18 +1,22 @@
 """Decoding: bytes to a field, a field to samples on any grid."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 import torch
 
 from inr.backends.base import Field
-from inr.backends.render import render
+from inr.backends.render import render, render_blocks
 from inr.backends.select import select
-from inr.codec.pack import unpack
+from inr.codec.pack import tiling_of, unpack
+from inr.codec.target import Region, Seconds, Target
+from inr.codec.tiles import TiledField
 from inr.container.file import InrFile, parse, parse_partial
 from inr.domain import Domain
-from inr.errors import FormatError, LimitExceededError, SpecError
+from inr.errors import CorruptHeaderError, FormatError, SpecError
 from inr.files import read_bytes
 from inr.fitted import FloatTensor
 from inr.meta import SignalMeta
@@ -20,15 +24,10 @@ from inr.models.base import ModelSpec
 from inr.quantize.uniform import QuantizedField, dequantize
 from inr.signals.signal import Samples, Signal
 
-MAX_OUTPUT_SAMPLES = 2**30
-"""Channels times pixels of one decoded picture."""
-
-Region = tuple[int, int, int, int]
-
 
 @dataclass(frozen=True, eq=False)
 class DecodedField:
-    """A file as a continuous picture: it can be asked for any region at any size.
+    """A file as a continuous signal: it can be asked for any region at any size.
 
     Attributes:
         field: coordinates to values.
@@ -45,68 +44,47 @@ class DecodedField:
     def decode(
         self,
         scale: float | None = None,
-        size: tuple[int, int] | None = None,
+        size: tuple[int, ...] | None = None,
         region: Region | None = None,
+        time: Seconds | None = None,
+        frame_rate: Fraction | float | None = None,
     ) -> Samples:
-        """Samples of the picture, or of a region of it, at any size.
+        """Samples of the signal, or of a region of it, at any size.
 
-        A picture that becomes smaller is box-filtered, one that becomes larger is evaluated between the
-        original samples; neither shifts it.
+        What becomes smaller is box-filtered, what becomes larger is evaluated between the original samples; neither
+        shifts it. Frames of a video are never mixed: another frame rate gives other moments.
 
         Args:
-            scale: factor of both sides, more than 0. Default 1.
-            size: (width, height) in samples, instead of a scale.
-            region: (x, y, width, height) in samples of the original; default all of it.
+            scale: factor of the sides of a picture, or of all axes of an array; more than 0. Default 1.
+            size: (width, height) in samples, or samples along each axis of an array, instead of a scale.
+            region: (x, y, width, height) in samples of the original, or starts and then counts along each axis of an
+                array; default all of it.
+            time: (start, end) of a video in seconds; default all of it.
+            frame_rate: frames a second; default that of the original.
 
         Returns:
-            `(height, width, channels)` of the original sample type.
+            `(height, width, channels)`, `(frames, height, width, channels)` or `(*axes, channels)` of the original
+            sample type.
 
         Raises:
-            SpecError: scale and size both given, not positive, or a region outside the picture.
+            SpecError: scale and size both given, not positive, a region outside the signal, or an option that does
+                not go with this kind of signal.
             LimitExceededError: more than `MAX_OUTPUT_SAMPLES` samples.
         """
-        grid = self.target_grid(scale, size, region)
-        source = self._cropped(region)
-        ratio = max(old / new for old, new in zip(source.shape, grid.shape, strict=True))
-        return render(self.field, grid, self.meta, self.channels, supersample=max(1, math.ceil(ratio - 1e-9)))
+        target = Target(scale, size, region, time, frame_rate)
+        return render(self.field, *self._work(target))
 
-    def target_grid(
-        self, scale: float | None = None, size: tuple[int, int] | None = None, region: Region | None = None
-    ) -> Domain:
-        """The grid that `decode` evaluates; checks the arguments and computes nothing."""
-        source = self._cropped(region)
-        if scale is not None and size is not None:
-            raise SpecError("give a scale or a size, not both")
-        if size is not None:
-            if min(size) < 1:
-                raise SpecError(f"size: width and height must be at least 1; got {size[0]}x{size[1]}")
-            shape = (size[1], size[0])
-        else:
-            factor = 1.0 if scale is None else scale
-            if not (math.isfinite(factor) and factor > 0):
-                raise SpecError(f"scale: must be more than 0; got {factor}")
-            sides = [n * factor for n in source.shape]
-            if max(sides) > MAX_OUTPUT_SAMPLES:
-                raise LimitExceededError(
-                    f"scale {factor:g} gives a side of {max(sides):.3g} samples; that is too large"
-                )
-            shape = (max(1, round(sides[0])), max(1, round(sides[1])))
-        if math.prod(shape) * self.channels > MAX_OUTPUT_SAMPLES:
-            raise LimitExceededError(
-                f"a picture of {shape[1]}x{shape[0]}x{self.channels} samples is too large; "
-                f"at most {MAX_OUTPUT_SAMPLES} are decoded at once: choose a smaller scale, size or region"
-            )
-        return source.resized(shape)
+    def blocks(self, target: Target) -> Iterator[Samples]:
+        """As `decode`, in consecutive blocks of rows or frames."""
+        return render_blocks(self.field, *self._work(target))
+
+    def _work(self, target: Target) -> tuple[Domain, SignalMeta, int, tuple[int, ...]]:
+        grid = target.grid(self.domain, self.meta, self.channels)
+        return grid, self.meta, self.channels, target.supersample(self.domain, self.meta, grid)
 
     def signal(self) -> Signal:
-        """The picture at its original size."""
+        """The signal at its original size."""
         return Signal(self.decode(), self.domain, self.meta)
-
-    def _cropped(self, region: Region | None) -> Domain:
-        if region is None:
-            return self.domain
-        x, y, width, height = region
-        return self.domain.cropped((y, x), (height, width))
 
 
 def open_field(
@@ -127,9 +105,19 @@ def open_field(
     """
     if not isinstance(source, InrFile):
         source = parse(source if isinstance(source, bytes) else read_bytes(source))
-    return open_quantized(
-        unpack(source.truncated(source.layers_present if layers is None else layers)), backend, device
-    )
+    file = source.truncated(source.layers_present if layers is None else layers)
+    first = unpack(file)
+    try:
+        tiling = tiling_of(file.header)
+    except SpecError as error:
+        raise CorruptHeaderError(f"header: {error}") from None
+    if tiling.count == 1:
+        return open_quantized(first, backend, device)
+
+    def open_tile(tile: int) -> Field:
+        return open_quantized(unpack(file, tile), backend, device).field
+
+    return DecodedField(TiledField(tiling, open_tile, first.channels), tiling.domain, first.meta, first.channels)
 
 
 def open_prefix(data: bytes, max_bytes: int | None = None) -> tuple[InrFile, FormatError | None]:

@@ -1,19 +1,25 @@
 """Encoding: from a signal to the bytes of a ``.inr`` file, with everything about it measured."""
 
+import math
 import time
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from inr.codec.decode import open_field, open_quantized
-from inr.codec.pack import with_psnr
+from inr.codec.pack import assemble, with_psnr
 from inr.codec.plan import CompressSpec, Plan, plan
 from inr.codec.rate import Coded, allocate, code, meet_quality, meet_size
+from inr.codec.sources import Parts
+from inr.codec.tiles import Tiling
 from inr.container.file import to_bytes
+from inr.domain import Domain
 from inr.errors import SpecError, TargetError
-from inr.fitted import CurvePoint, FittedField
+from inr.fitted import CurvePoint, FittedField, SearchReport
 from inr.fitting.loop import Hooks, fit
-from inr.metrics.quality import psnr, reported, ssim
+from inr.metrics.quality import mean_ssim, psnr, psnr_of, reported, squared_error
 from inr.models.base import ModelSpec
-from inr.quantize.uniform import coarsened
+from inr.quantize.uniform import QuantizedField, coarsened
 from inr.signals.signal import Signal
 
 LADDER_BPP = (0.5, 1.0, 2.0, 4.0, 8.0)
@@ -27,25 +33,32 @@ class CompressReport:
     """What came out.
 
     Attributes:
+        kind: kind of signal.
+        shape: samples along each axis.
         model: kind of the model.
         settings: its settings.
         backend: what ran the fit.
         parameters: stored reals.
         steps: gradient steps.
         bytes: size of the file.
-        bpp: its bits per pixel.
+        bpp: its bits per sample position (pixel).
         psnr: of the file, parsed and decoded anew, at the sample type of the original (8 bits for a photo);
             100 for an exact copy.
-        ssim: likewise.
+        ssim: likewise; the mean over the frames of a video, None for an array.
         layer_psnr: PSNR after each quality layer.
         bits: quantiser bits of an average weight.
         seconds_fit: wall time of the training loop.
         seconds_total: wall time from the signal to the bytes, measuring included.
         seed: of the fit.
-        width: samples of a row of the picture.
-        height: rows of the picture.
+        width: samples of a row of a picture or a frame; None for an array.
+        height: rows of a picture or a frame; None for an array.
+        segments: parts that were fitted one after the other.
+        search: what the initialiser searched, or None.
+        curve: of the fit, of the last segment.
     """
 
+    kind: str
+    shape: tuple[int, ...]
     model: str
     settings: ModelSpec
     backend: str
@@ -54,14 +67,16 @@ class CompressReport:
     bytes: int
     bpp: float
     psnr: float
-    ssim: float
+    ssim: float | None
     layer_psnr: tuple[float, ...]
     bits: float
     seconds_fit: float
     seconds_total: float
     seed: int
-    width: int
-    height: int
+    width: int | None
+    height: int | None
+    segments: int
+    search: SearchReport | None
     curve: tuple[CurvePoint, ...]
 
 
@@ -73,12 +88,29 @@ class Compressed:
     report: CompressReport
 
 
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """A part that is fitted, coded and measured: its own weights are only in the payloads."""
+
+    field: QuantizedField
+    payloads: tuple[bytes, ...]
+    fitted: FittedField
+    bits: float
+    squared_errors: tuple[float, ...]
+    ssim: float | None
+
+
 def compress_signal(signal: Signal, request: CompressSpec | None = None, hooks: Hooks | None = None) -> Compressed:
-    """Fit, quantise and code a signal.
+    """Fit, quantise and code a signal; see `compress_parts`."""
+    return compress_parts(Parts.of(signal), request, hooks)
+
+
+def compress_parts(parts: Parts, request: CompressSpec | None = None, hooks: Hooks | None = None) -> Compressed:
+    """Fit, quantise and code a signal that comes in parts, with the memory of one part.
 
     Args:
-        signal: what to compress.
-        request: targets, model, budget; the default preset if None.
+        parts: what to compress. The model that suits the first part is that of all.
+        request: targets, model, budget (for each part); the default preset if None.
         hooks: events, cancellation, checkpoint of the fit.
 
     Returns:
@@ -91,13 +123,24 @@ def compress_signal(signal: Signal, request: CompressSpec | None = None, hooks: 
     """
     request = request or CompressSpec()
     began = time.perf_counter()
+    done: list[_Part] = []
+    for number, signal in enumerate(parts.signals):
+        share = parts.lengths[number] / sum(parts.lengths)
+        own = request if request.size is None else request.replace(size=max(1, math.floor(request.size * share)))
+        model = done[0].field.model if done else None
+        fitted, coded = _fit_and_code(signal, own, _numbered(hooks, ".part", number + 1), model)
+        done.append(_measured(signal, fitted, coded))
+    return _joined(parts.lengths, done, began)
+
+
+def _fit_and_code(
+    signal: Signal, request: CompressSpec, hooks: Hooks | None, model: ModelSpec | None
+) -> tuple[FittedField, Coded]:
     if request.psnr is not None:
-        fitted, coded = _for_quality(signal, request, request.psnr, hooks)
-    else:
-        chosen = plan(signal, request)
-        fitted = fit(signal, chosen.fit, hooks)
-        coded = _for_size(fitted, chosen, request)
-    return _finish(signal, fitted, coded, began)
+        return _for_quality(signal, request, request.psnr, hooks, model)
+    chosen = plan(signal, request, model=model)
+    fitted = fit(chosen.transformed(signal), chosen.fit, hooks)
+    return fitted, _for_size(fitted, chosen, request)
 
 
 def _for_size(fitted: FittedField, chosen: Plan, request: CompressSpec) -> Coded:
@@ -113,9 +156,9 @@ def _for_size(fitted: FittedField, chosen: Plan, request: CompressSpec) -> Coded
 
 
 def _for_quality(
-    signal: Signal, request: CompressSpec, target: float, hooks: Hooks | None
+    signal: Signal, request: CompressSpec, target: float, hooks: Hooks | None, model: ModelSpec | None
 ) -> tuple[FittedField, Coded]:
-    """Climb a ladder of sizes until the decoded picture reaches the target."""
+    """Climb a ladder of sizes until the decoded signal reaches the target; a given model is the only rung."""
     if request.coding != "uniform":
         raise SpecError(f"psnr: cannot be combined with weights stored as {request.coding}")
 
@@ -124,54 +167,77 @@ def _for_quality(
 
     reached = 0.0
     for rung, bpp in enumerate(LADDER_BPP, start=1):
-        chosen = plan(signal, request, bpp)
+        chosen = plan(signal, request, bpp, model)
         budget = chosen.fit.budget.replace(psnr=min(target + MARGIN_DB, 100))
-        fitted = fit(signal, chosen.fit.replace(budget=budget), _hooks_of_rung(hooks, rung))
+        spec = chosen.fit.replace(budget=budget)
+        fitted = fit(chosen.transformed(signal), spec, _numbered(hooks, ".", rung))
         reached = max(reached, fitted.report.curve[-1].psnr)
         if fitted.report.curve[-1].psnr >= target:
             coded = meet_quality(fitted, allocate(fitted, chosen.quant), decoded, target)
             if coded is not None:
                 return fitted, coded
-        if request.settings:
+        if request.settings or model is not None:
             break
     raise TargetError(f"psnr: {target:g} dB was not reached, the best was {reached:.2f} dB; allow more steps")
 
 
-def _hooks_of_rung(hooks: Hooks | None, rung: int) -> Hooks | None:
-    """Each fit of the ladder has a checkpoint of its own: NAME, NAME.2, NAME.3 ..."""
-    if hooks is None or hooks.checkpoint is None or rung == 1:
+def _numbered(hooks: Hooks | None, what: str, number: int) -> Hooks | None:
+    """Each of several fits has a checkpoint of its own: NAME, NAME.part2 ..., NAME.2 ..."""
+    if hooks is None or hooks.checkpoint is None or number == 1:
         return hooks
     path = hooks.checkpoint.path
-    return replace(hooks, checkpoint=replace(hooks.checkpoint, path=path.with_name(f"{path.name}.{rung}")))
+    return replace(hooks, checkpoint=replace(hooks.checkpoint, path=path.with_name(f"{path.name}{what}{number}")))
 
 
-def _finish(signal: Signal, fitted: FittedField, coded: Coded, began: float) -> Compressed:
-    """Measure what a reader of the file will see, and put it into the header."""
-    layer_psnr = []
-    for layers in range(1, coded.field.layers):
-        samples = open_quantized(coarsened(coded.field, layers)).decode()
-        layer_psnr.append(reported(psnr(signal.samples, samples, signal.meta.peak)))
+def _measured(signal: Signal, fitted: FittedField, coded: Coded) -> _Part:
+    """Measure what a reader of the file will see of this part, after each layer."""
+    errors = [
+        squared_error(signal.samples, open_quantized(coarsened(coded.field, layers)).decode())
+        for layers in range(1, coded.field.layers)
+    ]
     final = open_field(to_bytes(coded.file)).decode()
-    layer_psnr.append(reported(psnr(signal.samples, final, signal.meta.peak)))
-    data = to_bytes(with_psnr(coded.file, tuple(layer_psnr)))
-    height, width = signal.domain.shape
+    errors.append(squared_error(signal.samples, final))
+    quality = mean_ssim(signal.samples, final, signal.meta.kind, signal.meta.peak)
+    field, report = replace(coded.field, tensors=()), replace(fitted, tensors={})
+    return _Part(field, coded.file.payloads, report, coded.bits, tuple(errors), quality)
+
+
+def _joined(lengths: tuple[int, ...], parts: list[_Part], began: float) -> Compressed:
+    """The file of all parts, and its report."""
+    field, last = parts[0].field, parts[-1].fitted
+    meta, channels = field.meta, field.channels
+    domain = field.domain
+    if len(parts) > 1:
+        domain = Domain.of_shape((sum(lengths), *domain.shape[1:]), domain.axes)
+    tiling = Tiling(domain, (len(parts), *[1] * (domain.ndim - 1)))
+    totals = np.sum([part.squared_errors for part in parts], axis=0)
+    layer_psnr = tuple(reported(psnr_of(float(e), domain.size * channels, meta.peak)) for e in totals)
+    file = assemble(field, [part.payloads for part in parts], tiling)
+    data = to_bytes(with_psnr(file, layer_psnr))
+    weights = [n / sum(lengths) for n in lengths]
+    height, width = (None, None) if meta.kind == "array" else domain.shape[-2:]
+    known = [part.ssim for part in parts if part.ssim is not None]
     report = CompressReport(
-        model=fitted.model.kind,
-        settings=fitted.model,
-        backend=fitted.report.backend,
-        parameters=fitted.model.parameters(signal.domain.ndim, signal.channels),
-        steps=fitted.report.steps,
+        kind=meta.kind,
+        shape=domain.shape,
+        model=field.model.kind,
+        settings=field.model,
+        backend=last.report.backend,
+        parameters=len(parts) * field.model.parameters(domain.ndim, channels),
+        steps=sum(part.fitted.report.steps for part in parts),
         bytes=len(data),
-        bpp=8 * len(data) / signal.domain.size,
+        bpp=8 * len(data) / domain.size,
         psnr=layer_psnr[-1],
-        ssim=ssim(signal.samples, final, signal.meta.peak),
-        layer_psnr=tuple(layer_psnr),
-        bits=coded.bits,
-        seconds_fit=fitted.report.seconds,
+        ssim=float(np.dot(weights, known)) if known else None,
+        layer_psnr=layer_psnr,
+        bits=float(np.dot(weights, [part.bits for part in parts])),
+        seconds_fit=sum(part.fitted.report.seconds for part in parts),
         seconds_total=time.perf_counter() - began,
-        seed=fitted.report.seed,
+        seed=last.report.seed,
         width=width,
         height=height,
-        curve=fitted.report.curve,
+        segments=len(parts),
+        search=parts[0].fitted.report.search,
+        curve=last.report.curve,
     )
     return Compressed(data, report)

@@ -1,11 +1,12 @@
 """Quantised fields to files and back."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from typing import cast
 
+from inr.codec.tiles import Tiling
 from inr.container import ids, limits
 from inr.container.file import DATA, ICC_PROFILE, InrFile, Section
 from inr.container.header import Header, WireValue
@@ -27,26 +28,41 @@ def pack(field: QuantizedField, psnr: tuple[float, ...] = ()) -> InrFile:
         field: what to store.
         psnr: PSNR in dB after each quality layer, 0 to 100, or nothing.
     """
-    meta = field.meta
-    sections = [Section(DATA, payload) for payload in encode(field)]
+    return assemble(field, [encode(field)], Tiling(field.domain, (1,) * field.domain.ndim), psnr)
+
+
+def assemble(
+    field: QuantizedField, payloads: Sequence[tuple[bytes, ...]], tiling: Tiling, psnr: tuple[float, ...] = ()
+) -> InrFile:
+    """The file of one or more tiles with the same settings.
+
+    Args:
+        field: a quantised tile; its model, coding, layers and meta data are those of all.
+        payloads: for each tile in C order, its payloads coarse to fine.
+        tiling: the tiles of the whole grid.
+        psnr: PSNR in dB of the whole after each quality layer, 0 to 100, or nothing.
+    """
+    meta, domain = field.meta, tiling.domain
+    sections = [Section(DATA, tile[layer]) for layer in range(field.layers) for tile in payloads]
     if meta.icc_profile is not None:
         sections.append(Section(ICC_PROFILE, meta.icc_profile))
     header = Header(
-        shape=field.domain.shape,
+        shape=domain.shape,
         channels=field.channels,
         dtype=id_of(ids.SAMPLE_TYPES, meta.dtype),
         value_range=_wire_range(meta),
         model=field.model.wire_id,
         model_fields=tuple(to_wire(field.model).items()),
         layers=field.layers,
+        tiles=tiling.counts if tiling.count > 1 else None,
         coding=id_of(ids.CODINGS, field.coding),
         orientation=meta.orientation,
         colour_space=id_of(ids.COLOUR_SPACES, meta.colour_space),
         kind=id_of(ids.SIGNAL_KINDS, meta.kind),
-        alignment=id_of(ids.ALIGNMENTS, field.domain.alignment),
+        alignment=id_of(ids.ALIGNMENTS, domain.alignment),
         power=None if meta.power is None else _wire_power(meta.power),
         frame_rate=None if meta.frame_rate is None else meta.frame_rate.as_integer_ratio(),
-        box=None if field.domain.is_default() else tuple(x for interval in field.domain.box for x in interval),
+        box=None if domain.is_default() else tuple(x for interval in domain.box for x in interval),
     )
     return with_psnr(InrFile(header, tuple(sections)), psnr)
 
@@ -56,14 +72,13 @@ def with_psnr(file: InrFile, psnr: tuple[float, ...]) -> InrFile:
     return replace(file, header=replace(file.header, psnr=tuple(round(100 * value) for value in psnr)))
 
 
-def unpack(file: InrFile) -> QuantizedField:
-    """The field that a file holds, as far as its layers are there; raises a `FormatError`."""
+def unpack(file: InrFile, tile: int = 0) -> QuantizedField:
+    """The field that one tile of a file holds, as far as its layers are there; raises a `FormatError`."""
     header = file.header
-    if header.tiles is not None and math.prod(header.tiles) > 1:
-        raise UnsupportedFeatureError(f"files of {header.tiles} tiles are not supported by this version")
     model = model_of(header)
     try:
-        domain, meta = domain_of(header), meta_of(file)
+        tiling, meta = tiling_of(header), meta_of(file)
+        domain = tiling.domain if tiling.count == 1 else tiling.local(tile)
         layouts = model.layout(domain.ndim, header.channels)
     except SpecError as error:
         raise CorruptHeaderError(f"header: {error}") from None
@@ -73,9 +88,22 @@ def unpack(file: InrFile) -> QuantizedField:
     coding = cast(Coding, ids.CODINGS[header.coding])
     if coding != "uniform" and header.layers != 1:
         raise CorruptHeaderError(f"header: stored floats come in 1 layer; got {header.layers}")
-    tensors = decode(file.payloads, layouts, coding)
-    missing = header.layers - len(file.payloads)
+    payloads = file.payloads[tile : file.layers_present * tiling.count : tiling.count]
+    tensors = decode(payloads, layouts, coding)
+    missing = header.layers - len(payloads)
     return QuantizedField(model, tensors, coding, header.channels, domain, meta, layers=header.layers, missing=missing)
+
+
+def tiling_of(header: Header) -> Tiling:
+    """The tiles of a file; raises `SpecError`."""
+    domain = domain_of(header)
+    tiling = Tiling(domain, header.tiles or (1,) * domain.ndim)
+    if tiling.count > 1:
+        if not domain.is_default():
+            raise SpecError("tiles: they need samples at cell centres and the default box")
+        if any(tiles > n for tiles, n in zip(tiling.counts, domain.shape, strict=True)):
+            raise SpecError(f"tiles: {tiling.counts} are more than the samples {domain.shape}")
+    return tiling
 
 
 def model_of(header: Header) -> ModelSpec:

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -12,11 +12,21 @@ from inr.container import ids, limits
 from inr.container.file import DATA, ICC_PROFILE, InrFile, Section, to_bytes
 from inr.container.header import Header
 from inr.errors import SpecError, TargetError
+from inr.fitting.schedules.base import SCHEDULES, ScheduleSpec
+from inr.fitting.schedules.cosine import CosineSchedule
 from inr.fitting.spec import Budget, Device, FitSpec
+from inr.inits.base import INITS, InitSpec
+from inr.inits.default import DefaultInit
 from inr.models.base import MODELS, ModelSpec
 from inr.optimisers.adam import Adam
+from inr.optimisers.base import OPTIMISERS, OptimiserSpec
 from inr.quantize.uniform import Coding, QuantSpec
+from inr.reparams.base import REPARAMS, ReparamSpec
+from inr.reparams.none import NoReparam
+from inr.samplers.base import SAMPLERS, SamplerSpec
+from inr.samplers.block import BlockSampler
 from inr.samplers.uniform import UniformSampler
+from inr.signals.power import symmetric_power
 from inr.signals.signal import Signal
 from inr.spec import Spec
 
@@ -59,7 +69,17 @@ class CompressSpec(Spec):
     """Quality layers."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     learning_rate: Annotated[float, Field(gt=0, le=10)] | None = None
-    batch: Annotated[int, Field(ge=1, le=2**24)] = 8192
+    """Peak learning rate; None takes the optimiser's or the model's."""
+    batch: Annotated[int, Field(ge=1, le=2**28)] | None = None
+    """Samples a step; None takes the sampler's."""
+    init: Annotated[InitSpec, *INITS.field()] = DefaultInit()
+    sampler: Annotated[SamplerSpec, *SAMPLERS.field()] | None = None
+    """None takes what suits the model: blocks of the grid for separable ones, else uniform mini-batches."""
+    optimiser: Annotated[OptimiserSpec, *OPTIMISERS.field()] = Adam()
+    schedule: Annotated[ScheduleSpec, *SCHEDULES.field()] = CosineSchedule()
+    reparam: Annotated[ReparamSpec, *REPARAMS.field()] = NoReparam()
+    transform: Literal["none", "power"] = "none"
+    """Transform of the targets: "power" is the symmetric power transform, see `inr.signals.power`."""
     backend: str = "auto"
     device: Device = "auto"
 
@@ -74,6 +94,8 @@ class CompressSpec(Spec):
         if self.layers > 1 and self.coding != "uniform":
             raise SpecError(f"layers: weights stored as {self.coding} come in 1 layer; got {self.layers}")
         presets.get(self.preset)
+        if self.batch is not None and self.sampler is not None and "batch" not in type(self.sampler).model_fields:
+            raise SpecError(f"batch: the sampler {self.sampler.kind} has none; got {self.batch}")
         return self
 
     @property
@@ -93,36 +115,45 @@ class Plan:
         quant: settings of the quantiser, before rate control.
         size: bytes that the file must not exceed, or None.
         named: True if a user named the size, so that it must be met.
+        transform: of the targets.
     """
 
     fit: FitSpec
     quant: QuantSpec
     size: int | None
     named: bool
+    transform: str = "none"
+
+    def transformed(self, signal: Signal) -> Signal:
+        """The signal with the transform of its targets."""
+        return symmetric_power(signal) if self.transform == "power" else signal
 
 
-def plan(signal: Signal, request: CompressSpec, bpp: float | None = None) -> Plan:
+def plan(signal: Signal, request: CompressSpec, bpp: float | None = None, model: ModelSpec | None = None) -> Plan:
     """Choose model size, budget and quantiser for a signal.
 
     Args:
         signal: what will be fitted.
         request: what the user asks for.
         bpp: overrides the size that the request asks for.
+        model: the model, of this very size; None chooses one.
 
     Raises:
         SpecError: unknown names, settings out of range.
         TargetError: a size that no model can have.
     """
     preset = presets.get(request.preset)
-    model = _model(signal, request, preset)
+    given = model is not None
+    model = model or _model(signal, request, preset)
     bits = request.bits or model.weight_bits
     named = bool(request.size or request.bpp or request.quality)
     size: int | None = None
-    if not _fixes_size(request.settings):
+    if given or not _fixes_size(type(model)(), request.settings):
         size = _target_size(signal, request, preset.rate * model.bpp, bpp)
-        model = _sized(model, signal, size, bits, request)
+        model = model if given else _sized(model, signal, size, bits, request)
     elif named:
         raise SpecError(f"give a target size or the settings {', '.join(request.settings)}, not both")
+    model.check(signal.domain, signal.channels)
     parameters = model.parameters(signal.domain.ndim, signal.channels)
     if parameters > limits.MAX_PARAMETERS:
         raise SpecError(
@@ -131,17 +162,28 @@ def plan(signal: Signal, request: CompressSpec, bpp: float | None = None) -> Pla
     steps, seconds = request.steps, request.seconds
     if steps is None and seconds is None:
         steps = preset.steps
+    rate = {} if request.learning_rate is None else {"learning_rate": request.learning_rate}
     fit = FitSpec(
         model=model,
-        sampler=UniformSampler(batch=request.batch, jitter=model.jitter),
-        optimiser=Adam(learning_rate=request.learning_rate),
+        init=request.init.settled() if given else request.init,
+        sampler=_sampler(model, request),
+        optimiser=request.optimiser.replace(**rate),
+        schedule=request.schedule,
+        reparam=request.reparam,
         budget=Budget(steps=steps, seconds=seconds),
         seed=request.seed,
         backend=request.backend,
         device=request.device,
     )
     quant = QuantSpec(coding=request.coding, bits=min(bits, 16), layers=request.layers)
-    return Plan(fit, quant, size, named)
+    return Plan(fit, quant, size, named, request.transform)
+
+
+def _sampler(model: ModelSpec, request: CompressSpec) -> SamplerSpec:
+    batch = {} if request.batch is None else {"batch": request.batch}
+    if request.sampler is not None:
+        return request.sampler.replace(**batch)
+    return BlockSampler(**batch) if model.separable else UniformSampler(jitter=model.jitter, **batch)
 
 
 def overhead(signal: Signal, model: ModelSpec, layers: int) -> int:
@@ -151,6 +193,7 @@ def overhead(signal: Signal, model: ModelSpec, layers: int) -> int:
         channels=signal.channels,
         dtype=ids.id_of(ids.SAMPLE_TYPES, signal.meta.dtype),
         value_range=signal.meta.value_range if signal.meta.dtype != "uint8" else None,
+        frame_rate=None if signal.meta.frame_rate is None else signal.meta.frame_rate.as_integer_ratio(),
         model=model.wire_id,
         layers=layers,
         psnr=(3000,) * layers,
@@ -162,20 +205,21 @@ def overhead(signal: Signal, model: ModelSpec, layers: int) -> int:
 
 
 def _model(signal: Signal, request: CompressSpec, preset: presets.Preset) -> ModelSpec:
-    cls = MODELS.get(request.model or preset.model)
+    kind = request.model or (preset.video_model if signal.meta.kind == "video" else preset.model)
+    cls = MODELS.get(kind)
     unknown = set(request.settings) - set(cls.model_fields) | ({"kind"} & set(request.settings))
     if unknown:
         known = ", ".join(name for name in cls.model_fields if name != "kind")
-        raise SpecError(f"model {request.model or preset.model} has no setting {sorted(unknown)[0]!r}; it has {known}")
-    return (
-        cls(**request.settings)
-        if _fixes_size(request.settings)
-        else cls().fitted_to(signal.domain).replace(**request.settings)
-    )
+        raise SpecError(f"model {kind} has no setting {sorted(unknown)[0]!r}; it has {known}")
+    if _fixes_size(cls(), request.settings):
+        return cls(**request.settings)
+    return cls(**request.settings).fitted_to(signal.domain).replace(**request.settings)
 
 
-def _fixes_size(settings: dict[str, Any]) -> bool:
-    return bool({"width", "log2_hashmap_size"} & set(settings))
+def _fixes_size(model: ModelSpec, settings: dict[str, Any]) -> bool:
+    """True if a user has set what `sized` would choose."""
+    small, large = (model.sized(parameters, 2, 3) for parameters in (5_000, 300_000))
+    return any(getattr(small, name) != getattr(large, name) for name in settings)
 
 
 def _target_size(signal: Signal, request: CompressSpec, default_bpp: float, bpp: float | None) -> int:

@@ -24,9 +24,46 @@ MODELS: dict[int, tuple[str, dict[int, str]]] = {
             6: "depth",
         },
     ),
+    3: ("gauss", {0: "width", 1: "depth", 2: "sigma"}),
+    4: ("wire", {0: "width", 1: "depth", 2: "omega_0", 3: "omega", 4: "sigma"}),
+    5: ("wire2d", {0: "width", 1: "depth", 2: "omega_0", 3: "omega", 4: "sigma"}),
+    6: ("finer", {0: "width", 1: "depth", 2: "omega_0", 3: "omega", 4: "first_bias"}),
+    7: ("fkan", {0: "width", 1: "n_frequencies", 2: "omega"}),
+    8: ("poly", {0: "width", 1: "depth"}),
+    9: ("sl2a", {0: "degree", 1: "width", 2: "depth", 3: "rank"}),
+    10: ("finr", {0: "format", 1: "rank", 2: "axis_model", 3: "band", 4: "first_band"}),
+    11: ("relu_pe", {0: "n_features", 1: "sigma", 2: "width", 3: "depth", 4: "feature_seed"}),
+    12: (
+        "densegrid",
+        {
+            0: "nodes_0",
+            1: "nodes_1",
+            2: "nodes_2",
+            3: "extent_0",
+            4: "extent_1",
+            5: "extent_2",
+            6: "n_levels",
+            7: "n_features",
+            8: "width",
+            9: "depth",
+        },
+    ),
+    13: (
+        "cafe",
+        {0: "n_features", 1: "sigma", 2: "n_polynomials", 3: "width", 4: "depth", 5: "feature_seed"},
+    ),
+    14: ("bacon", {0: "width", 1: "max_band", 2: "feature_seed"}),
+    15: (
+        "iterative",
+        {0: "backbone", 1: "steps", 2: "feedback_width", 3: "fuse_width", 4: "cells", 5: "seed", 6: "state"},
+    ),
+    16: ("bandpair", {0: "low", 1: "band"}),
 }
 
-WORDS: dict[int, dict[int, tuple[str, ...]]] = {}
+WORDS: dict[int, dict[int, tuple[str, ...]]] = {
+    10: {0: ("cp", "tt", "tucker")},
+    15: {6: ("refined", "zeros")},
+}
 """Model id -> setting number -> the words that stand for the stored numbers 0, 1, ...; only for settings in words."""
 
 

@@ -3,7 +3,8 @@
 import hashlib
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,13 +23,18 @@ from inr.fitting.events import CheckpointSaved, Event, Preview, Progress
 from inr.fitting.spec import FitSpec
 from inr.metrics.quality import psnr, reported
 from inr.rng import derive_seed, generator
-from inr.samplers.base import Block, FlatIndex, Moment, Selection
+from inr.samplers.base import Block, FlatIndex, Moment, Points, Selection
+from inr.samplers.block import random_block
 from inr.signals.signal import Samples, Signal, denormalise
 
 POINTS = 40
 """Points of the curve over a budget in steps."""
+GROWTH, LONGEST = 1.25, 0.05
+"""A budget in seconds gets a point whenever the time has grown by this factor, or by this share of the budget."""
 SUBSET = 32_768
 """Samples that a point of the curve looks at."""
+GRID_SUBSET = 2**19
+"""The same for a separable network, to which whole grids are cheap and scattered points are not."""
 PREVIEW_SIDE = 128
 PREVIEW_SECONDS = 5.0
 
@@ -81,10 +87,11 @@ class _Run:
         network = self._model.build(signal.domain.ndim, signal.channels)
         generator = torch.Generator().manual_seed(derive_seed(spec.seed, "init"))
         spec.init.apply(self._model, network, signal, generator)
+        spec.reparam.apply(self._model, network, generator)
         self._backend = select(spec.backend, network, spec.device)
         self._trainer: AbstractTrainer = self._backend.trainer(network, spec.loss, spec.optimiser, spec.device)
         self._sampler = spec.sampler.start(signal, derive_seed(spec.seed, "sampler"), self._residuals)
-        self._subset = _subset(signal.domain.size, spec.seed)
+        self._subset = _subset(signal, spec.seed, separable=network.contraction is not None)
         self._digest = _digest(signal) if hooks.checkpoint else ""
         self._step = 0
         self._curve: list[CurvePoint] = []
@@ -95,11 +102,10 @@ class _Run:
 
     def run(self) -> FittedField:
         budget = self._spec.budget
-        every = max(1, (budget.steps or 1000) // POINTS)
         reached = bool(self._curve) and self._curve[-1].step == self._step and self._target_reached()  # when resumed
         while not reached and budget.progress(self._step, self._seconds()) < 1:
             self._train()
-            if self._step % every == 0:
+            if self._point_due():
                 self._observe()
                 if self._target_reached():
                     break
@@ -139,16 +145,26 @@ class _Run:
         values = self._trainer.field()(self._signal.domain.coordinates(index))
         return values - self._signal.targets(index)
 
+    def _point_due(self) -> bool:
+        budget = self._spec.budget
+        if budget.steps is not None or budget.seconds is None:
+            return self._step % max(1, (budget.steps or 0) // POINTS) == 0
+        last = self._curve[-1].seconds if self._curve else 0.0
+        return self._seconds() >= min(last * GROWTH, last + budget.seconds * LONGEST)
+
     def _observe(self) -> None:
         """Add a point to the curve and tell about it."""
-        field = self._trainer.field()
-        loss = float(np.mean(self._losses)) if self._losses else math.inf
-        self._losses.clear()
-        point = CurvePoint(self._step, self._seconds(), loss, reported(_subset_psnr(field, self._signal, self._subset)))
-        self._curve.append(point)
-        if self._hooks.on_event is not None:
-            share = self._spec.budget.progress(self._step, point.seconds)
-            self._hooks.on_event(Progress(point, share, point.seconds * (1 / max(share, 1e-9) - 1)))
+        with self._clock_stopped() as seconds:
+            field = self._trainer.field()
+            loss = float(np.mean(self._losses)) if self._losses else math.inf
+            self._losses.clear()
+            quality = reported(_subset_psnr(field, self._signal, self._subset))
+            point = CurvePoint(self._step, seconds, loss, quality)
+            self._curve.append(point)
+            if self._hooks.on_event is None:
+                return
+            share = self._spec.budget.progress(self._step, seconds)
+            self._hooks.on_event(Progress(point, share, seconds * (1 / max(share, 1e-9) - 1)))
             if self._hooks.previews and (len(self._curve) == 1 or self._due(self._previewed, PREVIEW_SECONDS)):
                 self._previewed = time.perf_counter()
                 self._hooks.on_event(Preview(self._step, _preview(field, self._signal)))
@@ -159,7 +175,8 @@ class _Run:
         if target is None or self._curve[-1].psnr < target:
             return False
         signal = self._signal
-        samples = render(self._trainer.field(), signal.domain, signal.meta, signal.channels)
+        with self._clock_stopped():
+            samples = render(self._trainer.field(), signal.domain, signal.meta, signal.channels)
         return psnr(signal.samples, samples, signal.meta.peak) >= target
 
     def _resume(self) -> float:
@@ -188,19 +205,28 @@ class _Run:
         policy = self._hooks.checkpoint
         if policy is None:
             return
-        sampler = {
-            name: torch.from_numpy(value) if isinstance(value, np.ndarray) else value
-            for name, value in self._sampler.state().items()
-        }
-        state = {"trainer": self._trainer.state(), "losses": list(self._losses), "sampler": sampler}
-        saved = Checkpoint(self._spec, self._digest, self._step, self._seconds(), tuple(self._curve), state)
-        checkpoints.save(saved, policy.path)
+        with self._clock_stopped() as seconds:
+            sampler = {
+                name: torch.from_numpy(value) if isinstance(value, np.ndarray) else value
+                for name, value in self._sampler.state().items()
+            }
+            state = {"trainer": self._trainer.state(), "losses": list(self._losses), "sampler": sampler}
+            saved = Checkpoint(self._spec, self._digest, self._step, seconds, tuple(self._curve), state)
+            checkpoints.save(saved, policy.path)
         self._saved = time.perf_counter()
         if self._hooks.on_event is not None:
             self._hooks.on_event(CheckpointSaved(self._step, str(policy.path)))
 
     def _seconds(self) -> float:
+        """Time spent on training: curve, previews and checkpoints do not count."""
         return time.perf_counter() - self._began
+
+    @contextmanager
+    def _clock_stopped(self) -> Iterator[float]:
+        """Keep what is done inside out of the time of the fit; yields that time."""
+        now = time.perf_counter()
+        yield now - self._began
+        self._began += time.perf_counter() - now
 
     @staticmethod
     def _due(last: float, every_seconds: float) -> bool:
@@ -222,15 +248,23 @@ def _batch(signal: Signal, selection: Selection) -> PointBatch | GridBatch:
     return PointBatch(coordinates, signal.targets(selection.index), selection.weights)
 
 
-def _subset(n_samples: int, seed: int) -> FlatIndex:
+def _subset(signal: Signal, seed: int, separable: bool) -> Selection:
     """A fixed random subset of the samples for the curve."""
+    n_samples = signal.domain.size
+    if separable:
+        return random_block(signal.domain.shape, GRID_SUBSET, generator(seed, "curve"))
     if n_samples <= SUBSET:
-        return np.arange(n_samples, dtype=np.int64)
-    return np.sort(generator(seed, "curve").integers(0, n_samples, SUBSET))
+        return Points(np.arange(n_samples, dtype=np.int64))
+    return Points(np.sort(generator(seed, "curve").integers(0, n_samples, SUBSET)))
 
 
-def _subset_psnr(field: Field, signal: Signal, index: FlatIndex) -> float:
-    values = field(signal.domain.coordinates(index))
+def _subset_psnr(field: Field, signal: Signal, subset: Selection) -> float:
+    if isinstance(subset, Block):
+        index = subset.flat_index(signal.domain.shape)
+        values = field.grid(signal.domain.block_coordinates(subset.axes))
+    else:
+        index = subset.index
+        values = field(signal.domain.coordinates(index))
     reference = signal.samples.reshape(-1, signal.channels)[index]
     return psnr(reference[None], denormalise(values, signal.meta)[None], signal.meta.peak)
 

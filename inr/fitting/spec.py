@@ -14,6 +14,8 @@ from inr.losses.mse import MeanSquaredError
 from inr.models.base import MODELS, ModelSpec
 from inr.optimisers.adam import Adam
 from inr.optimisers.base import OPTIMISERS, OptimiserSpec
+from inr.reparams.base import REPARAMS, ReparamSpec
+from inr.reparams.none import NoReparam
 from inr.samplers.base import SAMPLERS, SamplerSpec
 from inr.samplers.uniform import UniformSampler
 from inr.spec import Spec
@@ -26,7 +28,8 @@ class Budget(Spec):
 
     steps: Annotated[int, Field(ge=1, le=10**8)] | None = None
     seconds: Annotated[float, Field(gt=0, le=10**7)] | None = None
-    """Wall time of the training loop. A fit limited by time is not reproducible."""
+    """Wall time of the training steps alone, without the curve, previews and checkpoints. A fit limited by time is not
+    reproducible."""
     psnr: Annotated[float, Field(gt=0, le=100)] | None = None
     """Stop early at this PSNR (dB) over all samples."""
 
@@ -48,6 +51,7 @@ class FitSpec(Spec):
 
     model: Annotated[ModelSpec, *MODELS.field()]
     init: Annotated[InitSpec, *INITS.field()] = DefaultInit()
+    reparam: Annotated[ReparamSpec, *REPARAMS.field()] = NoReparam()
     sampler: Annotated[SamplerSpec, *SAMPLERS.field()] = UniformSampler()
     loss: Annotated[LossSpec, *LOSSES.field()] = MeanSquaredError()
     optimiser: Annotated[OptimiserSpec, *OPTIMISERS.field()] = Adam()

@@ -34,6 +34,10 @@ class InitSpec(Spec):
         del signal, seed
         return model, None
 
+    def settled(self) -> "InitSpec":
+        """The initialiser for a further part of a signal, whose model has the settings of the first part already."""
+        return self
+
     @abstractmethod
     def apply(self, model: ModelSpec, network: "Network", signal: Signal, generator: "torch.Generator") -> None:
         """Set all parameters of `network` in place; raises `SpecError` if it does not fit the model."""

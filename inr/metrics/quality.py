@@ -1,4 +1,4 @@
-"""PSNR and SSIM of images."""
+"""PSNR of any signal, SSIM of pictures."""
 
 import math
 from typing import Any
@@ -28,18 +28,36 @@ def psnr(reference: Array, other: Array, peak: float) -> float:
     Raises:
         SignalError: the shapes differ.
     """
+    return psnr_of(squared_error(reference, other), reference.size, peak)
+
+
+def squared_error(reference: Array, other: Array) -> float:
+    """Sum of the squared differences of two arrays; raises `SignalError` if their shapes differ."""
     _check_shapes(reference, other)
     total = 0.0
     for row, other_row in zip(reference, other, strict=True):  # a row at a time: no full-size float copy
         difference = row.astype(np.float64) - other_row.astype(np.float64)
         total += float(np.vdot(difference, difference))
-    mse = total / max(reference.size, 1)
+    return total
+
+
+def psnr_of(squared: float, values: int, peak: float) -> float:
+    """PSNR in dB of a sum of squared differences over so many values."""
+    mse = squared / max(values, 1)
     return math.inf if mse == 0 else 10 * math.log10(peak * peak / mse)
 
 
 def reported(decibels: float) -> float:
     """A PSNR as files and JSON hold it: finite, 0 to 100."""
     return min(max(decibels, 0.0), MAX_REPORTED_PSNR)
+
+
+def mean_ssim(reference: Array, other: Array, kind: str, peak: float) -> float | None:
+    """SSIM of a picture, its mean over the frames of a video, None for an array."""
+    if kind == "array":
+        return None
+    frames = zip(reference, other, strict=True) if kind == "video" else [(reference, other)]
+    return float(np.mean([ssim(frame, other_frame, peak) for frame, other_frame in frames]))
 
 
 def ssim(reference: Array, other: Array, peak: float) -> float:

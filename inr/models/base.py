@@ -61,6 +61,8 @@ class ModelSpec(Spec):
     """Bits per pixel that suit a photo, for when no size is asked for."""
     weight_bits: ClassVar[float]
     """Bits of a matrix entry that cost little quality after quantisation."""
+    separable: ClassVar[bool] = False
+    """True if each axis has a network of its own, so that a grid costs its axes and not its samples."""
     frequency_search: ClassVar[FrequencySearch | None] = None
     """What frequency shifting (FreSh) may choose; None if the model has no such setting."""
     EXAMPLES: ClassVar[tuple["ModelSpec", ...]] = ()

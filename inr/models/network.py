@@ -1,6 +1,6 @@
 """A network: a directed graph of layers, in the order in which they are evaluated."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import final
 
@@ -19,7 +19,13 @@ class Network(nn.Module):
     """Maps coordinates `(n, d_in)` to values `(n, d_out)` through layers.
 
     Value 0 is the coordinates and value i the output of layer i - 1, so a graph is the list of the numbers that
-    each layer reads. A chain needs no list.
+    each layer reads. A chain needs no list. A layer that stands at several places is evaluated at each and stored once.
+
+    Attributes:
+        parts: networks inside this one whose layers it shares, for what initialises them; set by who builds it.
+        training_graph: what is trained in place of this network, over the same parameters, if that differs; set by who
+            builds it. Its input are rows `(coordinates, targets, one number uniform in [0, 1], standard normal numbers
+            as many as targets)`.
 
     Args:
         layers: in order of evaluation.
@@ -42,6 +48,8 @@ class Network(nn.Module):
             not 0 <= s <= i for i, numbers in enumerate(self.sources) for s in numbers
         ):
             raise SpecError(f"network: every layer needs the numbers of earlier values; got {self.sources}")
+        self.parts: tuple[Network, ...] = ()
+        self.training_graph: Network | None = None
         last = {number: i for i, numbers in enumerate(self.sources) for number in numbers}
         self._released = [
             [n for n, i in last.items() if i == at and n not in self.heads] for at in range(len(self.layers))
@@ -72,17 +80,23 @@ class Network(nn.Module):
         """Stored tensors by the names that files and checkpoints use: ``<layer>.<tensor>``."""
         return {
             f"{i}.{tensor.name}": getattr(layer, tensor.name)
-            for i, layer in enumerate(self.layer_list())
+            for i, layer in self._stored()
             for tensor in layer.layout()
         }
 
     def layout(self) -> tuple[TensorLayout, ...]:
         """Layout of all stored tensors, in file order."""
         return tuple(
-            replace(tensor, name=f"{i}.{tensor.name}")
-            for i, layer in enumerate(self.layer_list())
-            for tensor in layer.layout()
+            replace(tensor, name=f"{i}.{tensor.name}") for i, layer in self._stored() for tensor in layer.layout()
         )
+
+    def _stored(self) -> Iterator[tuple[int, Layer]]:
+        """Every layer at the first of its places."""
+        seen: set[int] = set()
+        for i, layer in enumerate(self.layer_list()):
+            if id(layer) not in seen:
+                seen.add(id(layer))
+                yield i, layer
 
     # Separable networks: each axis has a network of its own, and a contraction joins them.
 

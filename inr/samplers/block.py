@@ -39,14 +39,18 @@ class BlockSampler(SamplerSpec):
 @final
 class _Blocks(AbstractSampler):
     def __init__(self, shape: tuple[int, ...], batch: int, seed: int) -> None:
-        self._shape, self._seed = shape, seed
-        share = min(1.0, batch / math.prod(shape)) ** (1 / len(shape))
-        self._counts = [max(1, math.floor(n * share + 1e-9)) for n in shape]
+        self._shape, self._batch, self._seed = shape, batch, seed
 
     def select(self, moment: Moment) -> Block:
-        rng = generator(self._seed, "block", moment.step)
-        axes = [
-            np.arange(n) if count == n else np.sort(rng.permutation(n)[:count])
-            for n, count in zip(self._shape, self._counts, strict=True)
-        ]
-        return Block(tuple(axis.astype(np.int64) for axis in axes))
+        return random_block(self._shape, self._batch, generator(self._seed, "block", moment.step))
+
+
+def random_block(shape: tuple[int, ...], batch: int, rng: np.random.Generator) -> Block:
+    """All combinations of random indices along each axis: about and at most `batch` samples of a grid."""
+    share = min(1.0, batch / math.prod(shape)) ** (1 / len(shape))
+    counts = [max(1, math.floor(n * share + 1e-9)) for n in shape]
+    axes = [
+        np.arange(n) if count == n else np.sort(rng.permutation(n)[:count])
+        for n, count in zip(shape, counts, strict=True)
+    ]
+    return Block(tuple(axis.astype(np.int64) for axis in axes))

@@ -15,13 +15,14 @@ from inr.domain import Domain
 from inr.errors import SignalError
 from inr.files import read_bytes, write_bytes
 from inr.meta import SignalMeta
-from inr.signals.image_common import MAX_PIXELS, Array, Picture, Refusal, damage_reported, oriented
+from inr.signals.image_common import MAX_PIXELS, Picture, Refusal, damage_reported, oriented
 from inr.signals.image_exr import read_exr
 from inr.signals.image_pillow import read_avif, read_bmp, read_gif, read_jpeg, read_webp
 from inr.signals.image_plain import check_array, picture_of, read_hdr, read_npy, read_pnm
 from inr.signals.image_png import SIGNATURE, read_png
 from inr.signals.image_tiff import read_tiff
 from inr.signals.image_write import check_format, encode_image, format_of
+from inr.signals.ranges import check_finite, value_range
 from inr.signals.signal import Samples, Signal
 
 __all__ = [
@@ -145,7 +146,7 @@ def _reader_of(data: bytes) -> Callable[[bytes], Picture] | None:
 def _signal(picture: Picture) -> Signal:
     """Bring the samples of a picture into the form of a signal and find out their range."""
     samples = picture.samples if picture.samples.ndim == 3 else picture.samples[:, :, np.newaxis]
-    _check_finite(samples)
+    check_finite(samples)
     dtype = np.dtype("float32" if samples.dtype.name == "float64" else samples.dtype.name)
     with np.errstate(over="ignore"):
         # Writeable, since PyTorch warns about arrays that are not.
@@ -155,40 +156,9 @@ def _signal(picture: Picture) -> Signal:
     meta = SignalMeta(
         kind="image",
         dtype=dtype.name,  # type: ignore[arg-type]
-        value_range=_value_range(stored),
+        value_range=value_range(stored),
         colour_space=picture.colour_space,
         icc_profile=picture.icc_profile,
         orientation=picture.orientation,
     )
     return Signal(stored, Domain.of_shape(stored.shape[:2]), meta)
-
-
-def _check_finite(samples: Array) -> None:
-    """Refuse float samples `(height, width, channels)` that are NaN or infinite."""
-    if samples.dtype.kind != "f":
-        return
-    finite = np.isfinite(samples)
-    if not finite.all():
-        nans, first = int(np.isnan(samples).sum()), np.unravel_index(np.argmin(finite), samples.shape)
-        infinite = int(samples.size - np.count_nonzero(finite)) - nans
-        index = ", ".join(str(i) for i in first)
-        raise Refusal(
-            f"has {nans} samples that are NaN and {infinite} that are infinite; the first has index ({index})"
-        )
-
-
-def _value_range(samples: Samples) -> tuple[float, float]:
-    """What the field's [-1, 1] stands for: all of 8 bits, else the values that occur.
-
-    A narrow range, as a CT scan has, is fitted better when it fills the interval. Constant samples get an interval
-    of 1 above them, or below them at the top of 16 bits.
-    """
-    if samples.dtype == np.uint8:
-        return 0.0, 255.0
-    low, high = float(samples.min()), float(samples.max())
-    if low < high:
-        return low, high
-    if samples.dtype == np.uint16 and low == 65535:
-        return low - 1, low
-    # Next to a very large constant, adding 1 changes nothing.
-    return low, max(low + 1, float(np.nextafter(low, np.inf)))

@@ -87,7 +87,17 @@ def read_hdr(data: bytes) -> Picture:
 
 
 def read_npy(data: bytes) -> Picture:
-    """Read a ``.npy`` file without ever unpickling."""
+    """Read a ``.npy`` file that holds a picture."""
+    return picture_of(npy_array(data, pictures=True))
+
+
+def npy_array(data: bytes, pictures: bool = False) -> Array:
+    """The array of a ``.npy`` file, without ever unpickling.
+
+    Args:
+        data: the whole file.
+        pictures: refuse what is not a picture, before its samples are looked at.
+    """
     readers = {b"\1\0": np.lib.format.read_array_header_1_0, b"\2\0": np.lib.format.read_array_header_2_0}
     version, stream = data[6:8], io.BytesIO(data)
     if len(version) == 2 and version not in readers:
@@ -97,13 +107,16 @@ def read_npy(data: bytes) -> Picture:
         shape, fortran, dtype = readers[version](stream)
     except Exception:  # damaged text makes NumPy's parser of Python literals fail in any way
         raise damaged("its header cannot be read") from None
-    check_array(shape, dtype)
+    if pictures:
+        check_array(shape, dtype)
+    if dtype.hasobject:
+        raise Refusal("holds Python objects; numbers are read")
     start = stream.tell()
     expected = start + int(np.prod(shape, dtype=object)) * dtype.itemsize
     if expected != len(data):
         raise damaged(f"its array ends at byte {expected}, the file at byte {len(data)}")
-    samples = np.frombuffer(data, dtype, offset=start).reshape(shape, order="F" if fortran else "C")
-    return picture_of(samples)
+    samples: Array = np.frombuffer(data, dtype, offset=start).reshape(shape, order="F" if fortran else "C")
+    return samples
 
 
 def check_array(shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:

@@ -7,6 +7,7 @@ square and frames as whole, whatever a file says about aspect ratio and interlac
 
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -36,6 +37,7 @@ from inr.signals.video_write import VideoWriter, check_video_format, save_video,
 __all__ = [
     "MAX_SAMPLES",
     "VideoInfo",
+    "VideoSegments",
     "VideoWriter",
     "check_video_format",
     "is_video",
@@ -122,15 +124,15 @@ def video_segments(
     frames: tuple[int, int] | None = None,
     size: Size | None = None,
     frame_rate: Fraction | None = None,
-) -> Iterator[Signal]:
+) -> "VideoSegments":
     """Read a video piece by piece, with the memory of one segment.
 
-    Arguments are checked at once, frames are decoded as segments are asked for. A single frame left over at the end
-    belongs to the segment before it; two or more are a shorter segment.
+    Arguments are checked at once, frames are decoded as segments are asked for. Of n frames in as few segments as
+    possible, K, segment k holds those from ``floor(k n / K)`` up to ``floor((k + 1) n / K)``.
 
     Args:
         source: as for `load_video`.
-        frames_per_segment: at least 1.
+        frames_per_segment: at most; at least 1.
         time: as for `load_video`.
         frames: as for `load_video`.
         size: as for `load_video`.
@@ -151,24 +153,35 @@ def video_segments(
     first, count = chosen(video, time, frames)
     lengths = _lengths(count, frames_per_segment)
     check_samples(video.name, max(lengths), checked_size(video.info, size))
-    return _segments(video, first, lengths, size)
+    return VideoSegments(video, first, tuple(lengths), size)
 
 
-def _segments(video: FrameSource, first: int, lengths: list[int], size: Size | None) -> Iterator[Signal]:
-    with closing(video.read(first, sum(lengths), size)) as run:
-        for length in lengths:
-            yield _collected(run, length, video.info, size)
+@dataclass(frozen=True)
+class VideoSegments:
+    """The segments of a video: iterate to decode them one after another.
+
+    Attributes:
+        source: the video.
+        first: number of the first frame.
+        lengths: frames of each segment.
+        size: (width, height) of the frames; None for that of the video.
+    """
+
+    source: FrameSource
+    first: int
+    lengths: tuple[int, ...]
+    size: Size | None
+
+    def __iter__(self) -> Iterator[Signal]:
+        with closing(self.source.read(self.first, sum(self.lengths), self.size)) as run:
+            for length in self.lengths:
+                yield _collected(run, length, self.source.info, self.size)
 
 
 def _lengths(frames: int, per_segment: int) -> list[int]:
-    """How many frames each segment has."""
-    lengths = [per_segment] * (frames // per_segment)
-    rest = frames % per_segment
-    if rest == 1 and lengths:
-        lengths[-1] += 1
-    elif rest:
-        lengths.append(rest)
-    return lengths
+    """How many frames each segment has: as equal as they can be, segment k of K from floor(k n/K)."""
+    count = -(-frames // per_segment)
+    return [(k + 1) * frames // count - k * frames // count for k in range(count)]
 
 
 def _opened(source: str | Path | bytes, frame_rate: Fraction | None) -> FrameSource:

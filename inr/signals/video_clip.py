@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from inr.signals.image_common import Array, Refusal, damaged
 from inr.signals.video_common import MAX_SAMPLES, Size, VideoInfo, reported, require_av
-from inr.signals.video_detect import HEAD_BYTES, check_whole, demuxer_of, opened
+from inr.signals.video_detect import HEAD_BYTES, check_last_frame, check_whole, demuxer_of, opened
 from inr.signals.video_frames import Converter, Layout, has_alpha, is_transparent, layout_of
 
 if TYPE_CHECKING:
@@ -83,24 +83,28 @@ class Clip:
         pts = self._index.pts
         if first > 0 and pts is not None and self._index.seekable:
             with _streaming(self._source, self._demuxer) as (container, stream):
-                container.seek(int(pts[first]), stream=stream)
-                run = _decoded(container, stream)
-                head = next(run, None)
-                start = self._number(head)
-                if head is not None and start is not None and start <= first:
-                    yield from islice(chain([head], run), first - start, None)
+                run = _sought(container, stream, int(pts[first]))
+                if run is not None:
+                    yield from run
                     return
         # The seek missed, or frames need those before them.
         with _streaming(self._source, self._demuxer) as (container, stream):
             yield from islice(_decoded(container, stream), first, None)
 
-    def _number(self, frame: "VideoFrame | None") -> int | None:
-        """Number of a decoded frame by its time stamp, None if no frame has that."""
-        pts = self._index.pts
-        if frame is None or frame.pts is None or pts is None:
-            return None
-        number = int(np.searchsorted(pts, frame.pts))
-        return number if number < len(pts) and pts[number] == frame.pts else None
+
+def _sought(container: "InputContainer", stream: "VideoStream", pts: int) -> "Iterator[VideoFrame] | None":
+    """Decode from the frame with a time stamp on; None if it is not found by starting at a key frame near it."""
+    import av
+
+    try:
+        container.seek(pts, stream=stream)
+        run = _decoded(container, stream)
+        for frame in run:
+            if frame.pts is None or frame.pts >= pts:
+                return chain([frame], run) if frame.pts == pts else None
+    except (av.FFmpegError, Refusal):  # decoding from the start will say whether the file is damaged
+        return None
+    return None
 
 
 def open_clip(source: Path | bytes, name: str) -> Clip:
@@ -209,6 +213,7 @@ def _decoder(stream: "VideoStream") -> "VideoCodecContext":
 def _packet_index(source: Path | bytes, demuxer: str) -> _Index | None:
     """The index by the packets alone, without decoding; None if they do not tell which frames are shown."""
     shown: list[tuple[int, int]] = []
+    place: tuple[int, int] | None = None
     first: Packet[VideoStream] | None = None
     with _streaming(source, demuxer) as (container, stream):
         for packet in container.demux(stream):
@@ -219,8 +224,13 @@ def _packet_index(source: Path | bytes, demuxer: str) -> _Index | None:
             first = first or packet
             if packet.pts is None:
                 return None
+            if packet.pos is not None:
+                place = packet.pos, packet.size
             if not packet.is_discard:
                 shown.append((packet.pts, packet.duration or 0))
+    if demuxer == "yuv4mpegpipe" and place is not None:
+        with opened(source) as file:
+            check_last_frame(file, *place)
     shown.sort()
     pts = np.array([time for time, _ in shown], np.int64)
     if first is None or not shown or (np.diff(pts) <= 0).any():

@@ -9,8 +9,8 @@ from inr.files import reason
 from inr.signals.image_common import Refusal
 
 HEAD_BYTES = 128
+_Y4M_FRAME, _Y4M_LINE = b"FRAME\n", 80
 _STILL_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
-_MASTER_BOXES = (b"moov", b"moof", b"mdat")
 
 
 def opened(source: Path | bytes) -> BinaryIO:
@@ -117,7 +117,7 @@ def _mov_end(file: BinaryIO, size: int) -> int:
         if length < 8:  # 0 is a box up to the end of the file, the rest is not a box
             return size
         position += length
-        if position > size and kind in _MASTER_BOXES:
+        if position > size and kind.isalnum():  # else it is rubbish after the last box
             return position
     return size
 
@@ -141,6 +141,21 @@ def _vint(file: BinaryIO) -> int | None:
     extra = 8 - first[0].bit_length()
     value = int.from_bytes(first + file.read(extra), "big") & ((1 << 7 * (extra + 1)) - 1)
     return None if value == (1 << 7 * (extra + 1)) - 1 else value
+
+
+def check_last_frame(file: BinaryIO, position: int, length: int) -> None:
+    """Refuse a YUV4MPEG2 file that goes on after its last whole frame.
+
+    Args:
+        file: the file.
+        position: where the line before that frame begins.
+        length: bytes of the frame.
+    """
+    size = file.seek(0, io.SEEK_END)
+    file.seek(position)
+    end = position + len(file.readline(_Y4M_LINE)) + length
+    if end < size:
+        raise Refusal(f"is cut: its last frame has {size - end} bytes of {length + len(_Y4M_FRAME)}")
 
 
 def _avi_end(file: BinaryIO, size: int) -> int:

@@ -42,7 +42,7 @@ class _Coding:
 
 _CODINGS = {
     ".mp4": _Coding("mp4", "libx264", {"crf": "10", "preset": "medium"}, {"movflags": "+faststart"}),
-    ".mkv": _Coding("matroska", "ffv1", {"level": "3", "slicecrc": "1", "slices": "4"}, {}),
+    ".mkv": _Coding("matroska", "ffv1", {"level": "3", "slicecrc": "1"}, {}),
     ".webm": _Coding(
         "webm", "libvpx-vp9", {"crf": "12", "b": "0", "deadline": "good", "cpu-used": "4", "row-mt": "1"}, {}
     ),
@@ -99,6 +99,8 @@ class Encoder:
             options = dict(coding.codec_options)
             if channels == 4 and suffix == ".webm":
                 options["auto-alt-ref"] = "0"  # libvpx cannot combine it with alpha
+            if suffix == ".mkv":
+                options["slices"] = "4" if min(width, height) >= 16 else "1"  # FFV1 cannot slice a few pixels
             stream = self._container.add_stream(coding.codec, rate=self._rate, options=options)
             self._stream: VideoStream = stream  # type: ignore[assignment]  # of a video codec, which PyAV's types do not tell
             self._stream.width, self._stream.height = width, height

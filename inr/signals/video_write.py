@@ -5,6 +5,7 @@ scaled to 8. A file appears whole or not at all.
 """
 
 import contextlib
+import errno
 import os
 import secrets
 import shutil
@@ -29,6 +30,8 @@ from inr.signals.video_encode import Encoder, check_encoder
 
 _CHANNEL_NAMES = {1: "gray", 2: "gray with alpha", 3: "RGB", 4: "RGB with alpha"}
 _TYPES = ("uint8", "uint16")
+# System errors that encoders borrow to say that they do not support something.
+_NOT_THE_DISK = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.ERANGE, errno.EDOM)
 
 
 @dataclass(frozen=True)
@@ -299,9 +302,9 @@ class VideoWriter:
             yield
         except (InrError, ImportError):
             raise
-        except OSError as error:
-            raise FileAccessError(f"cannot write {self._path}: {words(error)}") from None
         except Exception as error:
+            if isinstance(error, OSError) and error.errno not in _NOT_THE_DISK:
+                raise FileAccessError(f"cannot write {self._path}: {words(error)}") from None
             raise SpecError(f"video {self._path}: the encoder refuses it: {words(error)}") from error
 
 

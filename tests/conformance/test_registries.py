@@ -13,10 +13,11 @@ from inr.losses.base import LOSSES
 from inr.models.base import MODELS
 from inr.optimisers.base import OPTIMISERS
 from inr.registry import Registry, kind_of
+from inr.reparams.base import REPARAMS
 from inr.samplers.base import SAMPLERS
 from inr.spec import Spec
 
-REGISTRIES: tuple[Registry[Any], ...] = (MODELS, INITS, SAMPLERS, LOSSES, OPTIMISERS, SCHEDULES)
+REGISTRIES: tuple[Registry[Any], ...] = (MODELS, INITS, SAMPLERS, LOSSES, OPTIMISERS, SCHEDULES, REPARAMS)
 COMPONENTS = [(registry, cls) for registry in REGISTRIES for cls in registry]
 
 each_registry = pytest.mark.parametrize("registry", REGISTRIES, ids=lambda registry: registry.noun)

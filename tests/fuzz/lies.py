@@ -96,7 +96,7 @@ WRONG: dict[str, bytes] = {
     "float shape": changed(k1=[6.0, 8.0]),
     "boolean channels": changed(k2=True),
     "no channels": changed(k2=0),
-    "unknown dtype": changed(k3=4),
+    "unknown dtype": changed(k3=99),
     "thousand dtypes": changed(k3=[0] * 1000),
     "unknown model": changed(k5=77, k6={}),
     "unknown coding": changed(k9=3),
@@ -119,7 +119,9 @@ WRONG: dict[str, bytes] = {
     "psnr of a billion": changed(k10=[10**9]),
     "default written out": changed(k2=3),
     "layers of floats": changed(k9=1, k7=2),
-    "two tiles": join([(HEAD, cbor2.dumps({**SOUND, 8: [1, 2]}, canonical=True)), (DATA, PAYLOAD), (DATA, PAYLOAD)]),
+    "more tiles than columns": join(
+        [(HEAD, cbor2.dumps({**SOUND, 8: [1, 9]}, canonical=True))] + 9 * [(DATA, PAYLOAD)]
+    ),
     "more payloads than layers": join([(HEAD, cbor2.dumps(SOUND, canonical=True)), (DATA, PAYLOAD), (DATA, PAYLOAD)]),
     "key twice": forged(b"\xa4\x01\x82\x06\x08\x01\x82\x06\x08\x05\x01\x06\xa2\x00\x03\x01\x01"),
     "keys out of order": forged(b"\xa3\x05\x01\x01\x82\x06\x08\x06\xa2\x00\x03\x01\x01"),
@@ -193,7 +195,7 @@ _TYPES: dict[str, Any] = {
 
 TYPES: dict[str, bytes] = {
     f"key {key} {name}": forged({**SOUND, key: value})
-    for key in range(1, 16)
+    for key in range(1, 18)
     for name, value in _TYPES.items()
     if (key, name) != (6, "map")
 }

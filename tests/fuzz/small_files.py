@@ -4,7 +4,7 @@ import struct
 import zlib
 from dataclasses import replace
 
-from inr.backends.render import grid_coordinates
+from inr.backends.render import axis_coordinates
 from inr.codec.decode import DecodedField, open_field, open_prefix
 from inr.codec.pack import pack, unpack
 from inr.container.file import SIGNATURE, InrFile, parse, to_bytes
@@ -80,7 +80,7 @@ def partial_outcome(data: bytes) -> InrFile | FormatError:
 def check_decodes(field: DecodedField) -> None:
     """What opened can be decoded, to the shape and type that it states."""
     if field.domain.size * field.channels > _LARGEST_DECODED:
-        values = field.field(grid_coordinates(field.domain.resized((2, 2))))
+        values = field.field.grid(axis_coordinates(field.domain.resized((2, 2))))
         assert values.shape == (4, field.channels)
         return
     samples = field.decode()

@@ -111,7 +111,7 @@ def headers(draw: st.DrawFn) -> Header:
     dtype = draw(st.sampled_from(sorted(ids.SAMPLE_TYPES)))
     layers = draw(st.integers(1, 8))
     psnr = st.lists(st.integers(0, 10_000), min_size=layers, max_size=layers).map(tuple)
-    finite = st.floats(-1e38, 1e38, width=32)
+    finite = st.floats(-(2.0**100), 2.0**100, width=32)
     rates = st.tuples(st.integers(1, 2**31), st.integers(1, 2**31)).map(lambda r: Fraction(*r).as_integer_ratio())
     return Header(
         shape=shape,

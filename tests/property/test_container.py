@@ -99,7 +99,7 @@ def test_other_major_version_is_refused_by_name(file: InrFile, major: int) -> No
         parse(bytes(data))
 
 
-@given(headers(), st.integers(16, 2**63 - 1))
+@given(headers(), st.integers(18, 2**63 - 1))
 @settings(max_examples=40)
 def test_header_field_of_a_later_version_is_refused(header: Header, key: int) -> None:
     count = to_cbor(header)[0]

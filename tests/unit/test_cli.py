@@ -109,7 +109,7 @@ def _read(terminal: int) -> bytes:
 def test_decompress_any_size(inside: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     field = inr.open((inside / "a.inr").read_bytes())
     answer = json.loads(succeeded(run("decompress", "a.inr", "b.png", "--scale", "2", "--json", cwd=inside)))
-    assert answer == {"output": "b.png", "width": 128, "height": 128, "layers": 3}
+    assert answer == {"output": "b.png", "width": 128, "height": 128, "shape": [128, 128], "layers": 3}
     assert np.array_equal(inr.load(inside / "b.png").samples, field.decode(scale=2.0))
     line = "decompress a.inr c.ppm --region 8,4,16,12 --size 32X24 --layers 1"
     assert main(line.split()) == 0

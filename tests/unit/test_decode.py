@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import inr
-from inr.codec.decode import MAX_OUTPUT_SAMPLES, DecodedField, open_prefix
+from inr.codec.decode import DecodedField, open_prefix
+from inr.codec.target import MAX_OUTPUT_SAMPLES
 from inr.container.file import parse, section_sizes
 from inr.errors import ChecksumError, FormatError, LimitExceededError, SpecError, TruncatedError
 from tests.unit.commands import environment

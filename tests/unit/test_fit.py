@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -19,11 +20,15 @@ from inr.fitting.loop import PREVIEW_SIDE, Hooks, fit
 from inr.fitting.schedules.constant import ConstantSchedule
 from inr.fitting.spec import Budget, FitSpec
 from inr.models.base import ModelSpec
+from inr.models.finr import FInr
 from inr.models.hashgrid import HashGridMlp
+from inr.models.siren import Siren
 from inr.optimisers.adam import Adam
+from inr.rng import generator
+from inr.samplers.block import BlockSampler, random_block
 from inr.samplers.full import FullSampler
 from inr.samplers.uniform import UniformSampler
-from tests.unit.small_fits import GRID, SIREN, course, photo, pixels_of, psnr_of, same_bits, signal_of, spec
+from tests.unit.small_fits import BATCH, GRID, SIREN, course, photo, pixels_of, psnr_of, same_bits, signal_of, spec
 
 both_models = pytest.mark.parametrize("model", [SIREN, GRID], ids=lambda model: model.kind)
 
@@ -49,6 +54,23 @@ def test_psnr_rises_and_is_the_one_reported(model: ModelSpec) -> None:
     assert curve[-1].psnr == pytest.approx(psnr_of(photo(), pixels_of(fitted)), abs=0.01)
     assert [p.step for p in curve] == sorted({p.step for p in curve})
     assert [p.seconds for p in curve] == sorted(p.seconds for p in curve)
+
+
+def test_curve_of_a_separable_network_sees_the_whole_grid() -> None:
+    model = FInr(rank=8, axis_model=Siren(width=16, depth=0))
+    fitted = fit(signal_of(photo()), spec(model, 30, sampler=BlockSampler(batch=BATCH)))
+    assert fitted.report.curve[-1].psnr == pytest.approx(psnr_of(photo(), pixels_of(fitted)), abs=0.01)
+
+
+def test_curve_looks_at_a_block_of_a_large_grid(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "GRID_SUBSET", 24 * 24)
+    model = FInr(rank=8, axis_model=Siren(width=16, depth=0))
+    fitted = fit(signal_of(photo()), spec(model, 30, sampler=BlockSampler(batch=BATCH)))
+    rows, columns = random_block((48, 48), 24 * 24, generator(0, "curve")).axes
+    assert (len(rows), len(columns)) == (24, 24)
+    block = np.ix_(rows, columns)
+    expected = psnr_of(photo()[block], pixels_of(fitted)[block])
+    assert fitted.report.curve[-1].psnr == pytest.approx(expected, abs=0.02)
 
 
 @both_models
@@ -159,12 +181,14 @@ def test_events_arrive_in_order() -> None:
 
 def test_previews_come_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
     events: list[Event] = []
-    monkeypatch.setattr(loop, "time", Clock())
+    clock = Clock()
+    began = clock.now
+    monkeypatch.setattr(loop, "time", clock)
     monkeypatch.setattr(loop, "PREVIEW_SECONDS", 0.5)
-    result = fit(signal_of(photo(16)), spec(SIREN, 60), Hooks(on_event=events.append, previews=True))
+    fit(signal_of(photo(16)), spec(SIREN, 60), Hooks(on_event=events.append, previews=True))
     steps = [event.step for event in events if isinstance(event, Preview)]
-    assert result.report.seconds > 1
-    assert 2 <= len(steps) <= result.report.seconds / 0.5 + 1
+    assert clock.now - began > 1
+    assert 2 <= len(steps) <= (clock.now - began) / 0.5 + 1
     assert steps == sorted(set(steps))
 
 
@@ -184,6 +208,24 @@ def test_budget_in_seconds_stops_in_time(monkeypatch: pytest.MonkeyPatch) -> Non
     assert fitted.report.steps > 20
     assert shares[-1] == 1
     assert all(0 < share <= 1 for share in shares)
+
+
+def test_measuring_takes_no_time_of_the_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A listener that takes 5 s a point leaves the budget as it is; the curve gets dense early and even points."""
+    clock = Clock()
+    monkeypatch.setattr(loop, "time", clock)
+
+    def slow(event: Event) -> None:
+        clock.now += 5
+
+    fitted = fit(signal_of(photo(16)), spec(SIREN, 1, budget=Budget(seconds=4.0)), Hooks(on_event=slow))
+    seconds = [point.seconds for point in fitted.report.curve]
+    assert 4.0 <= fitted.report.seconds < 4.2
+    assert fitted.report.steps > 60
+    assert 20 <= len(seconds) <= 45
+    gaps = [(later - earlier) / min(0.25 * earlier, 0.05 * 4) for earlier, later in pairwise(seconds)]
+    assert all(gap > 0.999 for gap in gaps[:-1])  # the last point comes with the end
+    assert all(later - earlier < 0.25 * earlier + 0.1 for earlier, later in pairwise(seconds))
 
 
 def test_budget_in_seconds_of_a_real_clock() -> None:

@@ -1,5 +1,6 @@
 """Grids of learnable features, mixed d-linearly at a point."""
 
+import math
 from typing import final
 
 import torch
@@ -73,6 +74,60 @@ class HashGrid(Layer):
         # A hashed level has 2^k entries: the remainder is the low bits, the same in 64-bit products as in 32-bit ones.
         row = torch.remainder(row, level.entries) if level.dense else row & (level.entries - 1)
         return row.add_(level.offset), torch.stack(weights, dim=-1)
+
+
+@final
+class DenseGrid(Layer):
+    """A pyramid of grids with a row of features for every node, mixed d-linearly.
+
+    Axis k spans [-e_k, e_k]. With u = (x_k / e_k + 1)/2, kept within [0, 1], a level with N_k nodes on axis k has
+    p = u (N_k - 1), cell = min(floor(p), N_k - 2), t = p - cell; the 2^d corners of the cell are mixed with t. Node
+    c has row ``sum_k c_k prod_(j<k) N_j`` of its level. Output: `(n, n_levels * n_features)`, level-major. Beyond
+    the box the features are those of its border.
+
+    Args:
+        levels: nodes along each axis for each level, each at least 2.
+        extents: e_k, above 0.
+        n_features: features a level.
+    """
+
+    def __init__(self, levels: tuple[tuple[int, ...], ...], extents: tuple[float, ...], n_features: int) -> None:
+        super().__init__()
+        self.levels = levels
+        self.extents = extents
+        self.n_features = n_features
+        self.entries = tuple(math.prod(nodes) for nodes in levels)
+        self.table = nn.Parameter(torch.empty(sum(self.entries), n_features))
+
+    def layout(self) -> tuple[TensorLayout, ...]:
+        """One table; one quantiser step and one entropy model a level."""
+        return (TensorLayout("table", (sum(self.entries), self.n_features), self.entries, separate_models=True),)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`(n, d_in)` in [-1, 1] -> `(n, n_levels * n_features)`."""
+        unit = [((x[:, axis] / extent + 1) * 0.5).clamp(0, 1) for axis, extent in enumerate(self.extents)]
+        first = [sum(self.entries[:level]) for level in range(len(self.levels))]
+        pairs = [_dense_corners(nodes, unit) for nodes in self.levels]
+        index = torch.cat([rows + offset for (rows, _), offset in zip(pairs, first, strict=True)])
+        weight = torch.cat([weights for _, weights in pairs])
+        mixed: Tensor = _MixRows.apply(self.table, index, weight)  # type: ignore[no-untyped-call]
+        return mixed.view(len(self.levels), x.shape[0], self.n_features).transpose(0, 1).flatten(1)
+
+
+def _dense_corners(nodes: tuple[int, ...], unit: list[Tensor]) -> tuple[Tensor, Tensor]:
+    """Rows of the corners of each point's cell and their mixing weights, `(n, 2^d)` each."""
+    rows = [torch.zeros_like(unit[0], dtype=torch.int64)]
+    weights = [torch.ones_like(unit[0])]
+    stride = 1
+    for count, u in zip(nodes, unit, strict=True):
+        position = u * (count - 1)
+        cell = position.detach().floor().clamp(max=count - 2)
+        upper = position - cell
+        node = cell.to(torch.int64) * stride
+        rows = [row + step for step in (node, node + stride) for row in rows]
+        weights = [weight * side for side in (1 - upper, upper) for weight in weights]
+        stride *= count
+    return torch.stack(rows, dim=1), torch.stack(weights, dim=1)
 
 
 class _MixRows(torch.autograd.Function):

@@ -1,0 +1,104 @@
+"""Signals in tiles: each tile is a field of its own, in coordinates of its own."""
+
+import itertools
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from inr.backends.base import Coordinates, Field, Values
+from inr.domain import Domain
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """A grid cut into tiles along each axis.
+
+    Tile k of K along an axis of n samples holds the samples from ``floor(k n / K)`` up to ``floor((k + 1) n / K)``. Its
+    field has the coordinates of a signal of the tile's shape.
+
+    Attributes:
+        domain: of the whole; centred, with the default box.
+        counts: tiles along each axis.
+    """
+
+    domain: Domain
+    counts: tuple[int, ...]
+
+    @property
+    def count(self) -> int:
+        """Number of tiles."""
+        return math.prod(self.counts)
+
+    def edges(self, axis: int) -> list[int]:
+        """Indices at which the tiles along an axis begin, and the end."""
+        n, tiles = self.domain.shape[axis], self.counts[axis]
+        return [k * n // tiles for k in range(tiles + 1)]
+
+    def local(self, tile: int) -> Domain:
+        """The grid of a tile in its own coordinates; tiles are counted in C order."""
+        return Domain.of_shape(tuple(last - first for first, last in self.spans(tile)), self.domain.axes)
+
+    def spans(self, tile: int) -> list[tuple[int, int]]:
+        """First sample of a tile and the one after its last, for each axis."""
+        places = np.unravel_index(tile, self.counts)
+        return [(self.edges(a)[int(k)], self.edges(a)[int(k) + 1]) for a, k in enumerate(places)]
+
+    def scaled(self, tile: int, axis: int, x: Coordinates) -> Coordinates:
+        """Coordinates of the whole along one axis as those of a tile."""
+        first, last = self.spans(tile)[axis]
+        n, (low, high) = self.domain.shape[axis], self.domain.box[axis]
+        cells = (x.astype(np.float64) - low) / (high - low) * n
+        own_low, own_high = self.local(tile).box[axis]
+        return (own_low + (cells - first) / (last - first) * (own_high - own_low)).astype(np.float32)
+
+    def places(self, axis: int, x: Coordinates) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
+        """Which tile along an axis each coordinate lies in; what lies outside belongs to the nearest."""
+        n, (low, high) = self.domain.shape[axis], self.domain.box[axis]
+        cells = (x.astype(np.float64) - low) / (high - low) * n
+        return np.searchsorted(np.array(self.edges(axis)[1:-1], dtype=np.float64), cells, side="right")
+
+
+class TiledField:
+    """A field made of the fields of tiles; it holds one of them at a time.
+
+    Args:
+        tiling: where the tiles lie.
+        open_tile: makes the field of a tile by its number.
+        channels: outputs.
+    """
+
+    def __init__(self, tiling: Tiling, open_tile: Callable[[int], Field], channels: int) -> None:
+        self._tiling, self._open, self._channels = tiling, open_tile, channels
+        self._opened: tuple[int, Field] | None = None
+
+    def __call__(self, coordinates: Coordinates) -> Values:
+        """See `Field`."""
+        tiling = self._tiling
+        places = [tiling.places(a, coordinates[:, a]) for a in range(tiling.domain.ndim)]
+        tiles = np.ravel_multi_index(tuple(places), tiling.counts)
+        values = np.empty((len(coordinates), self._channels), dtype=np.float32)
+        for tile in np.unique(tiles).tolist():
+            chosen = tiles == tile
+            own = [tiling.scaled(tile, a, coordinates[chosen, a]) for a in range(tiling.domain.ndim)]
+            values[chosen] = self._tile(tile)(np.stack(own, axis=-1))
+        return values
+
+    def grid(self, axes: Sequence[Coordinates]) -> Values:
+        """See `Field`."""
+        tiling = self._tiling
+        places = [tiling.places(a, x) for a, x in enumerate(axes)]
+        values = np.empty((*[len(x) for x in axes], self._channels), dtype=np.float32)
+        for combination in itertools.product(*[np.unique(place).tolist() for place in places]):
+            tile = int(np.ravel_multi_index(combination, tiling.counts))
+            chosen = [np.flatnonzero(place == k) for place, k in zip(places, combination, strict=True)]
+            own = [tiling.scaled(tile, a, axes[a][index]) for a, index in enumerate(chosen)]
+            shape = [len(index) for index in chosen]
+            values[np.ix_(*chosen)] = self._tile(tile).grid(own).reshape(*shape, self._channels)
+        return values.reshape(-1, self._channels)
+
+    def _tile(self, tile: int) -> Field:
+        if self._opened is None or self._opened[0] != tile:
+            self._opened = (tile, self._open(tile))
+        return self._opened[1]

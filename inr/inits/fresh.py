@@ -1,0 +1,140 @@
+"""FreSh: the frequency setting at which the untrained model has the spectrum of the signal."""
+
+import math
+import time
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, final
+
+import numpy as np
+from pydantic import Field, field_validator
+
+from inr.errors import SpecError
+from inr.fitted import SearchReport
+from inr.inits.base import INITS, InitSpec
+from inr.inits.default import DefaultInit
+from inr.inits.spectrum import Array, distance, shrunk, spectrum
+from inr.models.base import MODELS, ModelSpec
+from inr.registry import kind_of
+from inr.rng import derive_seed, generator
+from inr.signals.signal import Signal
+
+if TYPE_CHECKING:
+    import torch
+
+    from inr.models.network import Network
+
+SCREENING = 1
+"""Untrained networks of every candidate; only the best candidates get all of them."""
+FINALISTS = 3
+CHUNK = 32_768
+"""Points that are evaluated at once."""
+FLAT = 1e-9
+"""Sum of the spectrum, over the number of points, below which there is nothing to compare."""
+
+
+@final
+@INITS.register
+class FreshInit(InitSpec):
+    """The candidate of the model's `frequency_search` with the least mean Wasserstein distance of spectra.
+
+    Spectra are those of `inr.inits.spectrum`: of the signal, shrunk to a square, and of untrained networks on the same
+    square of the same box. Their amplitudes do not matter. Of a signal with more than two axes they are those of
+    planes of the last two axes, one for each network, at random places along the others.
+
+    A signal that is flat, or has fewer than 5 samples on an axis of those planes, has no spectrum: the model keeps its
+    own value.
+
+    Deviations: the square has at most `side` samples an axis instead of 1024. Every candidate gets one network and
+    the best three get `inits`, instead of 10 for each: of 9 searches (3 models, 3 photos) 8 chose the same and one the
+    next candidate. What it took is in the report. The networks start as `then` starts them, which is how they are
+    trained.
+    """
+
+    kind: Literal["fresh"] = "fresh"
+    wire_id: ClassVar[int] = 3
+    paper: ClassVar[str] = "Kania et al. 2025, FreSh: Frequency Shifting for Accelerated Neural Representation Learning"
+
+    spectrum_size: Annotated[int, Field(ge=2, le=512)] = 64
+    """Frequencies that are compared; at most (s - 1)/2 for a square of s samples an axis."""
+    inits: Annotated[int, Field(ge=1, le=100)] = 3
+    """Untrained networks of the best candidates."""
+    side: Annotated[int, Field(ge=5, le=1024)] = 256
+    """Largest number of samples an axis of the square; frequencies above half of it would count as lower ones."""
+    then: Annotated[InitSpec, *INITS.field()] = DefaultInit()
+    """The initialiser proper."""
+
+    @field_validator("then")
+    @classmethod
+    def _not_itself(cls, then: InitSpec) -> InitSpec:
+        if isinstance(then, cls):
+            raise SpecError("fresh: then: must be an initialiser other than fresh")
+        return then
+
+    def prepare(self, model: ModelSpec, signal: Signal, seed: int) -> tuple[ModelSpec, SearchReport | None]:
+        """Search; raises `SpecError` if the model has no setting that shifts its spectrum."""
+        search = model.frequency_search
+        if search is None:
+            fitting = ", ".join(kind_of(cls) for cls in MODELS if cls.frequency_search is not None)
+            raise SpecError(f"fresh: model {model.kind} has no setting that shifts its spectrum; it fits {fitting}")
+        began = time.perf_counter()
+        trials = _Trials(self, signal, seed)
+        if not trials.targets:
+            return model, None
+        candidates = [model.replace(**{search.setting: value}) for value in search.values]
+        found = [[trials.distance(candidate, i) for i in range(min(SCREENING, self.inits))] for candidate in candidates]
+        for place in sorted(range(len(found)), key=lambda i: float(np.mean(found[i])))[:FINALISTS]:
+            found[place] += [trials.distance(candidates[place], i) for i in range(len(found[place]), self.inits)]
+        means = [float(np.mean(distances)) for distances in found]
+        best = min((i for i in range(len(means)) if len(found[i]) == self.inits), key=means.__getitem__)
+        pairs = tuple(zip(search.values, means, strict=True))
+        report = SearchReport(search.setting, search.values[best], pairs, time.perf_counter() - began)
+        return candidates[best], report
+
+    def settled(self) -> InitSpec:
+        """No second search."""
+        return self.then
+
+    def apply(self, model: ModelSpec, network: "Network", signal: Signal, generator: "torch.Generator") -> None:
+        """As `then` does."""
+        self.then.apply(model, network, signal, generator)
+
+
+class _Trials:
+    """Untrained networks against one signal."""
+
+    def __init__(self, spec: FreshInit, signal: Signal, seed: int) -> None:
+        self._spec, self._signal, self._seed = spec, signal, seed
+        shape = signal.domain.shape
+        self._side = min(*shape[-2:], spec.side)
+        self._size = min(spec.spectrum_size, (self._side - 1) // 2)
+        self._lead = shape[:-2]
+        self._domain = signal.domain.centred().resized((*self._lead, *[self._side] * len(shape[-2:])))
+        planes = math.prod(self._lead)
+        chosen = generator(seed, "planes").integers(0, planes, spec.inits) if planes > 1 else [0]
+        flat = FLAT * self._side ** len(shape[-2:])
+        spectra = {int(plane): self._target(int(plane)) for plane in chosen} if self._size >= 2 else {}
+        self.targets = [(plane, found) for plane, found in spectra.items() if found.sum() > flat]
+        """Planes with something in them, by flat index over the leading axes, and their spectra."""
+
+    def _target(self, plane: int) -> Array:
+        samples = self._signal.samples[np.unravel_index(plane, self._lead)] if self._lead else self._signal.samples
+        return spectrum(shrunk(samples, self._signal.meta, self._side), self._size)
+
+    def distance(self, model: ModelSpec, trial: int) -> float:
+        """Of the spectrum of one untrained network; the same plane and seed for every candidate."""
+        import torch
+
+        plane, target = self.targets[trial % len(self.targets)]
+        network = model.build(self._signal.domain.ndim, self._signal.channels)
+        start = torch.Generator().manual_seed(derive_seed(self._seed, "network", trial))
+        self._spec.then.apply(model, network, self._signal, start)
+        inner = self._domain.shape[len(self._lead) :]
+        n = math.prod(inner)
+        values = np.empty((n, self._signal.channels))
+        with torch.inference_mode():
+            for first in range(0, n, CHUNK):
+                index = plane * n + np.arange(first, min(n, first + CHUNK), dtype=np.int64)
+                points = torch.from_numpy(self._domain.coordinates(index))
+                values[first : first + CHUNK] = network(points).numpy()
+        if not np.isfinite(values).all():
+            return float(self._size)
+        return distance(spectrum(values.reshape(*inner, -1), self._size), target)

@@ -1,0 +1,119 @@
+"""BACON: a product of sine filters with fixed whole frequencies, so every output has a known band.
+
+Lindell, Van Veen, Park, Wetzstein, "BACON: Band-limited Coordinate Networks for Multiscale Scene Representation",
+CVPR 2022. With g_i(x) = sin(pi K_i x + phi_i), i = 0 .. 4:
+
+    z_0 = g_0(x),  z_i = g_i(x) * (W_i z_{i-1} + b_i),  y_i = U_i z_i + c_i for i = 1, 2, 4, coarse to fine
+
+K_i `(width, d_in)` is fixed and holds cycles over [-1, 1], uniform on the integers -k_i .. k_i. A product of sines adds
+their frequencies, so y_i has no frequency above k_0 + .. + k_i on any axis: exactly band-limited, and periodic with
+period 2. The shares of `max_band` are 1/8, 1/8, 1/4, 1/4, 1/4, that is k_0 + .. + k_i = floor(max_band j_i / 8) with
+j = 1, 2, 4, 6, 8, and the outputs reach a quarter, half and all of it. With U = `stored_uniform(feature_seed,
+(5, width, d_in))`, K_i = floor(U_i (2 k_i + 1)) - k_i, so a file holds the seed alone.
+All outputs are trained towards the same targets.
+Init: phi ~ U(+-pi), W ~ U(+-sqrt(6/width)), all other weights and biases ~ U(+-1/sqrt(width)).
+Parameters: 5 width + 4 (width^2 + width) + 3 d_out (width + 1); 266,761 for the defaults, 2 -> 3.
+Where we deviate: the released code also makes outputs after filters 0 and 3 that it does not use; coordinates have
+period 2 and not 1, so the fundamental is pi radians per unit.
+"""
+
+import math
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self, final
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from inr.domain import Domain
+from inr.models.base import MODELS, ModelSpec, largest_fitting
+from inr.rng import stored_uniform
+from inr.spec import Wire
+
+if TYPE_CHECKING:
+    import torch
+
+    from inr.models.network import Network
+
+MAX_BAND = 2**16
+_EIGHTHS = (1, 2, 4, 6, 8)
+"""Share of the band that is reached after each filter."""
+_HEADS = (1, 2, 4)
+"""Filters that are followed by an output."""
+
+
+@final
+@MODELS.register
+class Bacon(ModelSpec):
+    """Settings of a band-limited coordinate network."""
+
+    kind: Literal["bacon"] = "bacon"
+    wire_id: ClassVar[int] = 14
+    paper: ClassVar[str] = "Lindell et al. 2022, BACON: Band-limited Coordinate Networks"
+    learning_rate: ClassVar[float] = 5e-3
+    bpp: ClassVar[float] = 0.8
+    weight_bits: ClassVar[float] = 6.5
+
+    width: Annotated[int, Field(ge=1, le=4096), Wire(0)] = 256
+    """Neurons of every layer."""
+    max_band: Annotated[int, Field(ge=1, le=MAX_BAND), Wire(1)] = 128
+    """Highest frequency of the last output, in cycles over [-1, 1]."""
+    feature_seed: Annotated[int, Field(ge=0, lt=2**32), Wire(2)] = 0
+    """Determines the frequencies of the filters."""
+
+    def bands(self) -> tuple[float, ...]:
+        """Highest frequency of each output on any axis, in cycles per unit, coarse to fine."""
+        return tuple(self._reached()[i] / 2 for i in _HEADS)
+
+    def _reached(self) -> list[int]:
+        """Highest frequency after each filter, in cycles over [-1, 1]."""
+        return [self.max_band * eighths // 8 for eighths in _EIGHTHS]
+
+    def frequencies(self, d_in: int) -> list[npt.NDArray[np.int64]]:
+        """Frequencies of each filter in cycles over [-1, 1], `(width, d_in)`."""
+        reached = self._reached()
+        limits = np.diff([0, *reached])[:, None, None]
+        unit = stored_uniform(self.feature_seed, (len(reached), self.width, d_in))
+        return list(np.floor(unit * (2 * limits + 1)).astype(np.int64) - limits)
+
+    def build(self, d_in: int, d_out: int) -> "Network":
+        """Filters, products with linear layers, and three outputs."""
+        from inr.models.graph import Graph
+        from inr.models.layers import Linear, Multiply, SineFilter
+        from inr.models.network import COORDINATES
+
+        graph = Graph()
+        first, *rest = [graph.add(SineFilter(k), COORDINATES) for k in self.frequencies(d_in)]
+        z, heads = first, []
+        for i, g in enumerate(rest, start=1):
+            z = graph.add(Multiply(), g, graph.add(Linear(self.width, self.width), z))
+            if i in _HEADS:
+                heads.append(graph.add(Linear(self.width, d_out), z))
+        return graph.network(*heads)
+
+    def initialise(self, network: "Network", generator: "torch.Generator") -> None:
+        """The paper's bounds; those of the outputs are torch's default."""
+        from inr.models.layers import Linear, SineFilter, fan_in_bound, uniform_
+
+        for number, layer in enumerate(network.layer_list(), start=1):
+            if isinstance(layer, SineFilter):
+                uniform_(layer.phase, math.pi, generator)
+            elif isinstance(layer, Linear):
+                gain = 1.0 if number in network.heads else math.sqrt(6)
+                uniform_(layer.weight, gain * fan_in_bound(layer), generator)
+                uniform_(layer.bias, fan_in_bound(layer), generator)
+
+    def fitted_to(self, domain: Domain) -> Self:
+        """The Nyquist frequency of the longest axis."""
+        return self.replace(max_band=min(max(1, max(domain.shape) // 2), MAX_BAND))
+
+    def sized(self, parameters: int, d_in: int, d_out: int) -> Self:
+        """Chooses the width."""
+
+        def count(width: int) -> int:
+            filters, heads = len(_EIGHTHS), len(_HEADS)
+            return filters * width + (filters - 1) * (width * width + width) + heads * d_out * (width + 1)
+
+        return self.replace(width=largest_fitting(1, 4096, parameters, count))
+
+
+Bacon.EXAMPLES = (Bacon(width=10, max_band=16), Bacon(width=6, max_band=9, feature_seed=3))

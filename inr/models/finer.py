@@ -1,0 +1,84 @@
+"""FINER: sines whose period depends on their argument.
+
+Liu, Zhu, Zhang, Fu, Deng, Ma, Guo, Cao, "FINER: Flexible Spectral-bias Tuning in Implicit NEural Representation by
+Variable-periodic Activation Functions", CVPR 2024.
+
+    h_1 = g(omega_0, W_1 x + b_1),  h_l = g(omega, W_l h_{l-1} + b_l) for `depth` hidden layers,  y = W h + b
+    g(omega, z) = sin(omega (|z| + 1) z)
+
+Init: W_1 ~ U(+-1/d_in), hidden and last W ~ U(+-sqrt(6/width)/omega), b_1 ~ U(+-first_bias), other biases
+~ U(+-1/sqrt(fan-in)). A larger `first_bias` starts neurons where their period is shorter. Its default, 1/sqrt(2), is
+torch's bound for a picture, which is what the authors' image script uses.
+Parameters: width (d_in + 1) + depth (width^2 + width) + d_out (width + 1); 198,915 for 2 -> 256 x 3 -> 3.
+As released, |z| + 1 counts as a constant in gradients (see `Finer`): training follows the authors' code, values do
+not depend on it.
+"""
+
+import math
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self, final
+
+from pydantic import Field
+
+from inr.models.base import MODELS, FrequencySearch, ModelSpec, largest_fitting
+from inr.spec import Wire
+
+if TYPE_CHECKING:
+    import torch
+
+    from inr.models.network import Network
+
+
+@final
+@MODELS.register
+class FinerMlp(ModelSpec):
+    """Settings of a FINER."""
+
+    kind: Literal["finer"] = "finer"
+    wire_id: ClassVar[int] = 6
+    paper: ClassVar[str] = "Liu et al. 2024, FINER: Flexible Spectral-bias Tuning in Implicit NEural Representation"
+    learning_rate: ClassVar[float] = 1e-3
+    bpp: ClassVar[float] = 0.6
+    weight_bits: ClassVar[float] = 6.5
+    frequency_search: ClassVar[FrequencySearch | None] = FrequencySearch("first_bias", tuple(k / 10 for k in range(31)))
+
+    width: Annotated[int, Field(ge=1, le=4096), Wire(0)] = 256
+    """Neurons of every hidden layer."""
+    depth: Annotated[int, Field(ge=0, le=32), Wire(1)] = 3
+    """Hidden-to-hidden layers, so depth + 1 sine layers in all."""
+    omega_0: Annotated[float, Field(gt=0, le=10_000), Wire(2)] = 30.0
+    """Frequency factor of the first layer."""
+    omega: Annotated[float, Field(gt=0, le=10_000), Wire(3)] = 30.0
+    """Frequency factor of the hidden layers."""
+    first_bias: Annotated[float, Field(ge=0, le=100), Wire(4)] = 0.7071067811865476
+    """Bound of the biases of the first layer at the start."""
+
+    def build(self, d_in: int, d_out: int) -> "Network":
+        """Linear and variable-period sine layers, alternating, and a last linear layer."""
+        from inr.models.layers import Finer, Layer, Linear
+        from inr.models.network import Network
+
+        layers: list[Layer] = [Linear(d_in, self.width), Finer(self.omega_0)]
+        for _ in range(self.depth):
+            layers += [Linear(self.width, self.width), Finer(self.omega)]
+        return Network([*layers, Linear(self.width, d_out)])
+
+    def initialise(self, network: "Network", generator: "torch.Generator") -> None:
+        """SIREN's uniform initialisation, but for the biases of the first layer."""
+        from inr.models.layers import Linear, fan_in_bound, uniform_
+
+        for i, layer in enumerate(network.layer_list()):
+            if isinstance(layer, Linear):
+                fan_in = layer.weight.shape[1]
+                uniform_(layer.weight, 1 / fan_in if i == 0 else math.sqrt(6 / fan_in) / self.omega, generator)
+                uniform_(layer.bias, self.first_bias if i == 0 else fan_in_bound(layer), generator)
+
+    def sized(self, parameters: int, d_in: int, d_out: int) -> Self:
+        """Chooses the width."""
+
+        def count(width: int) -> int:
+            return width * (d_in + 1) + self.depth * (width * width + width) + d_out * (width + 1)
+
+        return self.replace(width=largest_fitting(1, 4096, parameters, count))
+
+
+FinerMlp.EXAMPLES = (FinerMlp(width=16, depth=1), FinerMlp(width=5, depth=0, omega_0=10.0, first_bias=2.0))

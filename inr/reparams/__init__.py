@@ -1,0 +1,1 @@
+"""Reparameterisations: other parameters to train, the same ones to store."""

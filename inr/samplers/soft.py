@@ -1,0 +1,169 @@
+"""Soft mining: points that wander to where the loss is, and count less there.
+
+Kheradmand, Rebain, Sharma, Isack, Kar, Tagliasacchi, Yi, "Accelerating Neural Field Training via Soft Mining",
+CVPR 2024; for pictures as in the comparison of Zhang et al. 2025 (EVOS).
+
+n points lie at positions u in [0, 1] of each axis, from the first sample to the last, at first uniformly. After a step
+
+    u <- u + (a/n) d log(l)/dp + b N(0, 1)        Langevin's equation; l: loss of the point, p: position in samples
+
+with a = `drift`, b = `noise`. Points that left [0, 1] and the tenth with the least loss are drawn anew from the edges
+(probability proportional to the gradient magnitude of the gray signal, by the Sobel operator), and a tenth of all
+uniformly. A step trains the samples nearest to the points, with weights
+
+    w = (1/l_1)^rho,  rho = min(step/1000, alpha),  clamped to 0.2..(mean + standard deviation of all w)
+
+l_1: mean absolute residual, at least 2^-10. alpha = 0 mines the hard samples, alpha = 1 would be importance sampling.
+
+The cache says where l_1 comes from, which is needed before the step: a forward pass over the points (full, as
+published; there the step itself has it, here it costs a third of a step more), or the residual of when the sample was
+last trained (rolling; samples never seen count as the mean). Gradients by coordinates make every step dearer, too.
+
+Deviations: released code divides by the weight twice, so that its drift is 1/w of that of the equation; l is the mean
+squared residual, also if the fit minimises another loss; the points that are drawn uniformly are drawn last, so they
+are a full tenth; the Sobel operator has its natural form for any number of axes. Steps, not shares of the fit, count
+for rho, as published.
+"""
+
+from typing import Annotated, Any, ClassVar, Literal, final
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from inr.rng import generator
+from inr.samplers.base import (
+    SAMPLERS,
+    AbstractSampler,
+    FlatIndex,
+    Floats,
+    Moment,
+    Points,
+    Residuals,
+    SamplerSpec,
+    Selection,
+    Wanted,
+)
+from inr.samplers.cache import CacheMode, ResidualCache, check_size, luma
+from inr.signals.signal import Signal
+
+REDRAWN = 0.1
+"""Share of the points drawn anew uniformly, and again of those with the least loss."""
+WARM_UP = 1000
+"""Steps in which rho would rise to 1."""
+LEAST_LOSS = float(np.finfo(np.float16).eps)
+LEAST_WEIGHT = 0.2
+
+
+@final
+@SAMPLERS.register
+class SoftSampler(SamplerSpec):
+    """Wandering points with weighted losses (soft mining)."""
+
+    kind: Literal["soft"] = "soft"
+    wire_id: ClassVar[int] = 6
+    paper: ClassVar[str] = "Kheradmand et al. 2024, Accelerating Neural Field Training via Soft Mining"
+
+    alpha: Annotated[float, Field(ge=0, le=1)] = 0.6
+    """Exponent of the weights: 0 for hard mining, 1 for importance sampling."""
+    drift: Annotated[float, Field(ge=0, le=10**6)] = 20.0
+    """Strength a of the drift towards the loss."""
+    noise: Annotated[float, Field(ge=0, le=1)] = 0.02
+    """Standard deviation b of the steps, as a share of each axis."""
+    cache: CacheMode = "rolling"
+    """Residuals for the weights by a forward pass over the points (full), or as of when a sample was last trained
+    (rolling)."""
+    batch: Annotated[int, Field(ge=1, le=2**24)] = 8192
+    """Points; at most as many as samples."""
+
+    def start(self, signal: Signal, seed: int, residuals: Residuals) -> AbstractSampler:
+        """See the base class; raises `SpecError` for a signal of more than 2^26 samples."""
+        check_size(self.kind, signal.domain.size)
+        return _Langevin(self, signal, seed, residuals)
+
+
+def edges(signal: Signal) -> Floats:
+    """Gradient magnitude of the gray signal by Sobel's operator, its border repeated, in C order `(n_samples,)`."""
+    shape, gray = signal.domain.shape, luma(signal.channels)
+    rows = np.array_split(np.arange(signal.domain.size, dtype=np.int64), max(1, signal.domain.size >> 18))
+    padded = np.pad(np.concatenate([signal.targets(index) @ gray for index in rows]).reshape(shape), 1, mode="edge")
+    total = np.zeros(shape, dtype=np.float32)
+    for axis in range(len(shape)):
+        slope = padded
+        for other in range(len(shape)):
+            along = np.moveaxis(slope, other, 0)
+            stencil = along[2:] - along[:-2] if other == axis else along[2:] + 2 * along[1:-1] + along[:-2]
+            slope = np.moveaxis(stencil, 0, other)
+        total += np.square(slope)
+    return np.sqrt(total).reshape(-1)
+
+
+def loss_weights(loss: Floats, rho: float) -> Floats:
+    """Weights of points with mean absolute residuals `(n,)`, `(n,)`."""
+    weights = np.maximum(loss, np.float32(LEAST_LOSS)) ** np.float32(-rho)
+    clamped: Floats = np.minimum(np.maximum(weights, np.float32(LEAST_WEIGHT)), weights.mean() + weights.std())
+    return clamped
+
+
+@final
+class _Langevin(AbstractSampler):
+    wants: ClassVar[Wanted] = "gradients"
+
+    def __init__(self, spec: SoftSampler, signal: Signal, seed: int, residuals: Residuals) -> None:
+        domain = signal.domain
+        self._spec, self._seed, self._shape = spec, seed, domain.shape
+        self._residuals = residuals
+        self._cache = ResidualCache(domain.size, 1, residuals, lambda index, rows: np.abs(rows).mean(axis=1)[None])
+        self._last = np.array(domain.shape, dtype=np.float64) - 1
+        self._cells = np.array([(high - low) / n for n, (low, high) in zip(domain.shape, domain.box, strict=True)])
+        pdf = edges(signal).astype(np.float64)
+        self._cumulative = np.cumsum(pdf if pdf.any() else np.ones_like(pdf))
+        count = min(spec.batch, domain.size)
+        start = generator(seed, "soft")
+        self._positions: npt.NDArray[np.float64] = start.random((count, domain.ndim)) * self._last
+        """Where the points are, in samples, `(n, ndim)`."""
+
+    def select(self, moment: Moment) -> Points:
+        cells = np.rint(self._positions).astype(np.int64)
+        index: FlatIndex = np.ravel_multi_index(tuple(cells.T), self._shape)
+        return Points(index, weights=self._weights(index, min(moment.step / WARM_UP, self._spec.alpha)))
+
+    def observe(self, moment: Moment, selection: Selection, residuals: Floats, gradients: Floats | None) -> None:
+        if not isinstance(selection, Points) or gradients is None:
+            return
+        self._cache.store(selection.index, residuals)
+        loss = np.square(residuals, dtype=np.float64).mean(axis=1)
+        weights = 1.0 if selection.weights is None else selection.weights
+        slopes = gradients * self._cells / (weights * loss + np.finfo(np.float32).eps)[:, None]
+        self._move(moment.step, loss, slopes)
+
+    def _weights(self, index: FlatIndex, rho: float) -> Floats | None:
+        if rho == 0:
+            return None
+        if self._spec.cache == "full":
+            return loss_weights(np.abs(self._residuals(index)).mean(axis=1), rho)
+        loss = self._cache.values[0, index]
+        unseen = np.isnan(loss)
+        loss[unseen] = 1.0 if unseen.all() else loss[~unseen].mean()
+        return loss_weights(loss, rho)
+
+    def _move(self, step: int, loss: npt.NDArray[np.float64], slopes: npt.NDArray[np.float64]) -> None:
+        """One step of Langevin's equation, and new places for some; slopes are those of log l, by samples."""
+        rng, n = generator(self._seed, "soft", step), len(loss)
+        tenth = int(REDRAWN * n)
+        moved = self._spec.drift / n * slopes + self._spec.noise * rng.standard_normal(slopes.shape)
+        positions = self._positions + self._last * moved
+        lost: npt.NDArray[np.bool_] = np.any(~((positions >= 0) & (positions <= self._last)), axis=1)
+        lost[np.argpartition(loss, tenth)[:tenth]] = True
+        drawn = rng.random(int(lost.sum())) * self._cumulative[-1]
+        chosen = np.minimum(np.searchsorted(self._cumulative, drawn, side="right"), len(self._cumulative) - 1)
+        positions[lost] = np.stack(np.unravel_index(chosen, self._shape), axis=1)
+        positions[n - tenth :] = rng.random((tenth, positions.shape[1])) * self._last
+        self._positions = positions
+
+    def state(self) -> dict[str, Any]:
+        return {**self._cache.state(), "positions": self._positions}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self._cache.restore(state)
+        self._positions = state["positions"]
