@@ -47,5 +47,7 @@ class SineFeatures(ModelSpec):
         return self.replace(width=width)
 
 
-report = inr.compress(data.astronaut()[::4, ::4].copy(), "own.inr", model="sine_features", bpp=4.0, steps=200).report
-say(f"{report.model}: {report.psnr:.2f} dB at {report.bpp:.2f} bpp; decoded {inr.open('own.inr').decode().shape}")
+if __name__ == "__main__":
+    photo = data.astronaut()[::4, ::4].copy()
+    report = inr.compress(photo, "own.inr", model="sine_features", bpp=4.0, steps=200).report
+    say(f"{report.model}: {report.psnr:.2f} dB at {report.bpp:.2f} bpp; decoded {inr.open('own.inr').decode().shape}")

@@ -12,7 +12,7 @@ import typer
 from inr.bench.commands import app as bench
 from inr.errors import SpecError
 from inr.files import check_writable
-from inr.terminal import following, say, say_file, say_json, say_report, ssim_text, warn, write_curve
+from inr.terminal import compact, following, say, say_file, say_json, say_report, ssim_text, warn, write_curve
 
 app = typer.Typer(
     help="A neural field compressor: pictures, videos and arrays to small .inr files and back at any size.",
@@ -269,8 +269,8 @@ def fit(
 
 @app.command()
 def models(as_json: Json = False) -> None:
-    """List the models."""
-    from inr.codec.api import list_models
+    """List the models: parameters at 2 inputs and 3 outputs, learning rate, settings, paper."""
+    from inr.codec.listing import list_models
 
     _table(list_models(), as_json)
 
@@ -278,17 +278,31 @@ def models(as_json: Json = False) -> None:
 @app.command()
 def inits(as_json: Json = False) -> None:
     """List the initialisers."""
-    from inr.inits.base import INITS
-
-    _table([{"kind": kind, "paper": INITS.get(kind).paper} for kind in INITS.kinds()], as_json)
+    _components("inits", as_json)
 
 
 @app.command()
 def samplers(as_json: Json = False) -> None:
     """List the samplers."""
-    from inr.samplers.base import SAMPLERS
+    _components("samplers", as_json)
 
-    _table([{"kind": kind, "paper": SAMPLERS.get(kind).paper} for kind in SAMPLERS.kinds()], as_json)
+
+@app.command()
+def optimisers(as_json: Json = False) -> None:
+    """List the optimisers."""
+    _components("optimisers", as_json)
+
+
+@app.command()
+def schedules(as_json: Json = False) -> None:
+    """List the learning-rate schedules."""
+    _components("schedules", as_json)
+
+
+@app.command()
+def reparams(as_json: Json = False) -> None:
+    """List the training-time forms of the weights."""
+    _components("reparams", as_json)
 
 
 @app.command()
@@ -312,15 +326,26 @@ def _check_one_output(output: str | None, as_json: bool) -> None:
         raise SpecError("--json and the output - both want standard output; give a file name")
 
 
+def _components(what: str, as_json: bool) -> None:
+    from inr.codec.listing import list_components
+
+    _table(list_components(what), as_json)
+
+
 def _table(rows: list[Any], as_json: bool) -> None:
-    """Rows of dataclasses or dicts as JSON, or as one aligned line each."""
+    """Rows of dataclasses as JSON, or as one aligned line each; settings and paper on lines of their own."""
     if as_json:
         say_json(rows)
         return
-    cells = [[str(v) for v in (row if isinstance(row, dict) else vars(row)).values()] for row in rows]
+    below = ("settings", "paper")
+    cells = [[str(value) for name, value in vars(row).items() if name not in below] for row in rows]
     widths = [max(len(row[i]) for row in cells) for i in range(len(cells[0]))]
-    for row in cells:
-        say("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+    for row, line in zip(rows, cells, strict=True):
+        say("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
+        if getattr(row, "settings", None):
+            say(f"    {compact(row.settings)}")
+        if hasattr(row, "paper"):
+            say(f"    {row.paper}")
 
 
 def _settings(pairs: list[str] | None) -> dict[str, Any]:

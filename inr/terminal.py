@@ -158,7 +158,7 @@ def say_file(source: str, as_json: bool) -> None:
 def _say_info(path: str, info: "FileInfo") -> None:
     size = "x".join(str(n) for n in reversed(info.shape))
     rate = "" if info.frames_per_second is None else f" at {info.frames_per_second:.6g} frames a second"
-    settings = "".join(f" {name}={_setting(value)}" for name, value in info.settings.items())
+    settings = f" {compact(info.settings)}" if info.settings else ""
     say(f"{path}: inr {info.version}, {info.kind} {size}x{info.channels} {info.dtype}, {info.colour_space}{rate}")
     say(f"model:  {info.model}{settings}, weights stored as {info.coding}")
     say(f"size:   {info.bytes} bytes, {info.bpp:.3f} bpp")
@@ -174,11 +174,15 @@ def _say_info(path: str, info: "FileInfo") -> None:
         say(f"layer {layer.layer} of {info.layers_total}: first {layer.bytes} bytes, {quality}")
 
 
+def compact(settings: dict[str, Any]) -> str:
+    """Settings in one line: ``width=64 band=siren(width=32)``."""
+    return " ".join(f"{name}={_setting(value)}" for name, value in settings.items())
+
+
 def _setting(value: Any) -> str:
     if isinstance(value, dict):
-        inner = " ".join(f"{name}={_setting(v)}" for name, v in value.items() if name != "kind")
-        return f"{value['kind']}({inner})"
-    return value if isinstance(value, str) else f"{value:g}"
+        return f"{value['kind']}({compact({name: v for name, v in value.items() if name != 'kind'})})"
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def write_curve(path: Path, curve: "tuple[CurvePoint, ...]") -> None:

@@ -84,5 +84,6 @@ class Result:
 
     def answers(self, run: Run, shape: tuple[int, ...]) -> bool:
         """True if this is the result of a run on a signal of this shape."""
-        asked = (run.group, run.case, run.source, shape, run.fit.model_dump(mode="json"))
-        return (self.group, self.case, self.source, self.shape, self.fit) == asked
+        asked = (run.group, run.case, run.source, run.fit.seed, shape)
+        known = (self.group, self.case, self.source, self.seed, self.shape)
+        return known == asked and self.fit == run.fit.model_dump(mode="json")

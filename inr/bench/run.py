@@ -49,7 +49,7 @@ class Journal:
             write_bytes(path, "".join(whole).encode())
 
     def find(self, run: Run, shape: tuple[int, ...]) -> Result | None:
-        """The result of a run, if it is known."""
+        """The result of a run, if the file had it at the start."""
         return next((result for result in self._results if result.answers(run, shape)), None)
 
     def add(self, result: Result) -> None:
@@ -60,7 +60,6 @@ class Journal:
                 file.write(line)
         except OSError as error:
             raise FileAccessError(f"cannot write {self._path}: {reason(error)}") from None
-        self._results.append(result)
 
 
 def _parsed(path: Path, number: int, line: str) -> Result:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from inr.codec.decode import DecodedField, open_field, open_prefix
 from inr.codec.encode import Compressed, compress_parts
+from inr.codec.listing import list_models
 from inr.codec.pack import pack
 from inr.codec.plan import CompressSpec, plan
 from inr.codec.sources import (
@@ -30,15 +31,13 @@ from inr.fitting.loop import Hooks
 from inr.fitting.loop import fit as fit_signal
 from inr.fitting.spec import FitSpec
 from inr.metrics.quality import mean_ssim, psnr, reported
-from inr.models.base import MODELS, ModelSpec
+from inr.models.base import ModelSpec
 from inr.quantize.uniform import Coding, QuantSpec, quantize
-from inr.registry import kind_of
 
 __all__ = [
     "Comparison",
     "Decompressed",
     "FitResult",
-    "ModelInfo",
     "compare",
     "compress",
     "decompress",
@@ -300,21 +299,6 @@ def compare(original: str | Path, other: str | Path) -> Comparison:
         size,
         8 * size / reference.domain.size,
     )
-
-
-@dataclass(frozen=True)
-class ModelInfo:
-    """A row of the list of models; `parameters` are reals at the default settings, for 2 inputs and 3 outputs."""
-
-    kind: str
-    parameters: int
-    paper: str
-    learning_rate: float
-
-
-def list_models() -> list[ModelInfo]:
-    """All models of the zoo."""
-    return [ModelInfo(kind_of(cls), cls().parameters(2, 3), cls.paper, cls.learning_rate) for cls in MODELS]
 
 
 def open(source: str | Path | bytes, layers: int | None = None) -> DecodedField:

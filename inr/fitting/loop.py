@@ -93,6 +93,7 @@ class _Run:
         self._sampler = spec.sampler.start(signal, derive_seed(spec.seed, "sampler"), self._residuals)
         self._subset = _subset(signal, spec.seed, separable=network.contraction is not None)
         self._digest = _digest(signal) if hooks.checkpoint else ""
+        self._whole: GridBatch | None = None
         self._step = 0
         self._curve: list[CurvePoint] = []
         self._losses: list[float] = []
@@ -124,12 +125,12 @@ class _Run:
         return FittedField(self._model, self._trainer.tensors(), signal.channels, signal.domain, signal.meta, report)
 
     def _train(self) -> None:
-        spec, signal = self._spec, self._signal
+        spec = self._spec
         progress = spec.budget.progress(self._step, self._seconds() if spec.budget.seconds else 0.0)
         moment = Moment(self._step, progress, spec.budget.steps)
         selection = self._sampler.select(moment)
         rate = spec.learning_rate * spec.schedule.factor(progress)
-        result = self._trainer.step(_batch(signal, selection), rate, self._sampler.wants)
+        result = self._trainer.step(self._batch(selection), rate, self._sampler.wants)
         if result.residuals is not None:
             self._sampler.observe(moment, selection, result.residuals, result.gradients)
         self._step += 1
@@ -139,6 +140,19 @@ class _Run:
                 f"use a learning rate below {spec.learning_rate:g}"
             )
         self._losses.append(result.loss)
+
+    def _batch(self, selection: Selection) -> PointBatch | GridBatch:
+        """Coordinates and targets of what the sampler chose; those of the whole grid are made once."""
+        signal, domain = self._signal, self._signal.domain
+        if isinstance(selection, Points):
+            coordinates = domain.coordinates(selection.index, selection.offsets)
+            return PointBatch(coordinates, signal.targets(selection.index), selection.weights)
+        whole = tuple(len(axis) for axis in selection.axes) == domain.shape
+        if whole and self._whole is not None:
+            return self._whole
+        batch = GridBatch(domain.block_coordinates(selection.axes), signal.block_targets(selection.axes))
+        self._whole = batch if whole else None
+        return batch
 
     def _residuals(self, index: FlatIndex) -> Values:
         """Output minus target at samples, by a forward pass over them."""
@@ -236,16 +250,6 @@ class _Run:
 def _arrays(state: dict[str, Any]) -> dict[str, Any]:
     """Tensors of a checkpoint as the arrays they were made of."""
     return {name: value.numpy() if isinstance(value, torch.Tensor) else value for name, value in state.items()}
-
-
-def _batch(signal: Signal, selection: Selection) -> PointBatch | GridBatch:
-    """Coordinates and targets of what a sampler chose."""
-    domain = signal.domain
-    if isinstance(selection, Block):
-        index = selection.flat_index(domain.shape)
-        return GridBatch(domain.block_coordinates(selection.axes), signal.targets(index))
-    coordinates = domain.coordinates(selection.index, selection.offsets)
-    return PointBatch(coordinates, signal.targets(selection.index), selection.weights)
 
 
 def _subset(signal: Signal, seed: int, separable: bool) -> Selection:

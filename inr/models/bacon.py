@@ -49,9 +49,9 @@ class Bacon(ModelSpec):
     kind: Literal["bacon"] = "bacon"
     wire_id: ClassVar[int] = 14
     paper: ClassVar[str] = "Lindell et al. 2022, BACON: Band-limited Coordinate Networks"
-    learning_rate: ClassVar[float] = 5e-3
+    learning_rate: ClassVar[float] = 2e-2
     bpp: ClassVar[float] = 0.8
-    weight_bits: ClassVar[float] = 6.5
+    weight_bits: ClassVar[float] = 5.5
 
     width: Annotated[int, Field(ge=1, le=4096), Wire(0)] = 256
     """Neurons of every layer."""

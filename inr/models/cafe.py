@@ -36,9 +36,9 @@ class Cafe(ModelSpec):
     kind: Literal["cafe"] = "cafe"
     wire_id: ClassVar[int] = 13
     paper: ClassVar[str] = "Ke et al. 2026, CAFE (CVPR 2026, arXiv 2603.01028)"
-    learning_rate: ClassVar[float] = 1e-2
+    learning_rate: ClassVar[float] = 2e-2
     bpp: ClassVar[float] = 0.6
-    weight_bits: ClassVar[float] = 6.5
+    weight_bits: ClassVar[float] = 6.0
     frequency_search: ClassVar[FrequencySearch | None] = FrequencySearch("sigma", tuple(2.5 * k for k in range(1, 21)))
 
     n_features: Annotated[int, Field(ge=1, le=MAX_FEATURES), Wire(0)] = 88

@@ -47,7 +47,7 @@ class DenseGridMlp(ModelSpec):
     learning_rate: ClassVar[float] = 2e-2
     jitter: ClassVar[float] = 0.25
     bpp: ClassVar[float] = 1.5
-    weight_bits: ClassVar[float] = 4.2
+    weight_bits: ClassVar[float] = 4.5
 
     nodes_0: Annotated[int, Field(ge=2, le=MAX_NODES), Wire(0)] = 256
     """Nodes of the last level on the first axis."""

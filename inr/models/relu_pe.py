@@ -39,9 +39,9 @@ class ReluPe(ModelSpec):
     kind: Literal["relu_pe"] = "relu_pe"
     wire_id: ClassVar[int] = 11
     paper: ClassVar[str] = "Tancik et al. 2020, Fourier Features Let Networks Learn High Frequency Functions"
-    learning_rate: ClassVar[float] = 3e-3
+    learning_rate: ClassVar[float] = 8e-3
     bpp: ClassVar[float] = 0.6
-    weight_bits: ClassVar[float] = 6.5
+    weight_bits: ClassVar[float] = 6.0
     frequency_search: ClassVar[FrequencySearch | None] = FrequencySearch("sigma", tuple(float(k) for k in range(1, 21)))
 
     n_features: Annotated[int, Field(ge=1, le=MAX_FEATURES), Wire(0)] = 128

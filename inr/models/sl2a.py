@@ -41,9 +41,9 @@ class Sl2a(ModelSpec):
     kind: Literal["sl2a"] = "sl2a"
     wire_id: ClassVar[int] = 9
     paper: ClassVar[str] = "Rezaeian et al. 2025, SL2A-INR: Single-Layer Learnable Activation for INR"
-    learning_rate: ClassVar[float] = 3e-3
+    learning_rate: ClassVar[float] = 8e-3
     bpp: ClassVar[float] = 0.8
-    weight_bits: ClassVar[float] = 6.5
+    weight_bits: ClassVar[float] = 6.0
 
     degree: Annotated[int, Field(ge=0, le=MAX_DEGREE), Wire(0)] = 256
     """Highest degree of the polynomials."""

@@ -24,7 +24,7 @@ class BlockSampler(SamplerSpec):
     kind: Literal["block"] = "block"
     wire_id: ClassVar[int] = 3
     paper: ClassVar[str] = (
-        "after Vemuri et al. 2026, F-INR: Functional Tensor Decomposition for Implicit Representations"
+        "after Vemuri et al. 2026, F-INR: Functional Tensor Decomposition for Implicit Neural Representations"
     )
 
     batch: Annotated[int, Field(ge=1, le=2**28)] = 2**19

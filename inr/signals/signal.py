@@ -54,6 +54,10 @@ class Signal:
         chosen = self.samples.reshape(-1, self.channels)[flat_index]
         return normalise(chosen, self.meta)
 
+    def block_targets(self, axes: tuple[npt.NDArray[np.int64], ...]) -> npt.NDArray[np.float32]:
+        """Normalised values of all combinations of indices along each axis, `(prod n_a, channels)` in C order."""
+        return normalise(self.samples[np.ix_(*axes)], self.meta).reshape(-1, self.channels)
+
 
 def normalise(samples: Samples, meta: SignalMeta) -> npt.NDArray[np.float32]:
     """Map sample values to a field's [-1, 1]."""

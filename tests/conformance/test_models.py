@@ -1,70 +1,36 @@
-"""Every registered model, with its defaults and its examples, and one made up of known layers."""
+"""Every registered model, with its defaults and its examples, and the one that an example adds."""
 
-import math
+import importlib.util
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self, final
+from pathlib import Path
+from typing import Any
 
 import pytest
-from pydantic import Field
 
 from inr.errors import SpecError
 from inr.models.base import MODELS, ModelSpec, largest_fitting
 from inr.models.hashgrid import HashGridMlp
 from inr.models.siren import Siren
-from inr.spec import Wire
 from tests.conformance.checks import CHECKS
-
-if TYPE_CHECKING:
-    import torch
-
-    from inr.models.network import Network
 
 SPECS = [spec for cls in MODELS for spec in (cls(), *cls.EXAMPLES)]
 IDS = [f"{spec.kind}-{i}" for cls in MODELS for i, spec in enumerate((cls(), *cls.EXAMPLES))]
 
 
-@final
-class Toy(ModelSpec):
-    """Sine, then ReLU, then a linear layer: nothing that the vocabulary lacks."""
-
-    kind: Literal["toy"] = "toy"
-    wire_id: ClassVar[int] = 2_000_000_000
-    paper: ClassVar[str] = "none"
-    learning_rate: ClassVar[float] = 1e-3
-    bpp: ClassVar[float] = 1.0
-    weight_bits: ClassVar[float] = 6.0
-
-    width: Annotated[int, Field(ge=1, le=4096), Wire(0)] = 12
-    frequency: Annotated[float, Field(gt=0, le=100), Wire(3)] = 9.0
-
-    def build(self, d_in: int, d_out: int) -> "Network":
-        from inr.models.layers import Linear, ReLU, Sine
-        from inr.models.network import Network
-
-        first, second = Linear(d_in, self.width), Linear(self.width, self.width)
-        return Network([first, Sine(self.frequency), second, ReLU(), Linear(self.width, d_out)])
-
-    def initialise(self, network: "Network", generator: "torch.Generator") -> None:
-        from inr.models.layers import Linear, fan_in_bound, uniform_
-
-        for layer in network.layer_list():
-            if isinstance(layer, Linear):
-                uniform_(layer.weight, math.sqrt(3) * fan_in_bound(layer), generator)
-                uniform_(layer.bias, fan_in_bound(layer), generator)
-
-    def sized(self, parameters: int, d_in: int, d_out: int) -> Self:
-        def count(width: int) -> int:
-            return width * (d_in + 1) + width * (width + 1) + d_out * (width + 1)
-
-        return self.replace(width=largest_fitting(1, 4096, parameters, count))
+EXAMPLE = Path(__file__).parents[2] / "examples" / "04_own_model.py"
 
 
 @pytest.fixture
-def toy() -> Iterator[type[Toy]]:
-    """The toy model, registered for one test."""
-    MODELS.register(Toy)
-    yield Toy
-    MODELS.unregister(Toy)
+def toy() -> Iterator[type[ModelSpec]]:
+    """The model that an example adds in one file, registered for one test."""
+    specification = importlib.util.spec_from_file_location("own_model", EXAMPLE)
+    assert specification is not None
+    assert specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    cls: type[ModelSpec] = module.SineFeatures
+    yield cls
+    MODELS.unregister(cls)
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__.removeprefix("check_"))
@@ -75,18 +41,18 @@ def test_model(spec: ModelSpec, check: Callable[[ModelSpec], None]) -> None:
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__.removeprefix("check_"))
-def test_model_made_of_known_layers(toy: type[Toy], check: Callable[[ModelSpec], None]) -> None:
+def test_model_of_the_example(toy: type[Any], check: Callable[[ModelSpec], None]) -> None:
     check(toy())
-    check(toy(width=5, frequency=3.0))
-    assert "toy" in MODELS.kinds()
+    check(toy(width=5, sigma=3.0))
+    assert "sine_features" in MODELS.kinds()
 
 
-def test_unregistered_model_is_unknown(toy: type[Toy]) -> None:
-    assert MODELS.get("toy") is toy
+def test_unregistered_model_is_unknown(toy: type[ModelSpec]) -> None:
+    assert MODELS.get("sine_features") is toy
     assert MODELS.by_wire_id(toy.wire_id) is toy
     MODELS.unregister(toy)
-    with pytest.raises(SpecError, match="unknown model 'toy'; known: siren, hashgrid"):
-        MODELS.get("toy")
+    with pytest.raises(SpecError, match="unknown model 'sine_features'; known: siren, hashgrid"):
+        MODELS.get("sine_features")
     assert MODELS.by_wire_id(toy.wire_id) is None
 
 

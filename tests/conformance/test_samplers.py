@@ -46,7 +46,8 @@ class Fit:
 
     def residuals(self, index: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
         wave = np.sin(index[:, None] * 0.7 + np.arange(3) + 0.1 * self.step)
-        return (wave / (1 + self.step)).astype(np.float32)
+        rows: npt.NDArray[np.float32] = (wave / (1 + self.step)).astype(np.float32)
+        return rows
 
     def next(self) -> Selection:
         moment = Moment(self.step, self.step / STEPS, STEPS)

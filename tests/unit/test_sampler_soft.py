@@ -72,7 +72,7 @@ def test_weights_do_not_change_the_drift() -> None:
     """Gradients are those of the weighted loss; the drift is that of the loss itself."""
     moved = []
     for alpha in (0.0, 1.0):
-        fit = bump_fit(batch=500, drift=30.0, noise=0.0, alpha=alpha)
+        fit = bump_fit(batch=500, drift=30.0, noise=0.0, alpha=alpha, cache="full")
         fit.step = 500
         fit.run(1)
         moved.append(positions(fit))
