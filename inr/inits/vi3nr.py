@@ -33,7 +33,8 @@ class Vi3nrInit(InitSpec):
 
     With F = E[f(z)^2] and G = E[f'(z)^2] under N(0, sigma_p^2) the variance of gradients changes by C = sigma_p^2 G / F
     a layer; sigma_p solves C = 1. E[x^2] is F of the activation that made x, or, where x is something else or comes
-    from a first layer, whose few inputs do not make it normal, it is measured at samples of the signal.
+    from the first two layers (few coordinates do not make a value normal, and near the origin it is smaller), it is
+    measured at samples of the signal.
 
     - Solvable: exp(-(s z)^2) has sigma_p = sqrt(1 + sqrt 2) / (s sqrt 2). FINER has a solution for the derivative that
       it is trained with, which counts |z| + 1 as constant.
@@ -99,6 +100,8 @@ class _Pass:
         self._functions = _settable(network, spec.sigma_first is not None)
         self._curved = _curved(network)
         self._deviations: dict[int, float] = {}  # of values that are about normal
+        # Values of the first hidden layers: normal at each point, but their deviation goes with the point.
+        self._mixed: set[int] = set()
 
     def run(self, coordinates: "torch.Tensor") -> None:
         from inr.models.layers import Linear, Matrix
@@ -128,7 +131,12 @@ class _Pass:
         if isinstance(layer, Linear) and spec.bias != "default":
             self._fill(layer.bias, sigma * math.sqrt(share))
         if hidden:
-            self._deviations[i + 1] = sigma
+            before = self._network.sources[source - 1][0] if source else 0
+            known = before in self._deviations or before in self._mixed
+            if known:
+                self._deviations[i + 1] = sigma
+            else:
+                self._mixed.add(i + 1)
 
     def _second_moment(self, number: int, values: "torch.Tensor") -> float:
         """Mean square of a value: by theory if it is an activation of normal numbers, else as it is at the samples."""

@@ -3,7 +3,7 @@
 Lindell, Van Veen, Park, Wetzstein, "BACON: Band-limited Coordinate Networks for Multiscale Scene Representation",
 CVPR 2022. With g_i(x) = sin(pi K_i x + phi_i), i = 0 .. 4:
 
-    z_0 = g_0(x),  z_i = g_i(x) * (W_i z_{i-1} + b_i),  y_i = U_i z_i + c_i for i = 1, 2, 4, coarse to fine
+    z_0 = g_0(x),  z_i = g_i(x) * (W_i z_{i-1} + b_i),  y_i = O_i z_i + c_i for i = 1, 2, 4, coarse to fine
 
 K_i `(width, d_in)` is fixed and holds cycles over [-1, 1], uniform on the integers -k_i .. k_i. A product of sines adds
 their frequencies, so y_i has no frequency above k_0 + .. + k_i on any axis: exactly band-limited, and periodic with
@@ -49,7 +49,7 @@ class Bacon(ModelSpec):
     kind: Literal["bacon"] = "bacon"
     wire_id: ClassVar[int] = 14
     paper: ClassVar[str] = "Lindell et al. 2022, BACON: Band-limited Coordinate Networks"
-    learning_rate: ClassVar[float] = 2e-2
+    learning_rate: ClassVar[float] = 1.5e-2
     bpp: ClassVar[float] = 0.8
     weight_bits: ClassVar[float] = 5.5
 

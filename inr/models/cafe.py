@@ -1,6 +1,7 @@
 """CAFE: three linear maps of Fourier and Chebyshev features, multiplied, in front of a ReLU layer.
 
-Ke et al., "CAFE", CVPR 2026 (arXiv 2603.01028). With n = `n_features`, m = `n_polynomials`:
+Ke, Xu, Wen, Wang, "Content-Aware Frequency Encoding for Implicit Neural Representations with Fourier-Chebyshev
+Features", CVPR 2026; their CAFE+, the variant with Chebyshev features. With n = `n_features`, m = `n_polynomials`:
 
     e = [sin 2 pi B x, cos 2 pi B x, T_0(x_1) .. T_(m-1)(x_1), T_0(x_2) ..],  h_0 = (P e + p) * (Q e + q) * (R e + r)
     h_l = max(W_l h_{l-1} + b_l, 0) for l = 1 .. depth,  y = W h + b
@@ -35,8 +36,8 @@ class Cafe(ModelSpec):
 
     kind: Literal["cafe"] = "cafe"
     wire_id: ClassVar[int] = 13
-    paper: ClassVar[str] = "Ke et al. 2026, CAFE (CVPR 2026, arXiv 2603.01028)"
-    learning_rate: ClassVar[float] = 2e-2
+    paper: ClassVar[str] = "Ke et al. 2026, Content-Aware Frequency Encoding for Implicit Neural Representations"
+    learning_rate: ClassVar[float] = 1.5e-2
     bpp: ClassVar[float] = 0.6
     weight_bits: ClassVar[float] = 6.0
     frequency_search: ClassVar[FrequencySearch | None] = FrequencySearch("sigma", tuple(2.5 * k for k in range(1, 21)))

@@ -43,7 +43,7 @@ class PolyInr(ModelSpec):
     kind: Literal["poly"] = "poly"
     wire_id: ClassVar[int] = 8
     paper: ClassVar[str] = "Singh et al. 2023, Polynomial Implicit Neural Representations For Large Diverse Datasets"
-    learning_rate: ClassVar[float] = 8e-3
+    learning_rate: ClassVar[float] = 5e-3
     bpp: ClassVar[float] = 0.6
     weight_bits: ClassVar[float] = 6.0
 

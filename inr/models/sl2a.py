@@ -1,6 +1,6 @@
 """SL2A: a learnable Chebyshev activation in front of low-rank ReLU layers that it modulates.
 
-Rezaeian, Heidari, Azad, Merhof, Soltanian-Zadeh, Hacihaliloglu, "SL2A-INR: Single-Layer Learnable Activation for
+Heidari, Rezaeian, Azad, Merhof, Soltanian-Zadeh, Hacihaliloglu, "SL2A-INR: Single-Layer Learnable Activation for
 Implicit Neural Representation", ICCV 2025. With K = `degree`, T_k the Chebyshev polynomials, L = `depth`:
 
     z_o = LayerNorm(sum_i sum_{k=0..K} C_oik T_k(tanh x_i)),  h_0 = z
@@ -40,8 +40,8 @@ class Sl2a(ModelSpec):
 
     kind: Literal["sl2a"] = "sl2a"
     wire_id: ClassVar[int] = 9
-    paper: ClassVar[str] = "Rezaeian et al. 2025, SL2A-INR: Single-Layer Learnable Activation for INR"
-    learning_rate: ClassVar[float] = 8e-3
+    paper: ClassVar[str] = "Heidari et al. 2025, SL2A-INR: Single-Layer Learnable Activation for INR"
+    learning_rate: ClassVar[float] = 5e-3
     bpp: ClassVar[float] = 0.8
     weight_bits: ClassVar[float] = 6.0
 

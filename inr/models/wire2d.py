@@ -44,7 +44,7 @@ class Wire2dMlp(ModelSpec):
     kind: Literal["wire2d"] = "wire2d"
     wire_id: ClassVar[int] = 5
     paper: ClassVar[str] = "Saragadam et al. 2023, WIRE: Wavelet Implicit Neural Representations (2-D window)"
-    learning_rate: ClassVar[float] = 2e-3
+    learning_rate: ClassVar[float] = 5e-3
     bpp: ClassVar[float] = 0.6
     weight_bits: ClassVar[float] = 6.5
     frequency_search: ClassVar[FrequencySearch | None] = FrequencySearch(

@@ -14,12 +14,11 @@ with the size that it had then.
 
 As released, `step` never reaches 1: from 0.2 it ends at 0.92.
 
-The published method is ``TeachingSampler(interval="incremental", cache="full", batch=None)``: every selection is a
-forward pass over all samples, every step trains all k. The defaults are made for a CPU, which cannot: mini-batches
-drawn from the k samples, chosen by residuals that training keeps up to date (`cache="rolling"`). After a first epoch
-of plain mini-batches, in which all samples are seen, each step costs a forward pass over 1/8 batch more, 4 % of a
-step, and one partition of N numbers, 1 ms for a photo of 768 x 512. For many millions of samples that would cost as
-much as the step itself; `interval="incremental"` makes it rare.
+The published method is ``TeachingSampler(cache="full", batch=None)``: every selection is a forward pass over all
+samples, every step trains all k. The defaults are made for a CPU, which cannot: mini-batches drawn from the k samples,
+chosen by residuals that training keeps up to date (`cache="rolling"`). After a first epoch of plain mini-batches, in
+which all samples are seen, that costs a forward pass over 1/8 batch a step, 4 % of it, and a partition of N numbers at
+each selection, 1 ms for a photo of 768 x 512.
 
 Deviations: k of at least 1, and phases of at least one step, where the released code divides by zero for a fit of few
 steps.
@@ -73,7 +72,7 @@ class TeachingSampler(SamplerSpec):
     """Share of the samples to train on, at the start."""
     schedule: Schedule = "step"
     """How the share changes."""
-    interval: Interval = "dense"
+    interval: Interval = "incremental"
     """When to select: every step (dense), every second (dense2); every step in the first quarter and then every 10th,
     20th, ... 50th (incremental); every 90th, 80th, ... 10th and at last every (reverse_incremental); never, to train on
     all samples (void). "Every 10th" means steps that 10 divides, shares are those of the steps, or of the time if that

@@ -21,7 +21,8 @@ from tests.unit.small_fits import GRID, SIREN, course, photo, same_bits, signal_
 
 SAMPLERS: list[SamplerSpec] = [
     TeachingSampler(batch=128),
-    TeachingSampler(interval="incremental", cache="full", batch=None),
+    TeachingSampler(cache="full", batch=None),
+    TeachingSampler(interval="dense", batch=128),
     EvosSampler(batch=128, interval=20),
     EvosSampler(cache="full", batch=None, interval=20),
     EvosSampler(cache="full", batch=128, ratio=0.2, schedule="step", interval=20),

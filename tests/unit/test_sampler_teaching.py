@@ -79,7 +79,7 @@ def test_fits_of_few_steps_have_phases_too(interval: Interval) -> None:
 @pytest.mark.parametrize("schedule", SCHEDULES)
 def test_full_cache_trains_the_largest_residuals(schedule: Schedule) -> None:
     table = distinct(500)
-    fit = drive(TeachingSampler(schedule=schedule, cache="full", batch=None), table, total=40)
+    fit = drive(TeachingSampler(schedule=schedule, interval="dense", cache="full", batch=None), table, total=40)
     for step, points in enumerate(fit.run(40)):
         count = int(ratio_at(schedule, 0.2, step, 40) * 500)
         np.testing.assert_array_equal(points.index, top(table, count))
@@ -96,7 +96,7 @@ def test_residuals_of_all_channels_count() -> None:
 def test_subset_is_kept_with_its_size_until_the_next_selection() -> None:
     """The ratio grows at steps 100, 200, ...; in phases of intervals 30 and 50 it takes effect later."""
     table = distinct(1000)
-    fit = drive(TeachingSampler(interval="incremental", cache="full", batch=None), table, total=1000)
+    fit = drive(TeachingSampler(cache="full", batch=None), table, total=1000)
     sizes = [len(points.index) for points in fit.run(1000)]
     assert sizes[99:101] == [200, 280]
     assert [step for step in range(1, 1000) if sizes[step] != sizes[step - 1]] == [
@@ -138,14 +138,14 @@ def test_no_sample_starves(interval: Interval) -> None:
 def test_easy_sample_that_becomes_hard_is_found() -> None:
     table = distinct(800)
     easy = int(np.argmin(np.abs(table)))
-    fit = drive(TeachingSampler(batch=40, schedule="constant"), table, total=1000)
+    fit = drive(TeachingSampler(batch=40, schedule="constant", interval="dense"), table, total=1000)
     assert all(easy not in points.index for points in fit.run(200)[20:])
     fit.table[easy] = 10.0
     assert any(easy in points.index for points in fit.run(8 * 20 + 20))
 
 
 def test_rolling_costs_an_eighth_of_a_batch_of_forward_passes() -> None:
-    fit = drive(TeachingSampler(batch=64), distinct(4096), total=300)
+    fit = drive(TeachingSampler(interval="dense", batch=64), distinct(4096), total=300)
     fit.run(300)
     assert set(fit.asked[:64]) == {0}
     assert fit.asked[64] == 0
@@ -154,7 +154,7 @@ def test_rolling_costs_an_eighth_of_a_batch_of_forward_passes() -> None:
 
 def test_rolling_without_a_cap_trains_the_whole_subset() -> None:
     table = distinct(500)
-    fit = drive(TeachingSampler(batch=None, schedule="constant"), table, total=40)
+    fit = drive(TeachingSampler(batch=None, schedule="constant", interval="dense"), table, total=40)
     for points in fit.run(40)[5:]:
         np.testing.assert_array_equal(points.index, top(table, 100))
     assert set(fit.asked[6:]) == {math.ceil(100 / 8)}

@@ -139,7 +139,7 @@ class Stack(ModelSpec):
 
 def variances(network: Network) -> tuple[list[float], list[float]]:
     """Deviation of the pre-activations of each layer, and mean square of the gradients of a random output by them."""
-    x = torch.rand(256, 2, generator=torch.Generator().manual_seed(5)) * 2 - 1
+    x = torch.from_numpy(SIGNAL.domain.coordinates(np.arange(0, SIGNAL.domain.size, 11)))
     kept = []
     for layer in network.layer_list():
         x = layer(x)
@@ -148,7 +148,7 @@ def variances(network: Network) -> tuple[list[float], list[float]]:
             kept.append(x)
     kept.pop()
     # Independent directions for all samples: gradients of one output of all samples would share the last weights.
-    start = torch.randn(256, kept[-1].shape[1], generator=torch.Generator().manual_seed(6))
+    start = torch.randn(len(x), kept[-1].shape[1], generator=torch.Generator().manual_seed(6))
     kept[-1].backward(start)
     gradients = [float(z.grad.square().mean()) for z in kept if z.grad is not None]
     return [float(z.detach().square().mean().sqrt()) for z in kept], gradients
@@ -157,31 +157,37 @@ def variances(network: Network) -> tuple[list[float], list[float]]:
 GAUSS_SIGMA = math.sqrt((1 + math.sqrt(2)) / 2) / 30
 
 
+NETWORKS = 6
+
+
 @pytest.mark.parametrize(
-    ("function", "width", "sigma", "settings"),
+    ("function", "width", "sigma", "settings", "tolerance"),
     [
-        (Gaussian(30.0), 1024, GAUSS_SIGMA, {}),
-        (Sine(30.0), 512, 1.01687 / 30, {"bias": "matched", "distribution": "normal"}),
+        (Gaussian(30.0), 1024, GAUSS_SIGMA, {}, 0.03),
+        (Sine(30.0), 512, 1.01687 / 30, {"bias": "matched", "distribution": "normal"}, 0.04),
     ],
     ids=["gaussian", "sine-matched"],
 )
 def test_variances_through_twenty_layers(
-    function: Activation, width: int, sigma: float, settings: dict[str, Any]
+    function: Activation, width: int, sigma: float, settings: dict[str, Any], tolerance: float
 ) -> None:
-    """Deviations as the theory says.
+    """Deviations as the theory says at every layer: within 3 % at width 1024.
 
-    Over n neurons a deviation is known to 1/sqrt(2 n), since what an input has in common with all others (its mean)
-    reaches each neuron through one random number: 3 of those a layer, and over 20 layers together 3 %.
+    Over n neurons one network's deviation is known to 1/sqrt(2 n), 2 % at 1024, since what an input has in common with
+    all others (its mean) reaches each neuron through one random number. So several networks are averaged.
     """
     model = Stack(width=width, function=function)
-    network = model.build(2, 3)
     init = Vi3nrInit(sigma_first=sigma, **{"bias": "zero", **settings})
-    init.apply(model, network, SIGNAL, torch.Generator().manual_seed(1))
-    deviations, gradients = variances(network)
-    assert len(deviations) == 20
-    np.testing.assert_allclose(deviations, sigma, rtol=3 / math.sqrt(2 * width))
-    assert np.mean(deviations) == pytest.approx(sigma, rel=0.03)
-    ratios = np.array(gradients[:-1]) / np.array(gradients[1:])
+    found = []
+    for seed in range(NETWORKS):
+        network = model.build(2, 3)
+        init.apply(model, network, SIGNAL, torch.Generator().manual_seed(seed))
+        found.append(variances(network))
+    deviations = np.mean([own for own, _ in found], axis=0)
+    gradients = np.mean([own for _, own in found], axis=0)
+    assert deviations.shape == (20,)
+    np.testing.assert_allclose(deviations, sigma, rtol=tolerance)
+    ratios = gradients[:-1] / gradients[1:]
     assert 0.8 <= ratios.min() <= ratios.max() <= 1.25
 
 
@@ -222,15 +228,17 @@ def deviation(tensor: Tensor) -> float:
 
 def test_siren_keeps_its_first_layer_and_gets_the_gain_of_its_activation() -> None:
     """sigma_p = 1/omega: gain^2 = 2 sigma^2 / (1 - e^-2) = 2.313 / omega^2. After the first layer F is 1/2."""
-    model = Siren(width=256, depth=2)
+    model = Siren(width=256, depth=3)
     tensors, before = started(model, Vi3nrInit()), own(model)
     for name in ("0.weight", "0.bias"):
         assert torch.equal(tensors[name], before[name])
     gain = math.sqrt(2 / (1 - math.exp(-2)))
     assert deviation(tensors["2.weight"]) == pytest.approx(math.sqrt(2 / 256) / 30, rel=0.02)
-    assert deviation(tensors["4.weight"]) == pytest.approx(gain / 16 / 30, rel=0.01)
-    assert deviation(tensors["6.weight"]) == pytest.approx(gain / 16 / 30, rel=0.05)
-    assert tensors["4.weight"].abs().max().item() <= math.sqrt(3) * gain / 16 / 30
+    without_biases = started(model, Vi3nrInit(bias="zero"))["4.weight"]
+    assert deviation(without_biases) == pytest.approx(gain / 16 / 30, rel=0.05)  # measured
+    for name in ("6.weight", "8.weight"):
+        assert deviation(tensors[name]) == pytest.approx(gain / 16 / 30, rel=0.05)
+    assert tensors["6.weight"].abs().max().item() <= math.sqrt(3) * gain / 16 / 30
 
 
 def test_biases() -> None:
@@ -271,7 +279,7 @@ def test_each_layer_goes_by_the_function_before_it() -> None:
     tensors = started(Mixed(), Vi3nrInit())
     assert deviation(tensors["2.weight"]) == pytest.approx(math.sqrt(2 / 400), rel=0.02)
     assert deviation(tensors["4.weight"]) == pytest.approx(math.sqrt(2 / 400), rel=0.05)
-    given = started(Mixed(), Vi3nrInit(sigma_p=3.0))
+    given = started(Mixed(), Vi3nrInit(sigma_p=3.0, bias="zero"))
     assert deviation(given["2.weight"]) == pytest.approx(3 * math.sqrt(2 / 400), rel=0.05)
     assert deviation(given["4.weight"]) == pytest.approx(math.sqrt(2 / 400), rel=0.05)
 
