@@ -12,6 +12,7 @@ import typer
 from inr.bench.commands import app as bench
 from inr.errors import SpecError
 from inr.files import check_writable
+from inr.options import BackendName, Device, FitOptions, Json, Time, takes, time_range
 from inr.terminal import compact, following, say, say_file, say_json, say_report, ssim_text, warn, write_curve
 
 app = typer.Typer(
@@ -24,99 +25,32 @@ app = typer.Typer(
 
 app.add_typer(bench, name="bench")
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
-Model = Annotated[str | None, typer.Option(help="Kind of model, see `inr models`.")]
-Set = Annotated[list[str] | None, typer.Option("--set", help="A setting of the model: name=value; may be repeated.")]
-Init = Annotated[str, typer.Option(help="Initialiser, see `inr inits`; settings as kind:name=value,name=value.")]
-Sampler = Annotated[str | None, typer.Option(help="Sampler, see `inr samplers`; settings likewise.")]
-Optimiser = Annotated[str, typer.Option(help="adam, adamw, muon or lbfgs; settings likewise.")]
-Schedule = Annotated[str, typer.Option(help="Learning rate over time: cosine, exponential or constant.")]
-Reparam = Annotated[str, typer.Option(help="Training-time form of the weights: none or fourier.")]
-Transform = Annotated[str, typer.Option(help="Of the targets: none, or power (symmetric power transform).")]
-Time = Annotated[str | None, typer.Option("--time", help="START:END of a video in seconds; either may be left out.")]
-Axes = Annotated[int | None, typer.Option(help="How many axes of an array are coordinates; one more holds channels.")]
-PresetName = Annotated[str, typer.Option("--preset", help="See `inr presets`.")]
-Steps = Annotated[int | None, typer.Option(help="Gradient steps.")]
-Seconds = Annotated[float | None, typer.Option(help="Wall time of the fit.")]
-Seed = Annotated[int, typer.Option(help="Seed of all randomness.")]
-Rate = Annotated[float | None, typer.Option("--lr", help="Peak learning rate; default: the model's.")]
-Batch = Annotated[int | None, typer.Option(help="Samples of a step; default: the sampler's.")]
-BackendName = Annotated[str, typer.Option("--backend", help="auto, or see `inr backends`.")]
-Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
-Resume = Annotated[Path | None, typer.Option("--checkpoint", help="Save the fit here, and go on from it.")]
+SOURCE = "Image, video, folder of frames or .npy; - reads an image or .npy."
 
 
 @app.command()
+@takes(FitOptions)
 def compress(
-    source: Annotated[
-        str, typer.Argument(metavar="IN", help="Image, video, folder of frames or .npy; - reads an image or .npy.")
-    ],
+    source: Annotated[str, typer.Argument(metavar="IN", help=SOURCE)],
     output: Annotated[str, typer.Argument(metavar="OUT.inr", help="File to write, or - for standard output.")],
-    model: Model = None,
-    preset: PresetName = "default",
+    options: FitOptions,
     bpp: Annotated[float | None, typer.Option(help="Target: bits per pixel of the file.")] = None,
     psnr: Annotated[float | None, typer.Option(help="Target: PSNR of the decoded file in dB.")] = None,
     size: Annotated[int | None, typer.Option(help="Target: bytes of the file, at most.")] = None,
     quality: Annotated[int | None, typer.Option(help="Target: 1 to 100.")] = None,
     bits: Annotated[float | None, typer.Option(help="Bits a weight: 1 to 12; 16 or 32 store floats.")] = None,
     layers: Annotated[int, typer.Option(help="Quality layers, 1 to 8.")] = 1,
-    settings: Set = None,
-    init: Init = "default",
-    sampler: Sampler = None,
-    optimiser: Optimiser = "adam",
-    schedule: Schedule = "cosine",
-    reparam: Reparam = "none",
-    transform: Transform = "none",
-    time: Time = None,
     segment: Annotated[int | None, typer.Option(help="Frames of a video that are fitted at once, at most.")] = None,
-    axes: Axes = None,
-    steps: Steps = None,
-    seconds: Seconds = None,
-    lr: Rate = None,
-    batch: Batch = None,
-    seed: Seed = 0,
-    backend: BackendName = "auto",
-    device: Device = "auto",
-    checkpoint: Resume = None,
-    quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Fit a picture, a video or an array and write it as a .inr file."""
     _check_one_output(output, as_json)
+    request = options.request()
     from inr.codec import api
 
-    with following(quiet, checkpoint) as hooks:
-        result = api.compress(
-            source,
-            output,
-            hooks,
-            model=model,
-            preset=preset,
-            bpp=bpp,
-            psnr=psnr,
-            size=size,
-            quality=quality,
-            bits=bits,
-            layers=layers,
-            settings=_settings(settings),
-            init=init,
-            sampler=sampler,
-            optimiser=optimiser,
-            schedule=schedule,
-            reparam=reparam,
-            transform=transform,
-            time=_range(time),
-            axes=axes,
-            segment=segment,
-            steps=steps,
-            seconds=seconds,
-            learning_rate=lr,
-            batch=batch,
-            seed=seed,
-            backend=backend,
-            device=device,
-        )
+    targets: dict[str, Any] = {"bpp": bpp, "psnr": psnr, "size": size, "quality": quality}
+    with following(options.quiet, options.checkpoint) as hooks:
+        result = api.compress(source, output, hooks, segment=segment, bits=bits, layers=layers, **targets, **request)
     say_report(result.report, output, as_json)
 
 
@@ -145,7 +79,7 @@ def decompress(
     _check_one_output(output, as_json)
     sides = None if size is None else _integers("size", size, "x", "WIDTHxHEIGHT")
     window = None if region is None else _integers("region", region, ",", "X,Y,WIDTH,HEIGHT")
-    seconds = _range(time)
+    seconds = time_range(time)
     from inr.codec import api
 
     result = api.decompress(
@@ -197,65 +131,25 @@ def compare(
 
 
 @app.command()
+@takes(FitOptions)
 def fit(
-    source: Annotated[
-        str, typer.Argument(metavar="IN", help="Image, video, folder of frames or .npy; - reads an image or .npy.")
-    ],
+    source: Annotated[str, typer.Argument(metavar="IN", help=SOURCE)],
+    options: FitOptions,
     output: Annotated[str | None, typer.Argument(metavar="[OUT.inr]", help="File for the float weights.")] = None,
-    model: Model = None,
-    settings: Set = None,
-    preset: PresetName = "default",
-    init: Init = "default",
-    sampler: Sampler = None,
-    optimiser: Optimiser = "adam",
-    schedule: Schedule = "cosine",
-    reparam: Reparam = "none",
-    transform: Transform = "none",
-    time: Time = None,
-    axes: Axes = None,
     bits: Annotated[int, typer.Option(help="32 or 16: how the file stores the floats.")] = 32,
-    curve: Annotated[Path | None, typer.Option(help="Write the curve here, as .csv or .json.")] = None,
-    steps: Steps = None,
-    seconds: Seconds = None,
     psnr: Annotated[float | None, typer.Option(help="Stop at this PSNR in dB.")] = None,
-    lr: Rate = None,
-    batch: Batch = None,
-    seed: Seed = 0,
-    backend: BackendName = "auto",
-    device: Device = "auto",
-    checkpoint: Resume = None,
-    quiet: Quiet = False,
+    curve: Annotated[Path | None, typer.Option(help="Write the curve here, as .csv or .json.")] = None,
     as_json: Json = False,
 ) -> None:
     """Fit a picture, a video or an array without quantisation, with the curve of the fit."""
     _check_one_output(output, as_json)
+    request = options.request()
     from inr.codec import api
 
     if curve is not None:
         check_writable(curve)
-    request = {"steps": steps, "seconds": seconds, "learning_rate": lr, "batch": batch, "seed": seed}
-    where = {"backend": backend, "device": device}
-    with following(quiet, checkpoint) as hooks:
-        result = api.fit_file(
-            source,
-            output,
-            hooks,
-            bits=bits,
-            stop_at_psnr=psnr,
-            model=model,
-            settings=_settings(settings),
-            preset=preset,
-            init=init,
-            sampler=sampler,
-            optimiser=optimiser,
-            schedule=schedule,
-            reparam=reparam,
-            transform=transform,
-            time=_range(time),
-            axes=axes,
-            **request,
-            **where,
-        )
+    with following(options.quiet, options.checkpoint) as hooks:
+        result = api.fit_file(source, output, hooks, bits=bits, stop_at_psnr=psnr, **request)
     if curve is not None:
         write_curve(curve, result.curve)
     if as_json:
@@ -346,32 +240,6 @@ def _table(rows: list[Any], as_json: bool) -> None:
             say(f"    {compact(row.settings)}")
         if hasattr(row, "paper"):
             say(f"    {row.paper}")
-
-
-def _settings(pairs: list[str] | None) -> dict[str, Any]:
-    """``["width=64"]`` to ``{"width": 64}``; raises `SpecError`."""
-    from inr.registry import value_of
-
-    result: dict[str, Any] = {}
-    for pair in pairs or []:
-        name, equals, text = pair.partition("=")
-        if not (name and equals and text):
-            raise SpecError(f"--set takes name=value; got {pair!r}")
-        result[name] = value_of(text)
-    return result
-
-
-def _range(text: str | None) -> tuple[float, float] | None:
-    """``1.5:3`` to (1.5, 3.0); an end left out is 0 or infinity; raises `SpecError`."""
-    if text is None:
-        return None
-    start, colon, end = text.partition(":")
-    try:
-        if not colon:
-            raise ValueError
-        return float(start or 0), float(end or "inf")
-    except ValueError:
-        raise SpecError(f"--time takes START:END in seconds; got {text!r}") from None
 
 
 def _integers(name: str, text: str, separator: str, example: str) -> tuple[int, ...]:

@@ -34,12 +34,14 @@ class DecodedField:
         domain: grid of the original.
         meta: meaning of the samples.
         channels: values a sample.
+        coarse: highest frequency in cycles per unit, and function, of band-limited approximations, coarse to fine.
     """
 
     field: Field
     domain: Domain
     meta: SignalMeta
     channels: int
+    coarse: tuple[tuple[float, Field], ...] = ()
 
     def decode(
         self,
@@ -51,8 +53,9 @@ class DecodedField:
     ) -> Samples:
         """Samples of the signal, or of a region of it, at any size.
 
-        What becomes smaller is box-filtered, what becomes larger is evaluated between the original samples; neither
-        shifts it. Frames of a video are never mixed: another frame rate gives other moments.
+        What becomes smaller is box-filtered (or is a band-limited output, where the model has one); what becomes larger
+        is evaluated between the original samples; neither shifts it. Frames of a video are never mixed: another frame
+        rate gives other moments.
 
         Args:
             scale: factor of the sides of a picture, or of all axes of an array; more than 0. Default 1.
@@ -71,16 +74,20 @@ class DecodedField:
                 not go with this kind of signal.
             LimitExceededError: more than `MAX_OUTPUT_SAMPLES` samples.
         """
-        target = Target(scale, size, region, time, frame_rate)
-        return render(self.field, *self._work(target))
+        return render(*self._work(Target(scale, size, region, time, frame_rate)))
 
     def blocks(self, target: Target) -> Iterator[Samples]:
         """As `decode`, in consecutive blocks of rows or frames."""
-        return render_blocks(self.field, *self._work(target))
+        return render_blocks(*self._work(target))
 
-    def _work(self, target: Target) -> tuple[Domain, SignalMeta, int, tuple[int, ...]]:
+    def _work(self, target: Target) -> tuple[Field, Domain, SignalMeta, int, tuple[int, ...]]:
         grid = target.grid(self.domain, self.meta, self.channels)
-        return grid, self.meta, self.channels, target.supersample(self.domain, self.meta, grid)
+        fineness = target.supersample(self.domain, self.meta, grid)
+        nyquist = min(n / (2 * (high - low)) for n, (low, high) in zip(grid.shape, grid.box, strict=True))
+        resolved = [function for band, function in self.coarse if band <= nyquist]
+        if resolved and max(fineness) > 1:  # the finest approximation that the grid holds needs no filter
+            return resolved[-1], grid, self.meta, self.channels, (1,) * grid.ndim
+        return self.field, grid, self.meta, self.channels, fineness
 
     def signal(self) -> Signal:
         """The signal at its original size."""
@@ -146,8 +153,10 @@ def open_prefix(data: bytes, max_bytes: int | None = None) -> tuple[InrFile, For
 
 def open_quantized(field: QuantizedField, backend: str = "auto", device: str = "auto") -> DecodedField:
     """A quantised field, ready to be decoded; raises `BackendUnavailableError`."""
-    function = open_tensors(field.model, dequantize(field), field.domain.ndim, field.channels, backend, device)
-    return DecodedField(function, field.domain, field.meta, field.channels)
+    tensors = dequantize(field)
+    *coarser, finest = open_tensors(field.model, tensors, field.domain.ndim, field.channels, backend, device)
+    coarse = tuple(zip(field.model.bands(), coarser, strict=False))
+    return DecodedField(finest, field.domain, field.meta, field.channels, coarse)
 
 
 def open_tensors(
@@ -157,10 +166,15 @@ def open_tensors(
     channels: int,
     backend: str = "auto",
     device: str = "auto",
-) -> Field:
-    """The function that a model is with these parameters; raises `BackendUnavailableError`."""
+) -> tuple[Field, ...]:
+    """The functions that the outputs of a model are with these parameters, coarse to fine; almost always one.
+
+    Raises:
+        BackendUnavailableError: the backend cannot run here, or not this model.
+    """
     network = model.build(d_in, channels)
     with torch.no_grad():
         for name, tensor in network.tensors().items():
             tensor.copy_(torch.from_numpy(tensors[name]))
-    return select(backend, network, device).field(network, device)
+    coarser = [network.cut(head) for head in range(len(network.heads) - 1)]
+    return tuple(select(backend, one, device).field(one, device) for one in (*coarser, network))

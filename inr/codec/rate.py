@@ -129,7 +129,7 @@ def _units(layout: TensorLayout) -> list[tuple[int, int]]:
 
 
 class _Probe:
-    """Measures how much the output changes if a part of one tensor is replaced."""
+    """Measures how much the outputs (almost always one) change if a part of one tensor is replaced."""
 
     def __init__(self, fitted: FittedField) -> None:
         self._fitted = fitted
@@ -145,5 +145,5 @@ class _Probe:
 
     def _evaluate(self, tensors: dict[str, FloatTensor]) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
         fitted = self._fitted
-        function = open_tensors(fitted.model, tensors, fitted.domain.ndim, fitted.channels)
-        return function(self._coordinates).astype(np.float64)
+        functions = open_tensors(fitted.model, tensors, fitted.domain.ndim, fitted.channels)
+        return np.stack([function(self._coordinates) for function in functions]).astype(np.float64)

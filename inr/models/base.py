@@ -89,6 +89,10 @@ class ModelSpec(Spec):
         """Raise `SpecError` if the model cannot be fitted to signals of this shape; called before anything is built."""
         del domain, channels
 
+    def bands(self) -> tuple[float, ...]:
+        """Highest frequency of each of several outputs in cycles per unit, coarse to fine; empty for one output."""
+        return ()
+
     def layout(self, d_in: int, d_out: int) -> tuple[TensorLayout, ...]:
         """Names, shapes and quantiser groups of all stored tensors, in file order; allocates no tensor memory."""
         import torch

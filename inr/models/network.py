@@ -63,6 +63,11 @@ class Network(nn.Module):
         """`(n, d_in)` -> one `(n, d_out)` for each head, coarse to fine."""
         return self._run({COORDINATES: x}, range(len(self.layers)), self.heads)
 
+    def cut(self, head: int) -> "Network":
+        """The network, of the same layers, whose value is one of the outputs, counted from the coarsest."""
+        count = self.heads[head]
+        return Network(self.layer_list()[:count], self.sources[:count], self.heads[: head + 1])
+
     def _run(self, values: dict[int, Tensor], indices: Iterable[int], wanted: Sequence[int]) -> list[Tensor]:
         """Evaluate some layers; values that no later layer reads are let go."""
         for i in indices:

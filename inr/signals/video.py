@@ -5,6 +5,7 @@ in the order they are shown, in RGB (or gray) of 8 bits, or of 16 where the file
 square and frames as whole, whatever a file says about aspect ratio and interlacing. Sound is ignored.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -63,7 +64,7 @@ def is_video(source: str | Path | bytes) -> bool:
     if str(source) == "-":
         return False
     path = Path(source)
-    return bool(frame_files(path)) if path.is_dir() else is_video_file(path)
+    return bool(frame_files(path)) if os.path.isdir(path) else is_video_file(path)  # no error for a name too long
 
 
 def probe_video(source: str | Path | bytes, *, frame_rate: Fraction | None = None) -> VideoInfo:

@@ -23,6 +23,7 @@ from inr.models.base import ModelSpec
 from inr.models.hashgrid import HashGridMlp
 from inr.models.siren import Siren
 from inr.quantize.uniform import QuantizedField, QuantSpec, quantize
+from tests.golden import model_cases
 
 FOLDER = Path(__file__).parent
 
@@ -89,6 +90,7 @@ CASES: tuple[Callable[[], InrFile], ...] = (
     gray_uint16_range,
     hashgrid_rgba,
     gray_alpha_corner,
+    *model_cases.CASES,
 )
 
 

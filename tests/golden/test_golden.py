@@ -1,4 +1,4 @@
-"""Old files decode for ever: to the same symbols exactly, to the same picture within a level."""
+"""Old files decode for ever: to the same symbols exactly, to the same samples within a level."""
 
 import hashlib
 import json
@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from inr.codec.decode import open_field
-from inr.codec.pack import pack, unpack
+from inr.codec.pack import assemble, tiling_of, unpack
 from inr.container.file import parse, to_bytes
+from inr.models.base import MODELS
+from inr.quantize.stream import encode
 from tests.golden.make_golden import CASES, FOLDER, Facts, symbols_sha256, write_case
 
 MAX_BYTES = 2048
@@ -75,7 +77,15 @@ def test_writing_again_gives_the_same_bytes(path: Path) -> None:
     data = path.read_bytes()
     file = parse(data)
     assert to_bytes(file) == data
-    assert to_bytes(pack(unpack(file), psnr=tuple(value / 100 for value in file.header.psnr))) == data
+    tiling = tiling_of(file.header)
+    tiles = [unpack(file, tile) for tile in range(tiling.count)]
+    payloads = [encode(tile) for tile in tiles]
+    assert to_bytes(assemble(tiles[0], payloads, tiling, tuple(value / 100 for value in file.header.psnr))) == data
+
+
+def test_every_model_has_a_file() -> None:
+    stored = {parse(path.read_bytes()).header.model for path in FILES}
+    assert stored == {cls.wire_id for cls in MODELS}
 
 
 def test_golden_files_are_not_overwritten(tmp_path: Path) -> None:

@@ -127,7 +127,7 @@ def test_parts_of_an_array_at_any_size(tmp_path: Path) -> None:
         ({"time": (0.0, 1.0)}, "only a video has them; this is an array"),
     ):
         with pytest.raises(SpecError, match=message):
-            field.decode(**bad)  # type: ignore[arg-type]
+            field.decode(**bad)
     with pytest.raises(SpecError, match=r"x\.png: an array is written as \.npy"):
         inr.save(field.signal(), tmp_path / "x.png")
 

@@ -147,7 +147,7 @@ def test_folded_is_unfolded_after_a_fit() -> None:
     losses = [trainer.step(wave(256, seed), 5e-3).loss for seed in range(80)]
     assert losses[-1] < 0.3 * losses[0]
     x = wave(500, 7).coordinates
-    folded = open_tensors(SIREN, trainer.tensors(), 2, 3)
+    (folded,) = open_tensors(SIREN, trainer.tensors(), 2, 3)
     np.testing.assert_allclose(folded(x), trainer.field()(x), rtol=0, atol=1e-5)
 
 

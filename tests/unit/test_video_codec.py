@@ -1,6 +1,7 @@
 """Videos through the codec: any time, any size, in segments."""
 
 import json
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -150,7 +151,7 @@ def test_tiles_map_to_their_own_coordinates() -> None:
         def __call__(self, coordinates: Array) -> Array:
             return np.column_stack([np.full(len(coordinates), self.tile), coordinates]).astype(np.float32)
 
-        def grid(self, axes: list[Array]) -> Array:
+        def grid(self, axes: Sequence[Array]) -> Array:
             points = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(axes))
             return self(points)
 

@@ -1,0 +1,112 @@
+"""Options that several sub-commands share, written once and handed over as one object."""
+
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Annotated, Any, TypeVar, get_type_hints
+
+import typer
+
+from inr.errors import SpecError
+
+T = TypeVar("T")
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+Time = Annotated[str | None, typer.Option("--time", help="START:END of a video in seconds; either may be left out.")]
+BackendName = Annotated[str, typer.Option("--backend", help="auto, or see `inr backends`.")]
+Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """What a fit is told, and how it is followed."""
+
+    model: Annotated[str | None, typer.Option(help="Kind of model, see `inr models`.")] = None
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="A setting of the model: name=value; may be repeated.")
+    ] = None
+    preset: Annotated[str, typer.Option("--preset", help="See `inr presets`.")] = "default"
+    init: Annotated[
+        str, typer.Option(help="Initialiser, see `inr inits`; with settings as kind:name=value,name=value.")
+    ] = "default"
+    sampler: Annotated[
+        str | None, typer.Option(help="Sampler, see `inr samplers`; settings likewise. Default: what suits the model.")
+    ] = None
+    optimiser: Annotated[str, typer.Option(help="See `inr optimisers`; settings likewise.")] = "adam"
+    schedule: Annotated[str, typer.Option(help="Learning rate over time, see `inr schedules`.")] = "cosine"
+    reparam: Annotated[str, typer.Option(help="Weights while they are trained, see `inr reparams`.")] = "none"
+    transform: Annotated[str, typer.Option(help="Of the targets: none, or power (symmetric power transform).")] = "none"
+    time: Time = None
+    axes: Annotated[
+        int | None, typer.Option(help="How many axes of an array are coordinates; one more holds channels.")
+    ] = None
+    steps: Annotated[int | None, typer.Option(help="Gradient steps.")] = None
+    seconds: Annotated[float | None, typer.Option(help="Time of the gradient steps.")] = None
+    learning_rate: Annotated[float | None, typer.Option("--lr", help="Peak learning rate; default: the model's.")] = (
+        None
+    )
+    batch: Annotated[int | None, typer.Option(help="Samples of a step; default: the sampler's.")] = None
+    seed: Annotated[int, typer.Option(help="Seed of all randomness.")] = 0
+    backend: BackendName = "auto"
+    device: Device = "auto"
+    checkpoint: Annotated[Path | None, typer.Option("--checkpoint", help="Save the fit here, and go on from it.")] = (
+        None
+    )
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False
+
+    def request(self) -> dict[str, Any]:
+        """Keywords for `inr.compress` and `inr.codec.api.fit_file`; raises `SpecError`."""
+        kept = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("checkpoint", "quiet")}
+        return {**kept, "settings": _settings(self.settings), "time": time_range(self.time)}
+
+
+def takes(kind: type[T]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Decorator: the command gets one option for each field of a dataclass, and all of them as its `options`."""
+    hints = get_type_hints(kind, include_extras=True)
+    shared = [
+        inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=hints[f.name])
+        for f in fields(kind)  # type: ignore[arg-type]
+    ]
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        own = [p for p in inspect.signature(command).parameters.values() if p.name != "options"]
+        own = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own]
+
+        @functools.wraps(command)
+        def run(**values: Any) -> None:
+            options = kind(**{p.name: values.pop(p.name) for p in shared})
+            command(**values, options=options)
+
+        run.__signature__ = inspect.Signature([*own, *shared])  # type: ignore[attr-defined]
+        run.__annotations__ = {p.name: p.annotation for p in [*own, *shared]}
+        return run
+
+    return decorate
+
+
+def time_range(text: str | None) -> tuple[float, float] | None:
+    """``1.5:3`` to (1.5, 3.0); an end left out is 0 or infinity; raises `SpecError`."""
+    if text is None:
+        return None
+    start, colon, end = text.partition(":")
+    try:
+        if not colon:
+            raise ValueError
+        return float(start or 0), float(end or "inf")
+    except ValueError:
+        raise SpecError(f"--time takes START:END in seconds; got {text!r}") from None
+
+
+def _settings(pairs: list[str] | None) -> dict[str, Any]:
+    """``["width=64"]`` to ``{"width": 64}``; raises `SpecError`."""
+    from inr.registry import value_of
+
+    result: dict[str, Any] = {}
+    for pair in pairs or []:
+        name, equals, text = pair.partition("=")
+        if not (name and equals and text):
+            raise SpecError(f"--set takes name=value; got {pair!r}")
+        result[name] = value_of(text)
+    return result
