@@ -31,7 +31,7 @@ MODELS: dict[int, tuple[str, dict[int, str]]] = {
     7: ("fkan", {0: "width", 1: "n_frequencies", 2: "omega"}),
     8: ("poly", {0: "width", 1: "depth"}),
     9: ("sl2a", {0: "degree", 1: "width", 2: "depth", 3: "rank"}),
-    10: ("finr", {0: "format", 1: "rank", 2: "axis_model", 3: "band", 4: "first_band"}),
+    10: ("finr", {0: "format", 1: "rank", 2: "axis_model", 3: "band", 4: "first_band", 5: "first_rank"}),
     11: ("relu_pe", {0: "n_features", 1: "sigma", 2: "width", 3: "depth", 4: "feature_seed"}),
     12: (
         "densegrid",

@@ -18,7 +18,7 @@ ordinary 0.4 a fit ends 0.9 dB lower. Its first layer, if a sine layer follows, 
 phases over the circle: 0.4 dB more than at random. And omega_0 is small, so that training moves frequencies slowly:
 0.8 dB more.
 Parameters: the networks', with R outputs (tt: R^2 between the first and the last axis), channels R on the last axis for
-cp and tt; tucker: R outputs each and channels R^d for the core. 198,400 for 2 -> 3.
+cp and tt; tucker: R outputs each (fewer on a short first axis) and channels R^d for the core. 198,400 for 2 -> 3.
 Where we deviate: cp as released has factors of its own for each channel on every axis; we share all but the last one
 between channels, as tt does: on a photo R = 192 gives the PSNR of R = 128 as released with half the parameters. One
 sine layer instead of three: with more, a fit takes more steps. Frequencies end at the Nyquist frequency of the samples;
@@ -76,11 +76,16 @@ class FInr(ModelSpec):
     first_band: Annotated[int, Field(ge=0, le=MAX_BAND), Wire(4)] = 0
     """The same for the first axis, such as time; 0: as the others."""
 
+    first_rank: Annotated[int, Field(ge=0, le=1024), Wire(5)] = 0
+    """Side of tucker's core along the first axis, such as time; 0: as along the others, and with cp and tt."""
+
     @model_validator(mode="after")
     def _of_one_piece(self) -> Self:
         model = self.axis_model
         if any(isinstance(getattr(model, name), ModelSpec) for name in type(model).model_fields):
             raise SpecError(f"finr: axis_model: must not be made of other models; got {model.kind}")
+        if self.first_rank and self.format != "tucker":
+            raise SpecError(f"finr: first_rank: only tucker has one for the first axis; got {self.first_rank}")
         return self
 
     def build(self, d_in: int, d_out: int) -> "Network":
@@ -107,18 +112,22 @@ class FInr(ModelSpec):
         from inr.models.layers import CpContraction, TtContraction, TuckerContraction
 
         if self.format == "tucker":
-            return TuckerContraction(self.rank, d_in, d_out)
+            return TuckerContraction(self._ranks(d_in), d_out)
         return (CpContraction if self.format == "cp" else TtContraction)(self.rank, d_out)
 
     def _widths(self, d_in: int, d_out: int) -> list[int]:
         """Outputs of the network of each axis."""
         if self.format == "tucker":
-            return [self.rank] * d_in
+            return list(self._ranks(d_in))
         between = self.rank if self.format == "cp" else self.rank**2
         return [self.rank, *[between] * (d_in - 2), d_out * self.rank]
 
+    def _ranks(self, d_in: int) -> tuple[int, ...]:
+        """Sides of tucker's core."""
+        return (self.first_rank or self.rank, *[self.rank] * (d_in - 1))
+
     def _core(self, d_in: int, d_out: int) -> int:
-        return d_out * self.rank**d_in if self.format == "tucker" else 0
+        return d_out * math.prod(self._ranks(d_in)) if self.format == "tucker" else 0
 
     def _check_size(self, d_in: int, d_out: int) -> None:
         """Before anything of that size is allocated."""
@@ -135,7 +144,7 @@ class FInr(ModelSpec):
 
         d, joint = len(network.parts), network.layer_list()[-1]
         tucker = isinstance(joint, TuckerContraction)
-        paths = self.rank ** {"cp": 1, "tt": d - 1, "tucker": d}[self.format]
+        paths = math.prod(self._ranks(d)) if tucker else self.rank ** {"cp": 1, "tt": d - 1}[self.format]
         spread = (START**2 / paths) ** (1 / (2 * (d + tucker)))  # paths terms of d or d + 1 factors each
         for axis, part in enumerate(network.parts):
             self.axis_model.initialise(part, generator)
@@ -180,8 +189,11 @@ class FInr(ModelSpec):
         bands = [min(MAX_BAND, math.ceil(frequency)) for frequency in nyquist]
         longest = Domain((max(shape),), ((-1.0, 1.0),), axes=("x",))
         timed = domain.axes[0] == "t"
+        # A core as short as the frames of a clip along all axes could not tell their rows and columns apart.
+        short = self.format == "tucker" and len(shape) > 2 and shape[0] < min(self.rank, *shape[1:])
         return self.replace(
-            rank=min(self.rank, largest_rank(self.format, shape)),
+            rank=min(self.rank, largest_rank(self.format, shape[1:] if short else shape)),
+            first_rank=shape[0] if short else 0,
             axis_model=self.axis_model.fitted_to(longest),
             band=max(bands[timed:] or bands),
             first_band=bands[0] if timed else 0,
@@ -190,9 +202,14 @@ class FInr(ModelSpec):
     def check(self, domain: Domain, channels: int) -> None:
         """Refuse a number of axes, a rank or an axis model that cannot be fitted to the grid."""
         self._check_size(domain.ndim, channels)
-        limit = largest_rank(self.format, domain.shape)
+        shape = domain.shape
+        if self.first_rank > shape[0]:
+            raise SpecError(
+                f"finr: first_rank: at most the {shape[0]} samples of the first axis; got {self.first_rank}"
+            )
+        limit = largest_rank(self.format, shape[1:] if self.first_rank else shape)
         if self.rank > limit:
-            grid = "x".join(map(str, domain.shape))
+            grid = "x".join(map(str, shape))
             raise SpecError(f"finr: rank: {self.format} can use at most {limit} on {grid} samples; got {self.rank}")
         self.layout(domain.ndim, channels)
 

@@ -11,18 +11,18 @@ import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from inr.errors import InrError, SpecError
-from inr.meta import INTEGER_MAX, SampleType, SignalMeta
+from inr.meta import INTEGER_MAX, SignalMeta
 from inr.signals.image_common import Array, first_line
 from inr.signals.image_exr import encode_exr
 from inr.signals.image_png import MAX_SIDE, encode_png
 from inr.signals.signal import Samples
 
+_TYPES = ("uint8", "uint16", "float16", "float32")
 _JPEG_QUALITY = 95
 _AVIF_QUALITY = 90
 _HDR_MAX = 255 / 256 * 2.0**127  # largest value of a shared 8-bit exponent
@@ -73,8 +73,8 @@ def check_format(format: str, channels: int, dtype: str, shape: tuple[int, int] 
     """
     if format not in _FORMATS:
         raise SpecError(f"image format: unknown name {format!r}; allowed are {', '.join(_FORMATS)}")
-    if dtype not in get_args(SampleType):
-        raise SpecError(f"image samples: unknown type {dtype!r}; allowed are {', '.join(get_args(SampleType))}")
+    if dtype not in _TYPES:
+        raise SpecError(f"image samples: unknown type {dtype!r}; allowed are {', '.join(_TYPES)}")
     if channels not in _CHANNEL_NAMES:
         raise SpecError(f"image channels: 1 to 4 are allowed; got {channels}")
     if channels not in _FORMATS[format].channels:

@@ -82,7 +82,7 @@ LAYERS: list[tuple[str, Factory, tuple[int, ...]]] = [
     ("SineFilter", lambda: SineFilter(np.array([[1, -2], [0, 3], [4, 0]])), (2,)),
     ("Tanh", Tanh, (4,)),
     ("TtContraction", lambda: TtContraction(3, 2), (3, 9, 6)),
-    ("TuckerContraction", lambda: TuckerContraction(3, 3, 2), (3, 3, 3)),
+    ("TuckerContraction", lambda: TuckerContraction((2, 3, 4), 2), (2, 3, 4)),
 ]
 
 CONSTANT = {"Constant", "CoordinateNoise"}

@@ -1,5 +1,6 @@
 """Settings: JSON and the wire form give back what went in, for every component that is registered."""
 
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 import pytest
@@ -14,10 +15,12 @@ from inr.fitting.spec import Budget, FitSpec
 from inr.inits.base import INITS
 from inr.losses.base import LOSSES
 from inr.models.base import MODELS, ModelSpec
+from inr.models.siren import Siren
 from inr.optimisers.base import OPTIMISERS
 from inr.registry import kind_of
+from inr.reparams.base import REPARAMS
 from inr.samplers.base import SAMPLERS
-from inr.spec import Spec, Wire, to_wire, wire_fields
+from inr.spec import Spec, Wire, from_wire, to_wire, wire_fields
 
 MODEL_SPECS = [spec for cls in MODELS for spec in (cls(), *cls.EXAMPLES)]
 
@@ -40,11 +43,15 @@ def random_specs(draw: st.DrawFn, cls: type[Spec]) -> Spec:
 
 
 def numbers(info: FieldInfo) -> st.SearchStrategy[Any]:
-    """Values of one field, within the limits of its JSON schema; what is no number keeps its default."""
+    """Values of one field, within the limits of its JSON schema; what is no number, word or model keeps its default."""
+    if isinstance(info.default, ModelSpec):
+        return st.sampled_from([info.default, *Siren.EXAMPLES])
     schema = TypeAdapter(info.rebuild_annotation()).json_schema()
     schema = next((choice for choice in schema.get("anyOf", [schema]) if choice.get("type") != "null"), schema)
     low = schema.get("minimum", schema.get("exclusiveMinimum"))
     high = schema.get("maximum", schema.get("exclusiveMaximum"))
+    if "enum" in schema:
+        return st.sampled_from(schema["enum"])
     match schema.get("type"):
         case "integer":
             return st.integers(low, high)
@@ -70,6 +77,7 @@ def fit_specs(draw: st.DrawFn) -> FitSpec:
         model=draw(st.sampled_from(MODEL_SPECS) | components(MODELS)),
         init=draw(components(INITS)),
         sampler=draw(components(SAMPLERS)),
+        reparam=draw(components(REPARAMS)),
         loss=draw(components(LOSSES)),
         optimiser=draw(components(OPTIMISERS)),
         schedule=draw(components(SCHEDULES)),
@@ -98,12 +106,17 @@ def test_fit_spec_of_every_model_survives_json(model: ModelSpec) -> None:
 
 @given(components(MODELS))
 def test_wire_form_gives_the_model_back(model: ModelSpec) -> None:
-    names = wire_fields(type(model))
     stored = to_wire(model)
-    assert type(model)(**{names[number]: value for number, value in stored.items()}) == model
+    assert from_wire(type(model), stored.items(), component) == model
     assert list(stored) == sorted(stored)
-    for number, value in stored.items():
-        assert value != type(model).model_fields[names[number]].default
+    for number, name in wire_fields(type(model)).items():
+        assert (number in stored) == (getattr(model, name) != type(model).model_fields[name].default)
+
+
+def component(wire_id: int, fields: Iterable[tuple[int, Any]]) -> Spec:
+    cls = MODELS.by_wire_id(wire_id)
+    assert cls is not None
+    return from_wire(cls, fields, component)
 
 
 @pytest.mark.parametrize("cls", list(MODELS), ids=kind_of)

@@ -195,8 +195,20 @@ def test_fit_without_a_file_stops_at_a_psnr(inside: Path, capsys: pytest.Capture
 
 def test_models_as_the_issue_wants_them(place: Path) -> None:
     rows = json.loads(succeeded(run("models", "--json", cwd=place)))
-    assert {row["kind"]: row["parameters"] for row in rows} == {"siren": 198_915, "hashgrid": 291_395}
+    counts = {row["kind"]: row["parameters"] for row in rows}
+    published = {
+        **dict.fromkeys(("siren", "finer", "gauss"), 198_915),
+        "wire": 199_287,
+        "wire2d": 199_686,
+        "sl2a": 330_243,
+        "fkan": 436_355,
+        "cafe": 224_439,
+        "hashgrid": 291_395,
+    }
+    assert {kind: counts[kind] for kind in published} == published
+    assert {"poly", "finr", "relu_pe", "densegrid", "bacon", "iterative", "bandpair"} <= set(counts)
     assert all(len(row["paper"]) > 20 for row in rows)
+    assert all(row["settings"] for row in rows)
 
 
 @pytest.mark.parametrize(
@@ -205,8 +217,11 @@ def test_models_as_the_issue_wants_them(place: Path) -> None:
         ("models", "kind", {"siren", "hashgrid"}),
         ("backends", "kind", {"torch"}),
         ("presets", "name", {"fast", "default", "best"}),
-        ("samplers", "kind", {"uniform", "full"}),
-        ("inits", "kind", {"default"}),
+        ("samplers", "kind", {"uniform", "full", "block", "teaching", "evos", "soft"}),
+        ("inits", "kind", {"default", "vi3nr", "fresh", "scaled", "singular"}),
+        ("optimisers", "kind", {"adam", "adamw", "muon", "lbfgs"}),
+        ("schedules", "kind", {"cosine", "exponential", "constant"}),
+        ("reparams", "kind", {"none", "fourier"}),
     ],
 )
 def test_lists(capsys: pytest.CaptureFixture[str], name: str, key: str, values: set[str]) -> None:
@@ -215,7 +230,8 @@ def test_lists(capsys: pytest.CaptureFixture[str], name: str, key: str, values: 
     assert {row[key] for row in rows} >= values
     assert main([name]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == [row[key] for row in rows]
+    assert [line.split()[0] for line in lines if line[0] != " "] == [row[key] for row in rows]
+    assert all(any(row["paper"] in line for line in lines) for row in rows if "paper" in row)
 
 
 def test_help_names_every_command(place: Path) -> None:

@@ -107,7 +107,7 @@ def test_region_takes_a_size() -> None:
         ({"scale": float("nan")}, SpecError, "got nan"),
         ({"scale": float("inf")}, SpecError, "got inf"),
         ({"scale": 2.0, "size": (3, 3)}, SpecError, "a scale or a size, not both"),
-        ({"size": (0, 5)}, SpecError, "at least 1; got 0x5"),
+        ({"size": (0, 5)}, SpecError, "at least 1 each; got 0x5"),
         ({"size": (5, -1)}, SpecError, "at least 1"),
         ({"region": (60, 0, 5, 5)}, SpecError, r"region: axis x has samples 0\.\.63; got 5 from 60"),
         ({"region": (0, -1, 5, 5)}, SpecError, "axis y"),

@@ -339,6 +339,28 @@ def test_number_of_parameters(form: str, d: int, expected: int) -> None:
     assert FInr().parameters(2, 3) == 198_400
 
 
+def test_core_may_be_shorter_along_time() -> None:
+    """A clip of few frames would else have a core as short along rows and columns, where it needs more."""
+    domain = Domain.of_shape((5, 30, 24), VIDEO_AXES)
+    model = small("tucker", 40).fitted_to(domain)
+    assert (model.first_rank, model.rank) == (5, 24)
+    model.check(domain, 3)
+    short = small("tucker", 6).replace(first_rank=2)
+    assert short.parameters(3, 3) == 3 * 24 + 13 * (2 + 6 + 6) + 2 * 6 * 6 * 3
+    network = randomised(short, 3, 3).double()
+    axes = [torch.linspace(-1, 1, n, dtype=torch.float64) for n in (5, 4, 3)]
+    points = torch.cartesian_prod(*axes)
+    torch.testing.assert_close(network.grid(axes), network(points), rtol=0, atol=1e-12)
+    factors = [network.factor(axis, x) for axis, x in enumerate(axes)]
+    core = network.layer_list()[-1].get_parameter("core").view(2, 6, 6, 3)
+    expected = torch.einsum("ia,jb,kc,abcz->ijkz", *factors, core).reshape(-1, 3)
+    torch.testing.assert_close(network(points), expected, rtol=0, atol=1e-12)
+    with pytest.raises(SpecError, match="finr: first_rank: at most the 5 samples of the first axis; got 6"):
+        small("tucker", 20).replace(first_rank=6).check(domain, 3)
+    with pytest.raises(SpecError, match="finr: first_rank: only tucker has one for the first axis; got 3"):
+        FInr(format="tt", first_rank=3)
+
+
 @each_format
 def test_size_is_reached_with_a_rank_that_suits_it(form: str) -> None:
     """Within 5 % on three axes too; the rank grows with the budget and stays below the one that was asked for."""

@@ -79,33 +79,33 @@ class TtContraction(Contraction):
 
 @final
 class TuckerContraction(Contraction):
-    """Tucker: ``y_c = sum_{r_1 ... r_d} core[r_1, ..., r_d, c] u_1[r_1] ... u_d[r_d]``; factors `(n, rank)`.
+    """Tucker: ``y_c = sum_{r_1 ... r_d} core[r_1, ..., r_d, c] u_1[r_1] ... u_d[r_d]``; factors `(n, ranks[a])`.
 
-    The core is stored as a matrix `(rank^(d - 1), rank * channels)`: r_1 ... r_{d-1} number the rows in C order,
-    r_d and the channel the columns.
+    The core is stored as a matrix `(ranks[0] * ... * ranks[d - 2], ranks[d - 1] * channels)`: r_1 ... r_{d-1} number
+    the rows in C order, r_d and the channel the columns.
     """
 
-    def __init__(self, rank: int, axes: int, channels: int) -> None:
+    def __init__(self, ranks: tuple[int, ...], channels: int) -> None:
         super().__init__()
-        self.rank, self.axes, self.channels = rank, axes, channels
-        self.core = nn.Parameter(torch.empty(rank ** (axes - 1), rank * channels))
+        self.ranks, self.channels = ranks, channels
+        self.core = nn.Parameter(torch.empty(math.prod(ranks[:-1]), ranks[-1] * channels))
 
     def layout(self) -> tuple[TensorLayout, ...]:
         """The core; one quantiser step for each r_1."""
         rows, columns = self.core.shape
-        return (TensorLayout("core", (rows, columns), (rows // self.rank,) * self.rank),)
+        return (TensorLayout("core", (rows, columns), (rows // self.ranks[0],) * self.ranks[0]),)
 
     def forward(self, *factors: Tensor) -> Tensor:
-        """`(n, rank)` for each axis -> `(n, channels)`."""
+        """`(n, ranks[a])` for each axis -> `(n, channels)`."""
         n = len(factors[0])
-        mixed = factors[0] @ self.core.view(self.rank, -1)
-        for factor in factors[1:]:
-            mixed = (factor[:, None] @ mixed.view(n, self.rank, mixed.shape[1] // self.rank))[:, 0]
+        mixed = factors[0] @ self.core.view(self.ranks[0], -1)
+        for rank, factor in zip(self.ranks[1:], factors[1:], strict=True):
+            mixed = (factor[:, None] @ mixed.view(n, rank, mixed.shape[1] // rank))[:, 0]
         return mixed
 
     def grid(self, *factors: Tensor) -> Tensor:
         """Axis by axis, the shortest first: every step is one matrix product, and what it makes stays small."""
-        mixed = self.core.view(*[self.rank] * self.axes, self.channels)
-        for axis in sorted(range(self.axes), key=lambda axis: len(factors[axis])):
+        mixed = self.core.view(*self.ranks, self.channels)
+        for axis in sorted(range(len(self.ranks)), key=lambda axis: len(factors[axis])):
             mixed = torch.tensordot(factors[axis], mixed, dims=([1], [axis])).movedim(0, axis)
         return mixed.reshape(-1, self.channels)
