@@ -108,8 +108,14 @@ class AbstractBackend(ABC):
         """None if it can run all layers of a network, else which layer it cannot."""
 
     @abstractmethod
-    def trainer(self, network: Network, loss: LossSpec, optimiser: OptimiserSpec, device: str) -> AbstractTrainer:
-        """Start training; the network's parameters are the start."""
+    def trainer(
+        self, network: Network, loss: LossSpec, optimiser: OptimiserSpec, device: str, seed: int = 0
+    ) -> AbstractTrainer:
+        """Start training; the network's parameters are the start, and the seed is that of all random numbers in it.
+
+        Raises:
+            SpecError: the optimiser has nothing to do in this network, or the backend does not have it.
+        """
 
     @abstractmethod
     def field(self, network: Network, device: str) -> Field:

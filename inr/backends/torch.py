@@ -28,7 +28,11 @@ from inr.optimisers.base import OptimiserSpec
 from inr.rng import derive_seed
 
 CHUNK = 32_768
-"""Samples evaluated at once: activations of 256 neurons take 32 MB."""
+"""Samples evaluated at once, at most."""
+CHUNK_VALUES = 2**24
+"""Numbers of the widest value of a chunk: 64 MB."""
+FACTOR_VALUES = 2**26
+"""Numbers of the widest value along one axis of a grid: 256 MB."""
 
 
 @final
@@ -51,9 +55,11 @@ class TorchBackend(AbstractBackend):
         del network
         return None
 
-    def trainer(self, network: Network, loss: LossSpec, optimiser: OptimiserSpec, device: str) -> AbstractTrainer:
+    def trainer(
+        self, network: Network, loss: LossSpec, optimiser: OptimiserSpec, device: str, seed: int = 0
+    ) -> AbstractTrainer:
         """See the base class."""
-        return _TorchTrainer(network.to(_device(device)), loss, optimiser)
+        return _TorchTrainer(network.to(_device(device)), loss, optimiser, seed)
 
     def field(self, network: Network, device: str) -> Field:
         """See the base class."""
@@ -72,11 +78,20 @@ class _TorchField:
         self._network = network
         self._device = next(network.parameters()).device
         self._factors: dict[int, tuple[Coordinates, torch.Tensor]] = {}
+        self._size: int | None = None
 
     def __call__(self, coordinates: Coordinates) -> Values:
         with torch.inference_mode():
-            chunks = [self._chunk(coordinates[i : i + CHUNK]) for i in range(0, max(1, len(coordinates)), CHUNK)]
+            size = self._chunk_size(coordinates.shape[1])
+            chunks = [self._chunk(coordinates[i : i + size]) for i in range(0, max(1, len(coordinates)), size)]
         return np.concatenate(chunks)
+
+    def _chunk_size(self, d_in: int) -> int:
+        """Fewer samples at once for a network with wide values, so that memory is bounded whatever the file says."""
+        if self._size is None:
+            widest = self._network.widest(torch.zeros(1, d_in, device=self._device))
+            self._size = max(16, min(CHUNK, CHUNK_VALUES // widest))
+        return self._size
 
     def _chunk(self, coordinates: Coordinates) -> Values:
         values: Values = self._network(torch.from_numpy(coordinates).to(self._device)).cpu().numpy()
@@ -86,8 +101,20 @@ class _TorchField:
         if self._network.contraction is None:
             return self(mesh(axes))
         with torch.inference_mode():
+            size = max(16, FACTOR_VALUES // self._network.widest(torch.zeros(1, len(axes), device=self._device)))
+            long = [a for a, x in enumerate(axes) if len(x) > size]
+            if long:
+                return self._in_parts(axes, long[0], size)
             values: Values = self._network.join([self._factor(a, x) for a, x in enumerate(axes)]).cpu().numpy()
         return values
+
+    def _in_parts(self, axes: Sequence[Coordinates], axis: int, size: int) -> Values:
+        """A grid whose factors would be too large, cut along an axis."""
+        x, parts = axes[axis], []
+        for first in range(0, len(x), size):
+            part = [*axes[:axis], x[first : first + size], *axes[axis + 1 :]]
+            parts.append(self.grid(part).reshape(*[len(a) for a in part], -1))
+        return np.concatenate(parts, axis=axis).reshape(-1, parts[0].shape[-1])
 
     def _factor(self, axis: int, x: Coordinates) -> torch.Tensor:
         """The factor of one axis; blocks of a picture share all of them but the first."""
@@ -100,9 +127,10 @@ class _TorchField:
 
 @final
 class _TorchTrainer(AbstractTrainer):
-    def __init__(self, network: Network, loss: LossSpec, optimiser: OptimiserSpec) -> None:
+    def __init__(self, network: Network, loss: LossSpec, optimiser: OptimiserSpec, seed: int) -> None:
         self._network = network
         self._loss = loss
+        self._seed = seed
         self._optimiser = TorchOptimiser(network, optimiser)
         self._device = next(network.parameters()).device
         self._steps = 0
@@ -139,7 +167,7 @@ class _TorchTrainer(AbstractTrainer):
     def _outputs(self, inputs: list[torch.Tensor], targets: torch.Tensor) -> list[torch.Tensor]:
         graph = self._network.training_graph
         if graph is not None:
-            generator = torch.Generator().manual_seed(derive_seed(self._steps, "training graph"))
+            generator = torch.Generator().manual_seed(derive_seed(self._seed, "training graph", self._steps))
             uniform = torch.rand(len(targets), 1, generator=generator)
             normal = torch.randn(targets.shape, generator=generator)
             return graph.outputs(
@@ -162,7 +190,11 @@ class _TorchTrainer(AbstractTrainer):
     ) -> StepResult:
         if wanted == "nothing":
             return StepResult(loss.item())
-        residuals: Values = (output.detach() - targets).cpu().numpy()
+        value = output.detach()
+        if self._network.training_graph is not None:  # what was trained has seen the targets: ask what decoders see
+            with torch.no_grad():
+                value = self._network(inputs[0])
+        residuals: Values = (value - targets).cpu().numpy()
         gradients: Coordinates | None = None
         if wanted == "gradients" and inputs[0].grad is not None:
             gradients = (inputs[0].grad * len(targets)).cpu().numpy()  # of each point's own loss, not of the mean

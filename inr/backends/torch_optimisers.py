@@ -1,14 +1,14 @@
 """Optimisers of the torch backend: settings to instances of ``torch.optim``."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, final
 
 import torch
 from torch import Tensor, nn
 
 from inr.errors import SpecError
-from inr.models.layers import Axis, Contraction, Linear
-from inr.models.network import COORDINATES, Network
+from inr.models.layers import ComplexLinear, Layer, Linear, Matrix
+from inr.models.network import Network
 from inr.optimisers.adam import Adam
 from inr.optimisers.adamw import AdamW
 from inr.optimisers.base import OptimiserSpec
@@ -26,7 +26,7 @@ class TorchOptimiser:
         if isinstance(spec, Adam):
             self._ratios = [(_adam(everything, spec), 1.0)]
         elif isinstance(spec, AdamW):
-            decaying = _matrices(network)
+            decaying = _weights(network, network.layer_list(), Linear, Matrix, ComplexLinear)
             groups = [
                 {"params": decaying, "weight_decay": spec.weight_decay},
                 {"params": _without(everything, decaying), "weight_decay": 0.0},
@@ -37,11 +37,11 @@ class TorchOptimiser:
             )
             self._ratios = [(adamw, 1.0)]
         elif isinstance(spec, Muon):
-            hidden = _hidden_matrices(network)
-            self._ratios = [(_adam(_without(everything, hidden), spec), 1.0)]
-            if hidden:
-                muon = torch.optim.Muon(hidden, lr=1.0, momentum=spec.momentum, weight_decay=0.0)
-                self._ratios.append((muon, spec.muon_ratio))
+            hidden = _weights(network, network.hidden_linear(), Linear, Matrix)
+            if not hidden:
+                raise SpecError("optimiser muon: the network has no hidden real matrix to train; use adam")
+            muon = torch.optim.Muon(hidden, lr=1.0, momentum=spec.momentum, weight_decay=0.0)
+            self._ratios = [(_adam(_without(everything, hidden), spec), 1.0), (muon, spec.muon_ratio)]
         elif isinstance(spec, Lbfgs):
             lbfgs = torch.optim.LBFGS(
                 everything, max_iter=spec.iterations, history_size=spec.history, line_search_fn="strong_wolfe"
@@ -87,23 +87,8 @@ def _without(parameters: list[nn.Parameter], taken: list[nn.Parameter]) -> list[
     return [parameter for parameter in parameters if id(parameter) not in numbers]
 
 
-def _matrices(network: Network) -> list[nn.Parameter]:
-    """Weights of the linear layers, each once, however often its layer is evaluated."""
-    trained = {id(parameter) for parameter in network.parameters()}  # a reparameterised weight is not among them
-    layers = dict.fromkeys(network.layer_list())
-    return [layer.weight for layer in layers if isinstance(layer, Linear) and id(layer.weight) in trained]
-
-
-def _hidden_matrices(network: Network) -> list[nn.Parameter]:
-    """Weights of the linear layers that neither read a coordinate nor make an output or a factor of one."""
-    layers = network.layer_list()
-    readers = {COORDINATES} | {i + 1 for i, layer in enumerate(layers) if isinstance(layer, Axis)}
-    last = set(network.heads).union(
-        *[network.sources[i] for i, layer in enumerate(layers) if isinstance(layer, Contraction)]
-    )
-    inner = [
-        id(layer.weight)
-        for i, layer in enumerate(layers)
-        if isinstance(layer, Linear) and not readers & set(network.sources[i]) and i + 1 not in last
-    ]
-    return [weight for weight in _matrices(network) if id(weight) in inner]
+def _weights(network: Network, layers: Iterable[Layer], *kinds: type[Layer]) -> list[nn.Parameter]:
+    """Weights of the layers of some kinds, each once."""
+    trained = {id(parameter): parameter for parameter in network.parameters()}  # not what is reparameterised
+    found = {id(layer.weight): None for layer in layers if isinstance(layer, kinds)}
+    return [trained[number] for number in found if number in trained]

@@ -34,14 +34,14 @@ class DecodedField:
         domain: grid of the original.
         meta: meaning of the samples.
         channels: values a sample.
-        coarse: highest frequency in cycles per unit, and function, of band-limited approximations, coarse to fine.
+        limited: the outputs of a band-limited model, coarse to fine, with their highest frequencies in cycles per unit.
     """
 
     field: Field
     domain: Domain
     meta: SignalMeta
     channels: int
-    coarse: tuple[tuple[float, Field], ...] = ()
+    limited: tuple[tuple[float, Field], ...] = ()
 
     def decode(
         self,
@@ -84,8 +84,8 @@ class DecodedField:
         grid = target.grid(self.domain, self.meta, self.channels)
         fineness = target.supersample(self.domain, self.meta, grid)
         nyquist = min(n / (2 * (high - low)) for n, (low, high) in zip(grid.shape, grid.box, strict=True))
-        resolved = [function for band, function in self.coarse if band <= nyquist]
-        if resolved and max(fineness) > 1:  # the finest approximation that the grid holds needs no filter
+        resolved = [function for band, function in self.limited if band <= nyquist]
+        if resolved and max(fineness) > 1:  # the finest output that the grid holds needs no filter
             return resolved[-1], grid, self.meta, self.channels, (1,) * grid.ndim
         return self.field, grid, self.meta, self.channels, fineness
 
@@ -154,9 +154,9 @@ def open_prefix(data: bytes, max_bytes: int | None = None) -> tuple[InrFile, For
 def open_quantized(field: QuantizedField, backend: str = "auto", device: str = "auto") -> DecodedField:
     """A quantised field, ready to be decoded; raises `BackendUnavailableError`."""
     tensors = dequantize(field)
-    *coarser, finest = open_tensors(field.model, tensors, field.domain.ndim, field.channels, backend, device)
-    coarse = tuple(zip(field.model.bands(), coarser, strict=False))
-    return DecodedField(finest, field.domain, field.meta, field.channels, coarse)
+    outputs = open_tensors(field.model, tensors, field.domain.ndim, field.channels, backend, device)
+    limited = tuple(zip(field.model.bands(), outputs, strict=True)) if field.model.bands() else ()
+    return DecodedField(outputs[-1], field.domain, field.meta, field.channels, limited)
 
 
 def open_tensors(

@@ -154,11 +154,6 @@ def plan(signal: Signal, request: CompressSpec, bpp: float | None = None, model:
     elif named:
         raise SpecError(f"give a target size or the settings {', '.join(request.settings)}, not both")
     model.check(signal.domain, signal.channels)
-    parameters = model.parameters(signal.domain.ndim, signal.channels)
-    if parameters > limits.MAX_PARAMETERS:
-        raise SpecError(
-            f"{model.kind}: these settings give {parameters} parameters; a file holds at most {limits.MAX_PARAMETERS}"
-        )
     steps, seconds = request.steps, request.seconds
     if steps is None and seconds is None:
         steps = preset.steps
@@ -211,8 +206,6 @@ def _model(signal: Signal, request: CompressSpec, preset: presets.Preset) -> Mod
     if unknown:
         known = ", ".join(name for name in cls.model_fields if name != "kind")
         raise SpecError(f"model {kind} has no setting {sorted(unknown)[0]!r}; it has {known}")
-    if _fixes_size(cls(), request.settings):
-        return cls(**request.settings)
     return cls(**request.settings).fitted_to(signal.domain).replace(**request.settings)
 
 

@@ -14,7 +14,8 @@ import torch
 from inr.backends.base import AbstractTrainer, Field, GridBatch, PointBatch, Values
 from inr.backends.render import render
 from inr.backends.select import select
-from inr.errors import DivergenceError, FitCancelledError
+from inr.container.limits import MAX_PARAMETERS
+from inr.errors import DivergenceError, FitCancelledError, SpecError
 from inr.files import check_writable
 from inr.fitted import CurvePoint, FitReport, FittedField
 from inr.fitting import checkpoint as checkpoints
@@ -22,6 +23,7 @@ from inr.fitting.checkpoint import Checkpoint, CheckpointPolicy
 from inr.fitting.events import CheckpointSaved, Event, Preview, Progress
 from inr.fitting.spec import FitSpec
 from inr.metrics.quality import psnr, reported
+from inr.models.base import ModelSpec
 from inr.rng import derive_seed, generator
 from inr.samplers.base import Block, FlatIndex, Moment, Points, Selection
 from inr.samplers.block import random_block
@@ -81,15 +83,19 @@ class _Run:
     """One fit: its state between steps."""
 
     def __init__(self, signal: Signal, spec: FitSpec, hooks: Hooks) -> None:
+        begun = time.perf_counter()
         self._signal, self._spec, self._hooks = signal, spec, hooks
         spec.model.check(signal.domain, signal.channels)
+        _check_parameters(spec.model, signal)
         self._model, self._search = spec.init.prepare(spec.model, signal, derive_seed(spec.seed, "search"))
         network = self._model.build(signal.domain.ndim, signal.channels)
         generator = torch.Generator().manual_seed(derive_seed(spec.seed, "init"))
         spec.init.apply(self._model, network, signal, generator)
         spec.reparam.apply(self._model, network, generator)
         self._backend = select(spec.backend, network, spec.device)
-        self._trainer: AbstractTrainer = self._backend.trainer(network, spec.loss, spec.optimiser, spec.device)
+        self._trainer: AbstractTrainer = self._backend.trainer(
+            network, spec.loss, spec.optimiser, spec.device, derive_seed(spec.seed, "training")
+        )
         self._sampler = spec.sampler.start(signal, derive_seed(spec.seed, "sampler"), self._residuals)
         self._subset = _subset(signal, spec.seed, separable=network.contraction is not None)
         self._digest = _digest(signal) if hooks.checkpoint else ""
@@ -98,13 +104,13 @@ class _Run:
         self._curve: list[CurvePoint] = []
         self._losses: list[float] = []
         elapsed = self._resume()
-        self._began = time.perf_counter() - elapsed
+        self._began = begun - elapsed
         self._saved = self._previewed = time.perf_counter()
 
     def run(self) -> FittedField:
         budget = self._spec.budget
         reached = bool(self._curve) and self._curve[-1].step == self._step and self._target_reached()  # when resumed
-        while not reached and budget.progress(self._step, self._seconds()) < 1:
+        while not reached and (self._step == 0 or budget.progress(self._step, self._seconds()) < 1):
             self._train()
             if self._point_due():
                 self._observe()
@@ -232,7 +238,7 @@ class _Run:
             self._hooks.on_event(CheckpointSaved(self._step, str(policy.path)))
 
     def _seconds(self) -> float:
-        """Time spent on training: curve, previews and checkpoints do not count."""
+        """Time spent on choosing, initialising and training; curve, previews and checkpoints do not count."""
         return time.perf_counter() - self._began
 
     @contextmanager
@@ -245,6 +251,15 @@ class _Run:
     @staticmethod
     def _due(last: float, every_seconds: float) -> bool:
         return time.perf_counter() - last >= every_seconds
+
+
+def _check_parameters(model: ModelSpec, signal: Signal) -> None:
+    """Raise `SpecError` for a network that no file could hold, before it is allocated."""
+    parameters = model.parameters(signal.domain.ndim, signal.channels)
+    if parameters > MAX_PARAMETERS:
+        raise SpecError(
+            f"{model.kind}: these settings give {parameters} parameters; a file holds at most {MAX_PARAMETERS}"
+        )
 
 
 def _arrays(state: dict[str, Any]) -> dict[str, Any]:

@@ -28,8 +28,8 @@ class Budget(Spec):
 
     steps: Annotated[int, Field(ge=1, le=10**8)] | None = None
     seconds: Annotated[float, Field(gt=0, le=10**7)] | None = None
-    """Wall time of the training steps alone, without the curve, previews and checkpoints. A fit limited by time is not
-    reproducible."""
+    """Wall time of initialiser and training, without curve, previews and checkpoints; at least one step is done. A fit
+    limited by time is not reproducible."""
     psnr: Annotated[float, Field(gt=0, le=100)] | None = None
     """Stop early at this PSNR (dB) over all samples."""
 

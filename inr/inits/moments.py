@@ -6,6 +6,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from inr.models.layers import Gaussian, ReLU, Sine
+
 Function = Callable[[Tensor], Tensor]
 """Elementwise and real; works on any shape and dtype."""
 
@@ -29,6 +31,10 @@ def second_moments(f: Function, sigma: float) -> tuple[float, float]:
     much narrower than sigma, and puts no node on a kink at 0. The derivative is the one that training uses: where a
     layer counts a factor as constant (`Finer`), so does G.
 
+    The functions that have closed forms get them: with q = (omega sigma)^2, sin(omega z) has (1 - e^-2q)/2 and
+    omega^2 (1 + e^-2q)/2; with r = 2 (s sigma)^2, exp(-(s z)^2) has (1 + 2 r)^-1/2 and 2 s^2 r (1 + 2 r)^-3/2; ReLU has
+    sigma^2/2 and 1/2.
+
     Args:
         f: the activation.
         sigma: deviation of the pre-activations, above 0.
@@ -36,6 +42,19 @@ def second_moments(f: Function, sigma: float) -> tuple[float, float]:
     Returns:
         F and G.
     """
+    if isinstance(f, Sine):
+        q = (f.omega * sigma) ** 2
+        return -math.expm1(-2 * q) / 2, f.omega**2 * (1 + math.exp(-2 * q)) / 2
+    if isinstance(f, Gaussian):
+        r = 2 * (f.sigma * sigma) ** 2
+        return (1 + 2 * r) ** -0.5, 2 * f.sigma**2 * r * (1 + 2 * r) ** -1.5
+    if isinstance(f, ReLU):
+        return sigma**2 / 2, 0.5
+    return quadrature(f, sigma)
+
+
+def quadrature(f: Function, sigma: float) -> tuple[float, float]:
+    """`second_moments` of any function, by integration."""
     u = (torch.arange(NODES, dtype=torch.float64) + 0.5) * (2 / NODES) - 1
     node = torch.sinh(GRADING * u) * (REACH / math.sinh(GRADING))
     density = torch.exp(-node.square() / 2) * torch.cosh(GRADING * u)
@@ -64,8 +83,11 @@ def is_homogeneous(f: Function) -> bool:
 def fixed_point(f: Function, target: float = 1.0) -> float | None:
     """The least deviation within 1e-4 .. 100 at which C crosses `target`, or None if there is none.
 
-    That C tends to 1 as the deviation vanishes, as it does for every f that is linear around 0, does not count.
+    That C tends to 1 as the deviation vanishes, as it does for every f that is linear around 0, does not count. A
+    Gaussian has a closed form, ``r = t + sqrt(t^2 + t)`` with r as in `second_moments` and t the target.
     """
+    if isinstance(f, Gaussian):
+        return math.sqrt((target + math.sqrt(target**2 + target)) / 2) / f.sigma
     low, below = 0.0, False
     for sigma in SCAN:
         excess = growth(f, sigma) - target

@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 
 FORMATS = ("cp", "tt", "tucker")
 MAX_BAND = 2**26
+MAX_FACTOR = 2**14
+"""Values of an axis network at a coordinate."""
 START = 0.03
 """Deviation of the untrained field."""
 LARGEST_GAIN = 16.0
@@ -133,6 +135,11 @@ class FInr(ModelSpec):
         """Before anything of that size is allocated."""
         if not 2 <= d_in <= 4:
             raise SpecError(f"finr: works on 2 to 4 axes; got {d_in}")
+        if self.format == "tt" and d_in > 2 and self.rank**2 > MAX_FACTOR:
+            raise SpecError(
+                f"finr: rank: tt on more than two axes has at most {math.isqrt(MAX_FACTOR)}, as a factor has rank^2 "
+                f"values a coordinate; got {self.rank}"
+            )
         if self._core(d_in, d_out) > MAX_PARAMETERS:
             raise SpecError(
                 f"finr: rank: a core of {d_out} x rank^{d_in} has at most {MAX_PARAMETERS} entries; got {self.rank}"
@@ -190,10 +197,11 @@ class FInr(ModelSpec):
         longest = Domain((max(shape),), ((-1.0, 1.0),), axes=("x",))
         timed = domain.axes[0] == "t"
         # A core as short as the frames of a clip along all axes could not tell their rows and columns apart.
-        short = self.format == "tucker" and len(shape) > 2 and shape[0] < min(self.rank, *shape[1:])
+        few = len(shape) > 2 and shape[0] < min(self.rank, *shape[1:])
+        short = self.format == "tucker" and bool(self.first_rank or few)
         return self.replace(
             rank=min(self.rank, largest_rank(self.format, shape[1:] if short else shape)),
-            first_rank=shape[0] if short else 0,
+            first_rank=self.first_rank or (shape[0] if short else 0),
             axis_model=self.axis_model.fitted_to(longest),
             band=max(bands[timed:] or bands),
             first_band=bands[0] if timed else 0,

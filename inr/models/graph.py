@@ -21,21 +21,18 @@ class Graph:
         return len(self._layers)
 
     def splice(self, network: Network, source: int = COORDINATES) -> int:
-        """Append all layers of a network that sees value `source` as its coordinates.
+        """Append the layers that make the value of a network, which sees value `source` as its coordinates.
 
-        The layers are shared, not copied. Heads but the last are dropped.
+        The layers are shared, not copied. Other heads, and layers that only they read, are left out.
 
         Returns:
             The number of the network's value.
         """
-        shift = len(self._layers)
-
-        def renumbered(number: int) -> int:
-            return source if number == COORDINATES else shift + number
-
-        for layer, sources in zip(network.layer_list(), network.sources, strict=True):
-            self.add(layer, *map(renumbered, sources))
-        return renumbered(network.heads[-1])
+        numbers = {COORDINATES: source}
+        layers, value = network.layer_list(), network.heads[-1]
+        for i in sorted(network.behind(value)):
+            numbers[i + 1] = self.add(layers[i], *[numbers[s] for s in network.sources[i]])
+        return numbers[value]
 
     def network(self, *heads: int) -> Network:
         """The network whose outputs are these values, coarse to fine; none named: the last layer's."""

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from inr.errors import SpecError
 from inr.models.base import TensorLayout
-from inr.models.layers import Axis, Contraction, Layer
+from inr.models.layers import Axis, ComplexLinear, Contraction, Layer, Linear, Matrix
 
 COORDINATES = 0
 """Number of the value that holds the coordinates; layer i makes value i + 1."""
@@ -103,6 +103,38 @@ class Network(nn.Module):
                 seen.add(id(layer))
                 yield i, layer
 
+    def widest(self, x: Tensor) -> int:
+        """Features of the widest value, found by evaluating one row `(1, d_in)`."""
+        values, width = {COORDINATES: x}, x.shape[1]
+        for i, layer in enumerate(self.layer_list()):
+            values[i + 1] = layer(*[values[s] for s in self.sources[i]])
+            width = max(width, values[i + 1].shape[1])
+        return width
+
+    def behind(self, number: int) -> set[int]:
+        """Indices of the layers that a value depends on."""
+        needed: set[int] = set()
+        stack = [number]
+        while stack:
+            current = stack.pop()
+            if current != COORDINATES and current - 1 not in needed:
+                needed.add(current - 1)
+                stack += self.sources[current - 1]
+        return needed
+
+    def hidden_linear(self) -> list[Layer]:
+        """Linear layers with another one before and after them on the way to the outputs, each once.
+
+        Of a network made of parts these are the parts' own; the layers that join parts count as first or last ones.
+        """
+        if self.parts:
+            return list({id(layer): layer for part in self.parts for layer in part.hidden_linear()}.values())
+        layers = self.layer_list()
+        linear = {i for i, layer in enumerate(layers) if isinstance(layer, Linear | Matrix | ComplexLinear)}
+        before = {i: (self.behind(i + 1) - {i}) & linear for i in linear}
+        followed = set().union(*before.values())
+        return list({id(layers[i]): layers[i] for i in sorted(linear) if before[i] and i in followed}.values())
+
     # Separable networks: each axis has a network of its own, and a contraction joins them.
 
     @property
@@ -116,14 +148,8 @@ class Network(nn.Module):
         """The factor of one axis at its coordinates, `(n_axis,)` -> `(n_axis, m)`. Only for a separable network."""
         joint = self._joint()
         number = self.sources[joint][axis]
-        needed, stack = set(), [number]
-        while stack:
-            current = stack.pop()
-            if current != COORDINATES and current - 1 not in needed:
-                needed.add(current - 1)
-                stack += self.sources[current - 1]
         values: dict[int, Tensor] = {}
-        for i in sorted(needed):
+        for i in sorted(self.behind(number)):
             layer: Layer = self.layers[i]  # type: ignore[assignment]
             values[i + 1] = x[:, None] if isinstance(layer, Axis) else layer(*[values[s] for s in self.sources[i]])
         return values[number]

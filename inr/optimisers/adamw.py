@@ -12,7 +12,7 @@ from inr.optimisers.base import OPTIMISERS, OptimiserSpec
 class AdamW(OptimiserSpec):
     """Adam whose weights also shrink by ``learning_rate * weight_decay`` a step (Loshchilov and Hutter 2019).
 
-    Only matrices decay: biases and tables of grid features keep their size.
+    Only the weights of linear layers decay: biases, tables of grid features and cores of tensors keep their size.
     """
 
     kind: Literal["adamw"] = "adamw"

@@ -12,8 +12,9 @@ from inr.optimisers.base import OPTIMISERS, OptimiserSpec
 class Muon(OptimiserSpec):
     """Momentum whose matrices are orthogonalised by five Newton-Schulz iterations (Jordan et al. 2024).
 
-    Hidden matrices are the weights of all linear layers but the first and the last; every other parameter is
-    trained by Adam, with the learning rate of the model. `learning_rate` is Adam's; Muon's own is `muon_ratio`
+    Hidden matrices are the weights of all real linear layers but the first and the last of their network (of a model
+    made of models: of each of them); a network without any is refused. Every other parameter is trained by Adam, with
+    the learning rate of the model. `learning_rate` is Adam's; Muon's own is `muon_ratio`
     times as large, since its updates have unit spectral norm. Implementation: ``torch.optim.Muon``.
     """
 

@@ -12,12 +12,13 @@ network. First and last layers are trained as they are.
 Init: Lambda_ik ~ U(+-sqrt(6/m)/|B_k|) for ReLU networks, divided by omega for sine networks, and zero biases. Either
 makes the mean square of W what the usual initialisation of such a network makes it, so that is the rule here:
 Lambda_ik ~ U(+-sqrt(3 n/m) s/|B_k|) with s the root mean square of the weight that the initialiser has drawn. It
-gives the paper's bounds exactly for SIREN and for ReLU networks with He's initialisation, and suits every other model
-and initialiser. The distribution of an entry is near normal rather than uniform, as a sum of m terms. The start of W
-does not depend on alpha; alpha scales how far a step of Adam on Lambda moves W.
+gives the paper's bounds in expectation for SIREN and for ReLU networks with He's initialisation, and suits every other
+model and initialiser. The distribution of an entry is near normal rather than uniform, as a sum of m terms. The start
+of W does not depend on alpha; alpha scales how far a step of Adam on Lambda moves W.
 
 Where we deviate: waves that are zero at all points u_j are left out; their coefficients would be unbounded and do
-nothing. Muon trains Lambda as it trains biases, with Adam, and AdamW does not let it decay.
+nothing. Muon trains Lambda as it trains biases, with Adam (and is refused if no other hidden matrix is left); AdamW
+does not let it decay.
 """
 
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, final
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 
     from inr.models.layers import Linear
     from inr.models.network import Network
+
+MAX_ENTRIES = 2**24
+"""Numbers of a basis, 64 MB; each layer trains as many coefficients."""
 
 
 @final
@@ -66,6 +70,12 @@ class FourierReparam(ReparamSpec):
                 f"reparam fourier: needs a hidden linear layer with as many outputs as inputs; {model.kind} "
                 "with these settings has none"
             )
+        widest = max(layer.weight.shape[1] for layer in layers)
+        waves = (self.n_low + self.n_high) * self.phases
+        if waves * widest > MAX_ENTRIES:
+            raise SpecError(
+                f"reparam fourier: (n_low + n_high) phases width must be at most {MAX_ENTRIES}; got {waves} x {widest}"
+            )
         bases: dict[int, torch.Tensor] = {}
         for layer in layers:
             n = layer.weight.shape[1]
@@ -76,13 +86,8 @@ class FourierReparam(ReparamSpec):
 
 
 def hidden_square(network: "Network") -> list["Linear"]:
-    """Linear layers with as many outputs as inputs that neither read the coordinates nor make an output, each once."""
+    """Linear layers with as many outputs as inputs that are neither the first nor the last of their network."""
     from inr.models.layers import Linear
-    from inr.models.network import COORDINATES
 
-    found: dict[int, Linear] = {}
-    for i, layer in enumerate(network.layer_list()):
-        inner = COORDINATES not in network.sources[i] and i + 1 not in network.heads
-        if inner and isinstance(layer, Linear) and layer.weight.shape[0] == layer.weight.shape[1]:
-            found[id(layer)] = layer
-    return list(found.values())
+    hidden = [layer for layer in network.hidden_linear() if isinstance(layer, Linear)]
+    return [layer for layer in hidden if layer.weight.shape[0] == layer.weight.shape[1]]

@@ -42,7 +42,8 @@ def symmetric_power(signal: Signal) -> Signal:
     high += _BUFFER * float(np.mean(part >= 1 - _EDGE)) * span
     median = float(np.median((values - low) / (high - low)))
     gamma = math.log(0.5) / math.log(min(max(median, 1e-6), 1 - 1e-6))
-    gamma = min(max(gamma ** (1 - _CALIBRATION), 1 / MAX_GAMMA), MAX_GAMMA)
+    gamma = float(np.float16(gamma ** (1 - _CALIBRATION)))
+    gamma = min(max(gamma, 1 / MAX_GAMMA), MAX_GAMMA)
     # Floats of 32 bits take five bytes in a header instead of nine.
-    power = PowerTransform(float(np.float32(low)), float(np.float32(high)), float(np.float16(gamma)))
+    power = PowerTransform(float(np.float32(low)), float(np.float32(high)), gamma)
     return replace(signal, meta=replace(signal.meta, power=power))

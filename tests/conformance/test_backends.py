@@ -14,10 +14,12 @@ from inr.errors import BackendUnavailableError, SpecError, UnknownComponentError
 from inr.losses.base import LossSpec
 from inr.losses.mse import MeanSquaredError
 from inr.models.base import MODELS, ModelSpec
+from inr.models.layers import Linear, Matrix
 from inr.models.network import Network
 from inr.models.siren import Siren
 from inr.optimisers.adam import Adam
 from inr.optimisers.base import OPTIMISERS, OptimiserSpec
+from inr.optimisers.muon import Muon
 from tests.conformance.checks import coordinates, initialised, randomised
 
 EXAMPLES = [cls.EXAMPLES[0] for cls in MODELS]
@@ -42,7 +44,9 @@ class Stub(AbstractBackend):
     def refuses(self, network: Network) -> str | None:
         return self.refusal
 
-    def trainer(self, network: Network, loss: LossSpec, optimiser: OptimiserSpec, device: str) -> AbstractTrainer:
+    def trainer(
+        self, network: Network, loss: LossSpec, optimiser: OptimiserSpec, device: str, seed: int = 0
+    ) -> AbstractTrainer:
         raise NotImplementedError
 
     def field(self, network: Network, device: str) -> Field:
@@ -131,6 +135,12 @@ def test_training_lowers_the_loss_and_can_go_on_from_its_state(
     def start() -> AbstractTrainer:
         return backend.trainer(initialised(model), MeanSquaredError(), optimiser, "cpu")
 
+    if isinstance(optimiser, Muon) and not any(
+        isinstance(layer, Linear | Matrix) for layer in initialised(model).hidden_linear()
+    ):
+        with pytest.raises(SpecError, match="muon: the network has no hidden real matrix"):
+            start()
+        return
     trainer = start()
     before = trainer.step(batch, rate).loss
     for _ in range(60):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import inr
+from inr.backends.render import render
 from inr.codec.decode import DecodedField, open_prefix
 from inr.codec.target import MAX_OUTPUT_SAMPLES
 from inr.container.file import parse, section_sizes
@@ -161,6 +162,21 @@ def test_format_that_cannot_hold_the_picture_is_refused_before_decoding(tmp_path
     with pytest.raises(SpecError, match="jpeg cannot hold gray with alpha; formats that can are png"):
         inr.decompress(data, tmp_path / "x.jpg", size=(30_000, 10_000))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_band_limited_outputs_replace_the_box_filter() -> None:
+    """Of the outputs with up to 2, 4 and 8 cycles a unit, a grid of n samples over 2 units holds n/4 cycles a unit."""
+    model = {"max_band": 16, "width": 8}
+    field = inr.open(inr.compress(photo(64).copy(), model="bacon", settings=model, steps=30, bits=8).data)
+    assert [band for band, _ in field.limited] == [2.0, 4.0, 8.0]
+    functions = [function for _, function in field.limited]
+    assert functions[-1] is field.field
+    for side, output, fineness in ((64, 2, 1), (32, 2, 1), (20, 1, 1), (16, 1, 1), (12, 0, 1), (8, 0, 1), (4, 2, 16)):
+        grid = field.domain.resized((side, side))
+        expected = render(functions[output], grid, field.meta, 3, (fineness, fineness))
+        np.testing.assert_array_equal(field.decode(size=(side, side)), expected)
+    with pytest.raises(AssertionError):
+        np.testing.assert_array_equal(field.decode(size=(16, 16)), render(field.field, grid, field.meta, 3))
 
 
 def test_8192_squared_takes_bounded_memory(tmp_path: Path) -> None:

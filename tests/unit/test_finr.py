@@ -12,6 +12,7 @@ import torch
 from inr.backends.base import GridBatch
 from inr.backends.render import axis_coordinates, mesh
 from inr.backends.select import BACKENDS
+from inr.backends.torch import TorchBackend
 from inr.codec.decode import open_field
 from inr.codec.pack import pack, unpack
 from inr.container.file import parse, to_bytes
@@ -359,6 +360,22 @@ def test_core_may_be_shorter_along_time() -> None:
         small("tucker", 20).replace(first_rank=6).check(domain, 3)
     with pytest.raises(SpecError, match="finr: first_rank: only tucker has one for the first axis; got 3"):
         FInr(format="tt", first_rank=3)
+
+
+def test_memory_of_decoding_does_not_go_with_the_width_of_factors() -> None:
+    """Few weights can make wide factors: axes and points are then evaluated a few at a time, with the same values."""
+    model = FInr(format="tt", rank=100, axis_model=Siren(width=1, depth=0))
+    with pytest.raises(SpecError, match="finr: rank: tt on more than two axes has at most 128"):
+        model.replace(rank=129).build(3, 3)
+    network = randomised(model, 3, 3)
+    field = TorchBackend().field(network, "cpu")
+    axes = [np.linspace(-1, 1, n, dtype=np.float32) for n in (2, 9000, 3)]
+    whole = field.grid(axes).reshape(2, 9000, 3, 3)
+    assert whole.shape == (2, 9000, 3, 3)
+    part = network.grid([torch.from_numpy(x) for x in (axes[0], axes[1][6000:6100], axes[2])]).detach().numpy()
+    np.testing.assert_allclose(whole[:, 6000:6100].reshape(-1, 3), part, rtol=0, atol=1e-4)
+    points = mesh([axes[0], axes[1][::90], axes[2]])
+    np.testing.assert_allclose(field(points), whole[:, ::90].reshape(-1, 3), rtol=0, atol=1e-4)
 
 
 @each_format

@@ -103,7 +103,12 @@ def test_first_and_last_layer_and_all_shapes_are_as_they_were() -> None:
         assert not torch.allclose(now[name], before[name])
 
 
-@pytest.mark.parametrize("kind", OPTIMISERS.kinds())
+def test_muon_has_nothing_left_to_train() -> None:
+    with pytest.raises(SpecError, match="optimiser muon: the network has no hidden real matrix"):
+        TorchBackend().trainer(mixing(), MeanSquaredError(), OPTIMISERS.make("muon"), "cpu")
+
+
+@pytest.mark.parametrize("kind", ["adam", "adamw", "lbfgs"])
 def test_training_moves_the_coefficients_and_nothing_else_of_a_hidden_matrix(kind: str) -> None:
     network = mixing()
     basis = bases(12, FOURIER)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from inr.errors import SpecError
-from inr.inits.moments import Function, fixed_point, growth, is_homogeneous, linear_width, second_moments
+from inr.inits.moments import Function, fixed_point, growth, is_homogeneous, linear_width, quadrature, second_moments
 from inr.inits.vi3nr import Vi3nrInit
 from inr.models.base import MODELS, ModelSpec
 from inr.models.hashgrid import HashGridMlp
@@ -42,9 +42,10 @@ def test_moments_agree_with_closed_forms(sigma: float) -> None:
     ]
     for f, value, slope in expected:
         assert second_moments(f, sigma) == pytest.approx((value, slope), rel=1e-6)
+        assert quadrature(f, sigma) == pytest.approx((value, slope), rel=1e-6)
 
 
-@pytest.mark.parametrize("a", [0.0002, 0.003, 0.05, 1.0, 30.0])
+@pytest.mark.parametrize("a", [2e-6, 0.0002, 0.003, 0.05, 1.0, 30.0, 200.0])
 def test_gaussian_fixed_point_is_known(a: float) -> None:
     """sigma_p = a sqrt(1 + sqrt 2), gain^2 = sigma_p^2 / F = (1 + sqrt 2)^2 a^2."""
     f = Gaussian(1 / (math.sqrt(2) * a))
