@@ -55,6 +55,26 @@ def test_report_is_what_the_bytes_say(kind: str) -> None:
     assert report.curve[-1].step == 80
 
 
+@pytest.mark.parametrize(
+    ("model", "settings", "expected"),
+    [
+        ("bacon", {"width": 16}, {"width": 16, "max_band": 48}),
+        ("finr", {"rank": 7}, {"rank": 7, "band": 151}),
+        ("hashgrid", {"width": 8}, {"width": 8, "finest_resolution": 96}),
+        ("densegrid", {"width": 8}, {"width": 8, "nodes_0": 64, "nodes_1": 96}),
+        ("iterative", {"backbone": "siren:width=9"}, {"cells": 96}),
+        ("hashgrid", {"finest_resolution": 50}, {"finest_resolution": 50}),
+    ],
+)
+def test_what_the_user_leaves_open_follows_the_grid(
+    model: str, settings: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    """Also where the settings fix the size of the model."""
+    signal = inr.load(np.zeros((64, 96, 3), dtype=np.uint8))
+    chosen = plan(signal, CompressSpec(model=model, settings=settings)).fit.model
+    assert {name: getattr(chosen, name) for name in expected} == expected
+
+
 @both_kinds
 def test_header_holds_the_psnr(kind: str) -> None:
     result = compressed(kind)

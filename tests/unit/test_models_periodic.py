@@ -9,7 +9,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from inr.backends.base import PointBatch
+from inr.backends.torch import TorchBackend
 from inr.errors import SpecError
+from inr.losses.mse import MeanSquaredError
 from inr.models.base import ModelSpec
 from inr.models.finer import FinerMlp
 from inr.models.fkan import Fkan
@@ -18,6 +21,7 @@ from inr.models.layers import ComplexGabor, Gaussian, LayerNorm, RealGabor
 from inr.models.network import Network
 from inr.models.wire import WireMlp
 from inr.models.wire2d import Wire2dMlp
+from inr.optimisers.adam import Adam
 from tests.conformance.checks import coordinates, initialised, randomised
 
 Array = npt.NDArray[Any]
@@ -187,6 +191,21 @@ def test_wire_stays_finite_and_within_its_gain(model: WireMlp | Wire2dMlp, scale
             assert found <= allowed * (1 + 1e-5)
             reached = max(reached, found)
     assert reached > 0.9
+
+
+@pytest.mark.parametrize("kind", [WireMlp, Wire2dMlp])
+def test_wire_stays_finite_in_training(kind: type[WireMlp] | type[Wire2dMlp]) -> None:
+    """100 seeds at omega/sigma = 1.5, ten steps each of a rate at the upper end of what is published."""
+    model = kind(width=12, depth=3, omega_0=15.0, omega=15.0, sigma=10.0)
+    x = coordinates(64).float().numpy()
+    batch = PointBatch(x, np.sign(np.sin(9 * x @ np.ones((2, 3), dtype=np.float32))))
+    for seed in range(100):
+        network = initialised(model, seed=seed)
+        trainer = TorchBackend().trainer(network, MeanSquaredError(), Adam(), "cpu")
+        losses = [trainer.step(batch, 2e-2).loss for _ in range(10)]
+        assert np.isfinite(losses).all()
+        assert all(np.isfinite(tensor).all() for tensor in trainer.tensors().values())
+        assert max(losses) < 100
 
 
 @pytest.mark.parametrize(("ratio", "bound"), [(1.0, 1.284), (1.5, 1.755), (2.0, 2.718)])

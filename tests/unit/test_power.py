@@ -7,7 +7,7 @@ import inr
 from inr.codec.info import describe
 from inr.container.file import parse
 from inr.errors import SignalError, SpecError
-from inr.meta import PowerTransform, SignalMeta
+from inr.meta import MAX_GAMMA, PowerTransform, SignalMeta
 from inr.signals.power import symmetric_power
 from inr.signals.signal import denormalise, normalise
 from tests.unit.small_fits import Array, photo, psnr_of, signal_of
@@ -43,6 +43,20 @@ def test_targets_are_symmetric_about_zero() -> None:
     bright = symmetric_power(signal_of(7 - dark("float32")))
     assert bright.meta.power is not None
     assert bright.meta.power.gamma > 1
+
+
+@pytest.mark.parametrize("invert", [False, True])
+def test_exponent_stays_within_its_limits(invert: bool) -> None:
+    """Nearly black or nearly white pictures want an exponent beyond 5 or below 1/5."""
+    samples = np.full((40, 40), 4, dtype=np.uint8)
+    samples[0] = np.linspace(0, 255, 40).astype(np.uint8)
+    signal = symmetric_power(signal_of(255 - samples if invert else samples))
+    power = signal.meta.power
+    assert power is not None
+    assert power.gamma == (MAX_GAMMA if invert else pytest.approx(0.2, abs=0.05))
+    assert 1 / MAX_GAMMA <= power.gamma <= MAX_GAMMA
+    back = denormalise(signal.targets(np.arange(1600)), signal.meta).astype(int)
+    assert np.abs(back - signal.samples.reshape(-1, 1)).max() <= 1  # a fifth power leaves 24 bits few digits near 0
 
 
 def test_limits_lie_outside_the_samples_by_the_mass_at_the_ends() -> None:
