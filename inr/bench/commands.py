@@ -92,7 +92,7 @@ def inits(
     from inr.models.base import MODELS
 
     chosen = _chosen("models", models, MODELS.kinds(), [])
-    compared = _chosen("inits", kinds, INITS.kinds(), INITS.kinds())
+    compared = _with_baseline("default", _chosen("inits", kinds, INITS.kinds(), INITS.kinds()))
     conditions = _conditions(seconds, steps, seeds, parameters, backend, device)
     signals = sources.images(images or [], size)
     runs = plans.inits(signals, conditions, chosen, compared)
@@ -123,7 +123,7 @@ def samplers(
     from inr.samplers.base import SAMPLERS
 
     chosen = _chosen("models", models, MODELS.kinds(), [])
-    compared = _chosen("samplers", kinds, SAMPLERS.kinds(), SAMPLERS.kinds())
+    compared = _with_baseline("uniform", _chosen("samplers", kinds, SAMPLERS.kinds(), SAMPLERS.kinds()))
     conditions = _conditions(seconds, steps, seeds, parameters, backend, device)
     signals = sources.images(images or [], size)
     runs = plans.samplers(signals, conditions, chosen, compared)
@@ -264,6 +264,11 @@ def _chosen(option: str, text: str | None, known: list[str], default: list[str])
         if name not in known:
             raise SpecError(f"--{option}: unknown {name!r}; known: {', '.join(known)}")
     return names
+
+
+def _with_baseline(baseline: str, kinds: list[str]) -> list[str]:
+    """The kinds to compare, after what they are compared with."""
+    return [baseline, *(kind for kind in kinds if kind != baseline)]
 
 
 def _width_height(text: str | None) -> tuple[int, int] | None:
