@@ -3,6 +3,7 @@
 Imports happen inside the commands, so that `inr --help` starts without torch.
 """
 
+import os
 import re
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,7 +14,18 @@ from inr.bench.commands import app as bench
 from inr.errors import SpecError
 from inr.files import check_writable
 from inr.options import BackendName, Device, FitOptions, Json, Time, takes, time_range
-from inr.terminal import compact, following, say, say_file, say_json, say_report, ssim_text, warn, write_curve
+from inr.terminal import (
+    compact,
+    following,
+    say,
+    say_file,
+    say_json,
+    say_report,
+    shape_text,
+    ssim_text,
+    warn,
+    write_curve,
+)
 
 app = typer.Typer(
     help="A neural field compressor: pictures, videos and arrays to small .inr files and back at any size.",
@@ -102,7 +114,7 @@ def decompress(
         written = {"width": result.width, "height": result.height, "shape": result.shape}
         say_json({"output": output, **written, "layers": result.layers})
     elif output != "-":
-        say(f"{output}: {'x'.join(str(n) for n in reversed(result.shape))}")
+        say(f"{output}: {shape_text(result.shape, pictures=result.width is not None)}")
 
 
 @app.command()
@@ -148,6 +160,8 @@ def fit(
 
     if curve is not None:
         check_writable(curve)
+        if output is not None and os.path.realpath(output) == os.path.realpath(curve):
+            raise SpecError(f"--curve and the output are the same file {output}; name another")
     with following(options.quiet, options.checkpoint) as hooks:
         result = api.fit_file(source, output, hooks, bits=bits, stop_at_psnr=psnr, **request)
     if curve is not None:

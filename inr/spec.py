@@ -33,7 +33,7 @@ class Spec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    def __init__(self, **data: Any) -> None:
+    def __init__(self, /, **data: Any) -> None:  # a field, or a mistake, may be called self
         try:
             super().__init__(**data)
         except ValidationError as error:

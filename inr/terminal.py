@@ -141,6 +141,11 @@ def ssim_text(ssim: float | None) -> str:
     return "" if ssim is None else f", SSIM {ssim:.4f}"
 
 
+def shape_text(shape: tuple[int, ...], pictures: bool) -> str:
+    """``640x480`` of a picture, with the frames of a video last; array order for an array, as options take it."""
+    return "x".join(str(n) for n in (reversed(shape) if pictures else shape))
+
+
 def say_file(source: str, as_json: bool) -> None:
     """Describe a ``.inr`` file (``-``: standard input); raises a `FormatError` or `FileAccessError`."""
     from inr.codec.info import describe
@@ -156,7 +161,7 @@ def say_file(source: str, as_json: bool) -> None:
 
 
 def _say_info(path: str, info: "FileInfo") -> None:
-    size = "x".join(str(n) for n in reversed(info.shape))
+    size = shape_text(info.shape, pictures=info.kind != "array")
     rate = "" if info.frames_per_second is None else f" at {info.frames_per_second:.6g} frames a second"
     settings = f" {compact(info.settings)}" if info.settings else ""
     say(f"{path}: inr {info.version}, {info.kind} {size}x{info.channels} {info.dtype}, {info.colour_space}{rate}")

@@ -12,6 +12,8 @@ from inr.signals.signal import Samples, denormalise
 
 BLOCK = 262_144
 """Samples a block; its coordinates and values take a few megabytes."""
+PIECE = 2**22
+"""Points evaluated at once, where even one row of samples has more."""
 
 
 def render(
@@ -44,11 +46,44 @@ def render_blocks(
     """As `render`, in consecutive blocks of whole rows (frames of a video) `(rows, *domain.shape[1:], channels)`."""
     fineness = supersample or (1,) * domain.ndim
     for block in domain.row_blocks(max(1, BLOCK // math.prod(fineness))):
-        fine = block.resized(tuple(n * f for n, f in zip(block.shape, fineness, strict=True)))
-        values = field.grid(axis_coordinates(fine))
-        if math.prod(fineness) > 1:
-            values = _cell_means(values, block.shape, fineness)
-        yield denormalise(values, meta).reshape(*block.shape, channels)
+        yield denormalise(_means(field, block, fineness), meta).reshape(*block.shape, channels)
+
+
+def _means(field: Field, block: Domain, fineness: tuple[int, ...]) -> Values:
+    """Means of the field over the cells of a grid, `(size, channels)`; memory is bounded for any grid and fineness."""
+    if block.size * math.prod(fineness) <= PIECE:
+        values = field.grid(axis_coordinates(_finer(block, fineness)))
+        return _cell_means(values, block.shape, fineness) if math.prod(fineness) > 1 else values
+    if block.size > 1:
+        axis = max(range(block.ndim), key=lambda a: block.shape[a])
+        halves = _halves(block.shape[axis])
+        parts = [_means(field, _part(block, axis, *half), fineness) for half in halves]
+        grids = [part.reshape(*_part(block, axis, *half).shape, -1) for part, half in zip(parts, halves, strict=True)]
+        return np.concatenate(grids, axis=axis).reshape(block.size, -1)
+    axis = max(range(block.ndim), key=lambda a: fineness[a])  # one cell of very many points: cut the cell
+    halves = _halves(fineness[axis])
+    total = np.zeros((1, 1), dtype=np.float64)
+    for first, count in halves:
+        part = block.window(axis, first / fineness[axis], (first + count) / fineness[axis], 1)
+        own = tuple(count if a == axis else f for a, f in enumerate(fineness))
+        total = total + _means(field, part, own).astype(np.float64) * (count / fineness[axis])
+    mean: Values = total.astype(np.float32)
+    return mean
+
+
+def _finer(domain: Domain, fineness: tuple[int, ...]) -> Domain:
+    return domain.resized(tuple(n * f for n, f in zip(domain.shape, fineness, strict=True)))
+
+
+def _halves(count: int) -> tuple[tuple[int, int], tuple[int, int]]:
+    """First and number of both halves."""
+    return (0, count // 2), (count // 2, count - count // 2)
+
+
+def _part(domain: Domain, axis: int, first: int, count: int) -> Domain:
+    """Some of the samples along one axis."""
+    start = tuple(first if a == axis else 0 for a in range(domain.ndim))
+    return domain.cropped(start, tuple(count if a == axis else n for a, n in enumerate(domain.shape)))
 
 
 def _cell_means(values: Values, shape: tuple[int, ...], fineness: tuple[int, ...]) -> Values:

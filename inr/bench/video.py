@@ -23,6 +23,8 @@ from inr.samplers.uniform import UniformSampler
 from inr.signals.signal import Signal
 
 BASELINE = "siren"
+BLOCKS = {"cp": 2**16, "tt": 2**17, "tucker": 2**18}
+"""Samples of a step, the best of several powers of two in fits of three seconds."""
 SHARES = (1.0, 0.5, 0.25, 0.125)
 """Moments of the comparison, as shares of the budget."""
 
@@ -40,7 +42,10 @@ def plan(signals: dict[str, Signal], conditions: Conditions, halvings: int) -> l
                 *(
                     (
                         f"finr {kind}",
-                        {"model": conditions.model("finr", signal, format=kind), "sampler": BlockSampler()},
+                        {
+                            "model": conditions.model("finr", signal, format=kind),
+                            "sampler": BlockSampler(batch=BLOCKS[kind]),
+                        },
                     )
                     for kind in FORMATS
                 ),

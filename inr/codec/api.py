@@ -33,6 +33,7 @@ from inr.fitting.spec import FitSpec
 from inr.metrics.quality import mean_ssim, psnr, reported
 from inr.models.base import ModelSpec
 from inr.quantize.uniform import Coding, QuantSpec, quantize
+from inr.signals.array import MAGIC
 
 __all__ = [
     "Comparison",
@@ -287,6 +288,10 @@ def compare(original: str | Path, other: str | Path) -> Comparison:
     data = None if is_video(other) else read_bytes(other)
     field = open_field(data) if data is not None and data.startswith(SIGNATURE) else None
     axes = field.domain.ndim if field is not None and field.meta.kind == "array" else None
+    if (is_video(other) if field is None else field.meta.kind == "video") != is_video(original):
+        raise SignalError(f"cannot compare {original} with {other}: one is a video, the other is not")
+    if axes is not None and not read_bytes(original).startswith(MAGIC):
+        raise SignalError(f"cannot compare {original} with {other}: one is an array, the other is not")
     reference = load(original, axes=axes)
     samples = load(other).samples if field is None else field.decode()
     if samples.shape != reference.samples.shape or samples.dtype != reference.samples.dtype:

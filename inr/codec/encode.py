@@ -8,10 +8,11 @@ import numpy as np
 
 from inr.codec.decode import open_field, open_quantized
 from inr.codec.pack import assemble, with_psnr
-from inr.codec.plan import CompressSpec, Plan, plan
+from inr.codec.plan import CompressSpec, Plan, fixes_size, plan
 from inr.codec.rate import Coded, allocate, code, meet_quality, meet_size
 from inr.codec.sources import Parts
 from inr.codec.tiles import Tiling
+from inr.container import limits
 from inr.container.file import to_bytes
 from inr.domain import Domain
 from inr.errors import SpecError, TargetError
@@ -20,10 +21,13 @@ from inr.fitting.loop import Hooks, fit
 from inr.metrics.quality import mean_ssim, psnr, psnr_of, reported, squared_error
 from inr.models.base import ModelSpec
 from inr.quantize.uniform import QuantizedField, coarsened
+from inr.signals.power import symmetric_power, with_power
 from inr.signals.signal import Signal
 
 LADDER_BPP = (0.5, 1.0, 2.0, 4.0, 8.0)
 """Sizes tried in turn for a quality target."""
+SHARED_BYTES = 40
+"""Bytes of a file of one part, at least, that a file of several has only once: signature, frame and header."""
 MARGIN_DB = 0.5
 """How much better than its target the unquantised field is made, so that it can be quantised coarsely."""
 
@@ -123,14 +127,31 @@ def compress_parts(parts: Parts, request: CompressSpec | None = None, hooks: Hoo
     """
     request = request or CompressSpec()
     began = time.perf_counter()
+    count = len(parts.lengths)
+    if count > limits.MAX_TILES:
+        raise SpecError(f"segment: {count} segments are too many; at most {limits.MAX_TILES}: make them longer")
     done: list[_Part] = []
     for number, signal in enumerate(parts.signals):
-        share = parts.lengths[number] / sum(parts.lengths)
-        own = request if request.size is None else request.replace(size=max(1, math.floor(request.size * share)))
+        own = _share(request, parts.lengths, number)
         model = done[0].field.model if done else None
-        fitted, coded = _fit_and_code(signal, own, _numbered(hooks, ".part", number + 1), model)
+        power = done[0].field.meta.power if done else None
+        if not done and request.transform == "power":
+            power = symmetric_power(signal, whole_range=count > 1)
+        alike = signal if power is None else with_power(signal, power)
+        try:
+            fitted, coded = _fit_and_code(alike, own, _numbered(hooks, ".part", number + 1), model)
+        except TargetError as error:
+            raise error if count == 1 else TargetError(f"segment {number + 1} of {count}: {error}") from None
         done.append(_measured(signal, fitted, coded))
     return _joined(parts.lengths, done, began)
+
+
+def _share(request: CompressSpec, lengths: tuple[int, ...], number: int) -> CompressSpec:
+    """What is asked of one part: its share of the bytes. It is planned with a header; the file has but one."""
+    if request.size is None or len(lengths) == 1:
+        return request
+    size = request.size + (len(lengths) - 1) * SHARED_BYTES
+    return request.replace(size=max(1, math.floor(size * lengths[number] / sum(lengths))))
 
 
 def _fit_and_code(
@@ -176,7 +197,7 @@ def _for_quality(
             coded = meet_quality(fitted, allocate(fitted, chosen.quant), decoded, target)
             if coded is not None:
                 return fitted, coded
-        if request.settings or model is not None:
+        if model is not None or fixes_size(type(chosen.fit.model)(), request.settings):
             break
     raise TargetError(f"psnr: {target:g} dB was not reached, the best was {reached:.2f} dB; allow more steps")
 
@@ -206,6 +227,8 @@ def _joined(lengths: tuple[int, ...], parts: list[_Part], began: float) -> Compr
     """The file of all parts, and its report."""
     field, last = parts[0].field, parts[-1].fitted
     meta, channels = field.meta, field.channels
+    if any(part.field.meta != meta or part.field.model != field.model for part in parts):
+        raise SpecError("segments: they differ in sample type, range or model, so they cannot share a file")
     domain = field.domain
     if len(parts) > 1:
         domain = Domain.of_shape((sum(lengths), *domain.shape[1:]), domain.axes)

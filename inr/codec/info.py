@@ -107,7 +107,7 @@ def _settings(wire_id: int, fields: ModelFields) -> tuple[str, dict[str, Any]]:
         if isinstance(value, tuple):
             part, inner = _settings(*value)
             shown = {"kind": part, **inner}
-        elif number in words and value in range(len(words[number])):
+        elif number in words and isinstance(value, int) and value in range(len(words[number])):
             shown = words[number][value]
         settings[names.get(number, f"#{number}")] = shown
     return kind, settings

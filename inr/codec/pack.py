@@ -50,7 +50,7 @@ def assemble(
         shape=domain.shape,
         channels=field.channels,
         dtype=id_of(ids.SAMPLE_TYPES, meta.dtype),
-        value_range=_wire_range(meta),
+        value_range=wire_range(meta),
         model=field.model.wire_id,
         model_fields=tuple(to_wire(field.model).items()),
         layers=field.layers,
@@ -79,7 +79,6 @@ def unpack(file: InrFile, tile: int = 0) -> QuantizedField:
     try:
         tiling, meta = tiling_of(header), meta_of(file)
         domain = tiling.domain if tiling.count == 1 else tiling.local(tile)
-        model.check(domain, header.channels)
         layouts = model.layout(domain.ndim, header.channels)
     except SpecError as error:
         raise CorruptHeaderError(f"header: {error}") from None
@@ -102,6 +101,8 @@ def tiling_of(header: Header) -> Tiling:
     if tiling.count > 1:
         if not domain.is_default():
             raise SpecError("tiles: they need samples at cell centres and the default box")
+        if math.prod(tiling.counts[1:]) > 1:
+            raise SpecError(f"tiles: this version reads tiles along the first axis only; got {tiling.counts}")
         if any(tiles > n for tiles, n in zip(tiling.counts, domain.shape, strict=True)):
             raise SpecError(f"tiles: {tiling.counts} are more than the samples {domain.shape}")
     return tiling
@@ -145,7 +146,10 @@ def domain_of(header: Header) -> Domain:
     if header.box is None:
         return replace(Domain.of_shape(header.shape, axes), alignment=alignment)
     box = tuple(zip(header.box[::2], header.box[1::2], strict=True))
-    return Domain(header.shape, box, alignment, axes)
+    domain = Domain(header.shape, box, alignment, axes)
+    if domain.is_default():
+        raise SpecError("box: the default must be left out")
+    return domain
 
 
 def meta_of(file: InrFile) -> SignalMeta:
@@ -165,7 +169,7 @@ def meta_of(file: InrFile) -> SignalMeta:
     )
 
 
-def _wire_range(meta: SignalMeta) -> tuple[float, float] | None:
+def wire_range(meta: SignalMeta) -> tuple[float, float] | None:
     """None for the full range of an integer type; whole numbers as integers, which take fewer bytes."""
     low, high = meta.value_range
     if meta.dtype not in INTEGER_RANGE:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from inr.codec import presets
+from inr.codec.pack import wire_range
 from inr.codec.rate import MAX_BITS
 from inr.container import ids, limits
 from inr.container.file import DATA, ICC_PROFILE, InrFile, Section, to_bytes
@@ -26,7 +27,7 @@ from inr.reparams.none import NoReparam
 from inr.samplers.base import SAMPLERS, SamplerSpec
 from inr.samplers.block import BlockSampler
 from inr.samplers.uniform import UniformSampler
-from inr.signals.power import symmetric_power
+from inr.signals.power import symmetric_power, with_power
 from inr.signals.signal import Signal
 from inr.spec import Spec
 
@@ -94,8 +95,13 @@ class CompressSpec(Spec):
         if self.layers > 1 and self.coding != "uniform":
             raise SpecError(f"layers: weights stored as {self.coding} come in 1 layer; got {self.layers}")
         presets.get(self.preset)
-        if self.batch is not None and self.sampler is not None and "batch" not in type(self.sampler).model_fields:
-            raise SpecError(f"batch: the sampler {self.sampler.kind} has none; got {self.batch}")
+        if self.batch is not None and self.sampler is not None:
+            if "batch" not in type(self.sampler).model_fields:
+                raise SpecError(f"batch: the sampler {self.sampler.kind} has none; got {self.batch}")
+            if "batch" in self.sampler.model_fields_set:
+                raise SpecError(f"batch: given twice, also with the sampler {self.sampler.kind}; got {self.batch}")
+        if self.learning_rate is not None and self.optimiser.learning_rate is not None:
+            raise SpecError(f"learning rate: given twice, also with the optimiser; got {self.learning_rate:g}")
         return self
 
     @property
@@ -125,8 +131,10 @@ class Plan:
     transform: str = "none"
 
     def transformed(self, signal: Signal) -> Signal:
-        """The signal with the transform of its targets."""
-        return symmetric_power(signal) if self.transform == "power" else signal
+        """The signal with the transform of its targets, unless it has one already."""
+        if self.transform != "power" or signal.meta.power is not None:
+            return signal
+        return with_power(signal, symmetric_power(signal))
 
 
 def plan(signal: Signal, request: CompressSpec, bpp: float | None = None, model: ModelSpec | None = None) -> Plan:
@@ -148,9 +156,10 @@ def plan(signal: Signal, request: CompressSpec, bpp: float | None = None, model:
     bits = request.bits or model.weight_bits
     named = bool(request.size or request.bpp or request.quality)
     size: int | None = None
-    if given or not _fixes_size(type(model)(), request.settings):
+    if given or not fixes_size(type(model)(), request.settings):
         size = _target_size(signal, request, preset.rate * model.bpp, bpp)
-        model = model if given else _sized(model, signal, size, bits, request)
+        if not given:
+            size, model = _sized(model, signal, size, bits, request, raised=bpp is None and not named)
     elif named:
         raise SpecError(f"give a target size or the settings {', '.join(request.settings)}, not both")
     model.check(signal.domain, signal.channels)
@@ -176,6 +185,8 @@ def plan(signal: Signal, request: CompressSpec, bpp: float | None = None, model:
 
 def _sampler(model: ModelSpec, request: CompressSpec) -> SamplerSpec:
     batch = {} if request.batch is None else {"batch": request.batch}
+    if isinstance(request.sampler, UniformSampler) and "jitter" not in request.sampler.model_fields_set:
+        return request.sampler.replace(jitter=model.jitter, **batch)
     if request.sampler is not None:
         return request.sampler.replace(**batch)
     return BlockSampler(**batch) if model.separable else UniformSampler(jitter=model.jitter, **batch)
@@ -187,7 +198,7 @@ def overhead(signal: Signal, model: ModelSpec, layers: int) -> int:
         shape=signal.domain.shape,
         channels=signal.channels,
         dtype=ids.id_of(ids.SAMPLE_TYPES, signal.meta.dtype),
-        value_range=signal.meta.value_range if signal.meta.dtype != "uint8" else None,
+        value_range=wire_range(signal.meta),
         frame_rate=None if signal.meta.frame_rate is None else signal.meta.frame_rate.as_integer_ratio(),
         model=model.wire_id,
         layers=layers,
@@ -209,7 +220,7 @@ def _model(signal: Signal, request: CompressSpec, preset: presets.Preset) -> Mod
     return cls(**request.settings).fitted_to(signal.domain).replace(**request.settings)
 
 
-def _fixes_size(model: ModelSpec, settings: dict[str, Any]) -> bool:
+def fixes_size(model: ModelSpec, settings: dict[str, Any]) -> bool:
     """True if a user has set what `sized` would choose."""
     small, large = (model.sized(parameters, 2, 3) for parameters in (5_000, 300_000))
     return any(getattr(small, name) != getattr(large, name) for name in settings)
@@ -226,8 +237,14 @@ def _target_size(signal: Signal, request: CompressSpec, default_bpp: float, bpp:
     return max(SMALLEST_DEFAULT, math.floor((bpp or default_bpp) * pixels / 8))
 
 
-def _sized(model: ModelSpec, signal: Signal, size: int, bits: float, request: CompressSpec) -> ModelSpec:
-    """The largest model whose file has `size` bytes at `bits` a weight; raises `TargetError`."""
+def _sized(
+    model: ModelSpec, signal: Signal, size: int, bits: float, request: CompressSpec, raised: bool
+) -> tuple[int, ModelSpec]:
+    """The largest model whose file has `size` bytes at `bits` a weight, and that size, `raised` to the least there is.
+
+    Raises:
+        TargetError: no model has a file of this size.
+    """
     d_in, channels = signal.domain.ndim, signal.channels
     framing = overhead(signal, model, request.layers)
     smallest = model.sized(1, d_in, channels).parameters(d_in, channels)
@@ -235,8 +252,9 @@ def _sized(model: ModelSpec, signal: Signal, size: int, bits: float, request: Co
     exact = request.coding != "uniform"
     least = framing + math.ceil(smallest * (bits if exact else min(bits, 4.0)) / 8)
     most = framing + math.floor(largest * (bits if exact else MAX_BITS) / 8)
+    size = max(size, least) if raised else size
     if not least <= size <= most / SIZE_FLOOR:
         allowed = f"{least} to {most} bytes"
         raise TargetError(f"size: a {model.kind} file of this picture can have {allowed}; got {size}")
     count = (size - framing) * 8 // bits if exact else (size - framing) * FILL * 8 / (bits + CODING_BITS)
-    return model.sized(min(int(count), limits.MAX_PARAMETERS), d_in, channels)
+    return size, model.sized(min(int(count), limits.MAX_PARAMETERS), d_in, channels)

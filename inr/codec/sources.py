@@ -1,5 +1,6 @@
 """Where signals come from and go to: files of any kind, bytes, arrays."""
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,8 +23,6 @@ VideoType = Literal["uint8", "uint16"]
 
 MIN_SIDE = 2
 """Samples that a picture needs on each side to be a field of its coordinates."""
-SEGMENT_SAMPLES = 2**24
-"""Samples of a segment of a video, unless another number of frames is asked for."""
 
 
 def load(source: Source, *, time: Seconds | None = None, axes: int | None = None) -> Signal:
@@ -58,7 +57,7 @@ def load(source: Source, *, time: Seconds | None = None, axes: int | None = None
             return images.decode_image(data, name)
         array = arrays.read_npy(data, name)
     _check_options("an array", time, None)
-    if axes is None and arrays.is_picture(array.shape):
+    if axes is None and arrays.is_picture(array):
         return images.image_from_array(array, name)
     return arrays.signal_of(array, axes, name)
 
@@ -88,7 +87,7 @@ def load_parts(
 
     Args:
         source: as for `load`.
-        segment: frames of a segment of a video, at most; None for as many as `SEGMENT_SAMPLES` allow.
+        segment: frames of a segment of a video, at most; None for a few million pixels.
         time: as for `load`.
         axes: as for `load`.
 
@@ -100,11 +99,8 @@ def load_parts(
             raise SpecError(f"segment: only a video has segments; got {segment}")
         return Parts.of(check_fittable(load(source, time=time, axes=axes)))
     _check_options("a video", None, axes)
-    origin = _of_video(source)
-    if segment is None:
-        info = videos.probe_video(origin)
-        segment = max(2, SEGMENT_SAMPLES // (info.width * info.height))
-    segments = videos.video_segments(origin, segment, time=time)
+    segments = videos.video_segments(_of_video(source), segment, time=time)
+    _check_sides(segments.height, segments.width)
     return Parts(segments.lengths, segments)
 
 
@@ -130,10 +126,14 @@ def _check_options(what: str, time: Seconds | None, axes: int | None) -> None:
 
 def check_fittable(signal: Signal) -> Signal:
     """The signal, if a field of its coordinates can be fitted to it; raises `SignalError`."""
-    if signal.meta.kind != "array" and min(signal.domain.shape[-2:]) < MIN_SIDE:
-        height, width = signal.domain.shape[-2:]
-        raise SignalError(f"a picture needs at least {MIN_SIDE} pixels on each side; got {width}x{height}")
+    if signal.meta.kind != "array":
+        _check_sides(*signal.domain.shape[-2:])
     return signal
+
+
+def _check_sides(height: int, width: int) -> None:
+    if min(height, width) < MIN_SIDE:
+        raise SignalError(f"a picture needs at least {MIN_SIDE} pixels on each side; got {width}x{height}")
 
 
 def save(signal: Signal, path: str | Path) -> None:
@@ -181,7 +181,7 @@ def check_name(source: Source, destination: str | Path) -> None:
     """Raise an `InrError` if a destination is the input or cannot be written, before anything is decoded."""
     if isinstance(source, str | Path):
         check_other(source, destination)
-    if str(destination) != "-" and not Path(destination).suffix:
+    if str(destination) != "-" and (not Path(destination).suffix or os.path.isdir(destination)):
         return  # a folder of frames, which the writer of videos checks; pictures and arrays are refused by their suffix
     check_writable(destination)
 

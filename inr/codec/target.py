@@ -11,6 +11,10 @@ from inr.meta import SignalMeta
 
 MAX_OUTPUT_SAMPLES = 2**30
 """Channels times samples of one decoded signal."""
+MAX_EVALUATIONS = 2**34
+"""Points that the samples of one decoded signal may be means of."""
+MAX_FRAME_RATE = 1_000_000
+"""Frames a second."""
 
 Region = tuple[int, ...]
 Seconds = tuple[float, float]
@@ -45,12 +49,21 @@ class Target:
             ratios[0] = 1.0
         if meta.kind == "image":
             ratios = [max(ratios)] * 2
-        return tuple(max(1, math.ceil(ratio - 1e-9)) for ratio in ratios)
+        fineness = tuple(max(1, math.ceil(ratio - 1e-9)) for ratio in ratios)
+        if math.prod(grid.shape) * math.prod(fineness) > MAX_EVALUATIONS:
+            points = math.prod(grid.shape) * math.prod(fineness)
+            raise LimitExceededError(
+                f"a size so small is the mean over {points} points; at most {MAX_EVALUATIONS} are evaluated: "
+                "choose a larger size, or a region"
+            )
+        return fineness
 
     def decoded_rate(self, meta: SignalMeta) -> Fraction | None:
         """Frames a second of what is decoded; None for anything but a video."""
         if meta.frame_rate is None or self.frame_rate is None:
             return meta.frame_rate
+        if not (math.isfinite(self.frame_rate) and 0 < self.frame_rate <= MAX_FRAME_RATE):
+            raise SpecError(f"frame rate: must be more than 0 and at most {MAX_FRAME_RATE}; got {self.frame_rate:g}")
         return Fraction(self.frame_rate).limit_denominator(100_000)
 
     def _cropped(self, domain: Domain, meta: SignalMeta) -> Domain:
@@ -66,8 +79,8 @@ class Target:
 
     def _of_time(self, domain: Domain, meta: SignalMeta) -> Domain:
         original, wanted = meta.frame_rate, self.decoded_rate(meta)
-        if original is None or wanted is None or wanted <= 0:
-            raise SpecError(f"frame rate: must be more than 0; got {self.frame_rate}")
+        if original is None or wanted is None:
+            return domain
         if self.time is None and wanted == original:
             return domain
         frames = domain.shape[0]

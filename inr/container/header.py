@@ -15,11 +15,12 @@ ModelFields = tuple[tuple[int, WireValue], ...]
 
 _MAX_NESTING = 4
 _BOX = 2**20
+_FLOAT32_MAX = (2 - 2**-23) * 2.0**127
 _SAMPLE_LIMITS = {
     "uint8": (0, 255),
     "uint16": (0, 65535),
     "float16": (-65504.0, 65504.0),
-    "float32": (-3.4e38, 3.4e38),
+    "float32": (-_FLOAT32_MAX, _FLOAT32_MAX),
     "int8": (-128, 127),
     "int16": (-32768, 32767),
 }
@@ -186,6 +187,8 @@ def _check_grid(header: Header) -> None:
     _integers("layers", (header.layers,), 1, 1, limits.MAX_LAYERS)
     if header.tiles is not None:
         _integers("tiles", header.tiles, n, 1, limits.MAX_TILES)
+        if math.prod(header.tiles) == 1:
+            raise CorruptHeaderError("header: tiles must be left out if there is one")
         if math.prod(header.tiles) > limits.MAX_TILES:
             raise LimitExceededError(f"header: at most {limits.MAX_TILES} tiles are allowed; got {header.tiles}")
     box: Any = header.box
@@ -219,7 +222,9 @@ def _check_values(header: Header) -> None:
     if len(header.psnr) not in (0, header.layers):
         raise CorruptHeaderError(f"header: psnr needs one value for each of {header.layers} layers")
     power: Any = header.power
-    if power is not None and (not isinstance(power, tuple) or len(power) != 3 or max(map(abs, power)) > 3.4e38):
+    if power is not None and (
+        not isinstance(power, tuple) or len(power) != 3 or max(map(abs, power)) > 2 * _FLOAT32_MAX
+    ):
         raise CorruptHeaderError("header: power must hold low, high and gamma")
     if header.frame_rate is not None:
         _integers("frame_rate", header.frame_rate, 2, 1, _MAX_FRAME_RATE)
@@ -234,5 +239,9 @@ def _check_values(header: Header) -> None:
     if not isinstance(values, tuple) or len(values) != 2 or not float(values[0]) < float(values[1]):
         raise CorruptHeaderError("header: value_range must hold low < high")
     low, high = _SAMPLE_LIMITS[dtype]
+    if not dtype.startswith("float") and (values == (low, high) or not all(_is_int(value) for value in values)):
+        raise CorruptHeaderError(
+            f"header: value_range of {dtype} must be whole numbers, and left out if it is all; got {values}"
+        )
     if not low <= values[0] < values[1] <= high:
         raise CorruptHeaderError(f"header: value_range of {dtype} must be within {low:g}..{high:g}; got {values}")

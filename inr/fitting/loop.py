@@ -295,7 +295,8 @@ def _preview(field: Field, signal: Signal) -> Samples:
 
 
 def _digest(signal: Signal) -> str:
-    """SHA-256 of the samples with their shape and type, to tell whose checkpoint this is."""
-    digest = hashlib.sha256(repr((signal.samples.shape, signal.meta.dtype)).encode())
+    """SHA-256 of the samples with their shape, type and transform, to tell whose checkpoint this is."""
+    meta = signal.meta
+    digest = hashlib.sha256(repr((signal.samples.shape, meta.dtype, meta.value_range, meta.power)).encode())
     digest.update(np.ascontiguousarray(signal.samples).tobytes())
     return digest.hexdigest()

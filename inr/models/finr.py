@@ -192,6 +192,8 @@ class FInr(ModelSpec):
     def fitted_to(self, domain: Domain) -> Self:
         """Frequencies up to the Nyquist frequency of the finest axis, and of time; a rank that the grid can use."""
         shape = domain.shape
+        if len(shape) == 1:
+            raise SpecError("finr: works on 2 to 4 axes; got 1")
         nyquist = [math.pi * n / (high - low) for n, (low, high) in zip(shape, domain.box, strict=True)]
         bands = [min(MAX_BAND, math.ceil(frequency)) for frequency in nyquist]
         longest = Domain((max(shape),), ((-1.0, 1.0),), axes=("x",))

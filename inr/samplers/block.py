@@ -27,7 +27,7 @@ class BlockSampler(SamplerSpec):
         "after Vemuri et al. 2026, F-INR: Functional Tensor Decomposition for Implicit Neural Representations"
     )
 
-    batch: Annotated[int, Field(ge=1, le=2**28)] = 2**19
+    batch: Annotated[int, Field(ge=1, le=2**28)] = 2**16
     """Samples of a block, about and at most (but at least one an axis)."""
 
     def start(self, signal: Signal, seed: int, residuals: Residuals) -> AbstractSampler:

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inr.domain import Domain
-from inr.errors import SignalError
+from inr.errors import SignalError, SpecError
 from inr.meta import SampleType, SignalMeta
 from inr.signals.image_common import Refusal
 from inr.signals.image_plain import npy_array
@@ -22,9 +22,10 @@ MAX_SAMPLES = 2**28
 TYPES = ("uint8", "uint16", "int8", "int16", "float16", "float32", "float64")
 
 
-def is_picture(shape: tuple[int, ...]) -> bool:
-    """True for the shapes that count as pictures unless told otherwise: `(h, w)` and `(h, w, 1..4)`."""
-    return len(shape) == 2 or (len(shape) == 3 and 1 <= shape[2] <= 4)
+def is_picture(array: npt.NDArray[Any]) -> bool:
+    """True for what counts as a picture unless told otherwise: `(h, w)` and `(h, w, 1..4)` of a type pictures have."""
+    shape = array.shape
+    return (len(shape) == 2 or (len(shape) == 3 and 1 <= shape[2] <= 4)) and array.dtype.name not in ("int8", "int16")
 
 
 def read_npy(data: bytes, name: str) -> npt.NDArray[Any]:
@@ -48,6 +49,8 @@ def signal_of(array: npt.NDArray[Any], axes: int | None = None, name: str = "arr
         SignalError: another shape or type, too few or too many samples, or one that is not finite.
     """
     count = array.ndim if axes is None else axes
+    if not 1 <= count <= MAX_AXES and axes is not None:
+        raise SpecError(f"axes: 1 to {MAX_AXES} may be coordinates; got {axes}")
     if not 1 <= count <= MAX_AXES or array.ndim not in (count, count + 1):
         allowed = f"1 to {MAX_AXES} axes of coordinates, and perhaps one of channels after them"
         raise SignalError(f"{name} has shape {array.shape} with {count} axes of coordinates; allowed are {allowed}")

@@ -111,10 +111,14 @@ def npy_array(data: bytes, pictures: bool = False) -> Array:
         check_array(shape, dtype)
     if dtype.hasobject:
         raise Refusal("holds Python objects; numbers are read")
+    if dtype.kind not in "biufc" or dtype.itemsize == 0 or len(shape) > 32 or any(n < 0 for n in shape):
+        raise damaged(f"it has shape {shown(str(shape))} and type {shown(str(dtype))}")
     start = stream.tell()
     expected = start + int(np.prod(shape, dtype=object)) * dtype.itemsize
     if expected != len(data):
         raise damaged(f"its array ends at byte {expected}, the file at byte {len(data)}")
+    if expected == start:
+        raise Refusal("holds no samples")
     samples: Array = np.frombuffer(data, dtype, offset=start).reshape(shape, order="F" if fortran else "C")
     return samples
 

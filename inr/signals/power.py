@@ -25,8 +25,12 @@ _CALIBRATION = 0.05
 _SUBSET = 2**22
 
 
-def symmetric_power(signal: Signal) -> Signal:
-    """The same signal, to be fitted through a symmetric power transform.
+def symmetric_power(signal: Signal, whole_range: bool = False) -> PowerTransform:
+    """The symmetric power transform that suits a signal.
+
+    Args:
+        signal: what will be fitted.
+        whole_range: cover the value range of the signal's type, for other parts of it that the transform serves too.
 
     Raises:
         SignalError: all samples are equal, so there is no histogram.
@@ -40,10 +44,16 @@ def symmetric_power(signal: Signal) -> Signal:
     part = (values - low) / span
     low -= _BUFFER * float(np.mean(part <= _EDGE)) * span
     high += _BUFFER * float(np.mean(part >= 1 - _EDGE)) * span
+    if whole_range:
+        low, high = min(low, signal.meta.value_range[0]), max(high, signal.meta.value_range[1])
     median = float(np.median((values - low) / (high - low)))
     gamma = math.log(0.5) / math.log(min(max(median, 1e-6), 1 - 1e-6))
     gamma = float(np.float16(gamma ** (1 - _CALIBRATION)))
     gamma = min(max(gamma, 1 / MAX_GAMMA), MAX_GAMMA)
     # Floats of 32 bits take five bytes in a header instead of nine.
-    power = PowerTransform(float(np.float32(low)), float(np.float32(high)), gamma)
+    return PowerTransform(float(np.float32(low)), float(np.float32(high)), gamma)
+
+
+def with_power(signal: Signal, power: PowerTransform) -> Signal:
+    """The same signal, to be fitted through a power transform."""
     return replace(signal, meta=replace(signal.meta, power=power))

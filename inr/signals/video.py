@@ -49,6 +49,11 @@ __all__ = [
     "video_segments",
 ]
 
+SEGMENT_SAMPLES = 2**24
+"""Pixels of a segment, unless another number of frames is asked for."""
+MAX_SEGMENTS = 4096
+"""Segments of a video, unless shorter ones are asked for; a file can hold as many."""
+
 
 def is_video(source: str | Path | bytes) -> bool:
     """Tell by content whether something is a video: a container that is read, an animated GIF, a folder of images.
@@ -119,7 +124,7 @@ def load_video(
 
 def video_segments(
     source: str | Path | bytes,
-    frames_per_segment: int,
+    frames_per_segment: int | None = None,
     *,
     time: tuple[float, float] | None = None,
     frames: tuple[int, int] | None = None,
@@ -133,7 +138,7 @@ def video_segments(
 
     Args:
         source: as for `load_video`.
-        frames_per_segment: at most; at least 1.
+        frames_per_segment: at most; at least 1. None for as many as have `SEGMENT_SAMPLES` pixels, at least 2.
         time: as for `load_video`.
         frames: as for `load_video`.
         size: as for `load_video`.
@@ -148,10 +153,13 @@ def video_segments(
         SpecError: as `load_video`, and fewer than 1 frame a segment.
         MissingDependencyError: as `load_video`.
     """
-    if frames_per_segment < 1:
+    if frames_per_segment is not None and frames_per_segment < 1:
         raise SpecError(f"frames per segment: at least 1 is needed; got {frames_per_segment}")
     video = _opened(source, frame_rate)
     first, count = chosen(video, time, frames)
+    if frames_per_segment is None:
+        width, height = checked_size(video.info, size)
+        frames_per_segment = max(2, SEGMENT_SAMPLES // (width * height), -(-count // MAX_SEGMENTS))
     lengths = _lengths(count, frames_per_segment)
     check_samples(video.name, max(lengths), checked_size(video.info, size))
     return VideoSegments(video, first, tuple(lengths), size)
@@ -172,6 +180,16 @@ class VideoSegments:
     first: int
     lengths: tuple[int, ...]
     size: Size | None
+
+    @property
+    def width(self) -> int:
+        """Pixels of a row of a frame."""
+        return checked_size(self.source.info, self.size)[0]
+
+    @property
+    def height(self) -> int:
+        """Rows of a frame."""
+        return checked_size(self.source.info, self.size)[1]
 
     def __iter__(self) -> Iterator[Signal]:
         with closing(self.source.read(self.first, sum(self.lengths), self.size)) as run:

@@ -119,6 +119,10 @@ WRONG: dict[str, bytes] = {
     "psnr of a billion": changed(k10=[10**9]),
     "default written out": changed(k2=3),
     "layers of floats": changed(k9=1, k7=2),
+    "one tile": changed(k8=[1, 1]),
+    "all of an integer type": changed(k4=[0, 255]),
+    "part of an integer": changed(k4=[0.5, 200.25]),
+    "the default box": changed(k15=[-0.75, 0.75, -1, 1]),
     "more tiles than columns": join(
         [(HEAD, cbor2.dumps({**SOUND, 8: [1, 9]}, canonical=True))] + 9 * [(DATA, PAYLOAD)]
     ),

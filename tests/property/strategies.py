@@ -84,14 +84,13 @@ def shapes(draw: st.DrawFn) -> tuple[int, ...]:
 @st.composite
 def value_ranges(draw: st.DrawFn, dtype: str) -> tuple[float, float] | None:
     """A range that the sample type allows, in integers or floats; None where an integer type is used in full."""
-    if dtype in _FLOAT_LIMIT:
-        limit = _FLOAT_LIMIT[dtype]
-        numbers = st.floats(-limit, limit) | st.integers(-60000, 60000)
-    else:
-        if draw(st.booleans()):
-            return None
+    if dtype in INTEGER_RANGE:
         least, most = INTEGER_RANGE[dtype]
-        numbers = st.integers(least, most) | st.floats(least, most)
+        whole = st.tuples(st.integers(least, most), st.integers(least, most)).filter(lambda pair: pair[0] != pair[1])
+        pair = tuple(sorted(draw(whole)))
+        return None if draw(st.booleans()) or pair == (least, most) else (pair[0], pair[1])
+    limit = _FLOAT_LIMIT[dtype]
+    numbers = st.floats(-limit, limit) | st.integers(-60000, 60000)
     low, high = sorted(draw(st.tuples(numbers, numbers).filter(lambda pair: pair[0] != pair[1])))
     return low, high
 
@@ -102,6 +101,12 @@ def boxes(draw: st.DrawFn, axes: int) -> tuple[float, ...]:
     number = st.floats(-(2.0**20), 2.0**20) | st.integers(-(2**20), 2**20)
     pair = st.tuples(number, number).map(sorted).filter(lambda p: p[1] - p[0] >= 2.0**-20)
     return tuple(value for _ in range(axes) for value in draw(pair))
+
+
+def tilings(axes: int) -> st.SearchStrategy[tuple[int, ...]]:
+    """Two to 16 tiles."""
+    counts = st.tuples(*[st.integers(1, 2 if axes > 1 else 8)] * axes)
+    return counts.filter(lambda tiles: math.prod(tiles) > 1)
 
 
 @st.composite
@@ -121,7 +126,7 @@ def headers(draw: st.DrawFn) -> Header:
         value_range=draw(value_ranges(ids.SAMPLE_TYPES[dtype])),
         model_fields=draw(model_fields()),
         layers=layers,
-        tiles=draw(st.none() | st.tuples(*[st.integers(1, 2 if len(shape) > 1 else 8)] * len(shape))),
+        tiles=draw(st.none() | tilings(len(shape))),
         coding=draw(st.sampled_from(sorted(ids.CODINGS))),
         psnr=draw(st.just(()) | psnr),
         orientation=draw(st.integers(1, 8)),

@@ -40,6 +40,34 @@ def test_axes_and_channels(shape: tuple[int, ...], axes: int | None, grid: tuple
     np.testing.assert_array_equal(signal.samples.reshape(shape), wave(*shape))
 
 
+@pytest.mark.parametrize("dtype", ["int8", "int16"])
+def test_types_that_pictures_lack_make_arrays(dtype: str, tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", (10 * wave(9, 8)).astype(dtype))
+    assert inr.load(tmp_path / "a.npy").meta.kind == "array"
+    inr.compress(tmp_path / "a.npy", tmp_path / "a.inr", model="siren", size=900, steps=5)
+    inr.decompress(tmp_path / "a.inr", tmp_path / "b.npy")
+    assert inr.compare(tmp_path / "a.npy", tmp_path / "b.npy").psnr > 0
+    assert inr.compare(tmp_path / "a.npy", tmp_path / "a.inr").psnr > 0
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (-2, -4), }",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (" + "1, " * 70 + "), }",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (0, 100000000000000000000000), }",
+        "{'descr': '|S0', 'fortran_order': False, 'shape': (3, 4, 5), }",
+        "{'descr': '|V0', 'fortran_order': False, 'shape': (3, 4, 5), }",
+        "{'descr': '<M8[s]', 'fortran_order': False, 'shape': (0,), }",
+    ],
+)
+def test_headers_that_lie_are_refused(header: str) -> None:
+    text = header.ljust(117).encode() + b"\n"
+    data = b"\x93NUMPY\1\0" + len(text).to_bytes(2, "little") + text + bytes(32 if "-2" in header else 0)
+    with pytest.raises(SignalError, match=r"^data (is damaged|holds|has)"):
+        inr.load(data)
+
+
 @pytest.mark.parametrize("shape", [(9, 8), (9, 8, 3), (9, 8, 1)])
 def test_shapes_of_pictures_are_pictures(shape: tuple[int, ...]) -> None:
     assert inr.load(wave(*shape)).meta.kind == "image"
@@ -77,7 +105,6 @@ def test_fortran_order_and_scalars_of_one_channel() -> None:
         (np.zeros((5, 65), np.float32), 1, "channels are 1 to 64"),
         (np.zeros(1, np.float32), None, "an axis needs 2 samples"),
         (np.zeros(0, np.float32), None, "an axis needs 2 samples"),
-        (np.zeros((5, 5, 5), np.float32), 0, "with 0 axes"),
         (np.array([1.0, np.nan, 2.0], np.float32), None, r"array has 1 samples that are NaN .* index \(1"),
         (np.array([1.0, 1e300]), None, "infinite"),
     ],
@@ -85,6 +112,12 @@ def test_fortran_order_and_scalars_of_one_channel() -> None:
 def test_other_arrays_are_refused(array: Array, axes: int | None, message: str) -> None:
     with pytest.raises(SignalError, match=message):
         signal_of(array, axes)
+
+
+@pytest.mark.parametrize("axes", [0, 5, 9])
+def test_number_of_axes_out_of_range_is_a_wrong_setting(axes: int) -> None:
+    with pytest.raises(SpecError, match=f"axes: 1 to 4 may be coordinates; got {axes}"):
+        signal_of(np.zeros((5, 5, 5), np.float32), axes)
 
 
 def test_python_objects_are_never_loaded(tmp_path: Path) -> None:

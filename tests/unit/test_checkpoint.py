@@ -18,6 +18,7 @@ from inr.fitting.loop import Hooks, fit
 from inr.fitting.schedules.constant import ConstantSchedule
 from inr.fitting.spec import Budget
 from inr.models.base import ModelSpec
+from inr.signals.power import symmetric_power, with_power
 from tests.unit.small_fits import GRID, SIREN, STEPS_OF_AN_EPOCH, course, photo, same_bits, signal_of, spec
 from tests.unit.test_fit import Clock, both_models
 
@@ -149,6 +150,14 @@ def test_starting_anew_replaces_the_checkpoint(saved: Path) -> None:
 def test_larger_budget_goes_on(saved: Path) -> None:
     longer = fit(signal_of(photo(16)), spec(SIREN, 9), Hooks(checkpoint=CheckpointPolicy(saved)))
     assert longer.report.steps == 9
+
+
+def test_checkpoint_of_another_transform_is_refused(saved: Path) -> None:
+    """The samples are the same, what the network learns is not."""
+    signal = signal_of(photo(16))
+    other = with_power(signal, symmetric_power(signal))
+    with pytest.raises(CheckpointError, match="belongs to another signal"):
+        fit(other, spec(SIREN, 9), Hooks(checkpoint=CheckpointPolicy(saved)))
 
 
 def test_checkpoint_of_another_signal_is_refused(saved: Path) -> None:

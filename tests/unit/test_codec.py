@@ -55,6 +55,16 @@ def test_report_is_what_the_bytes_say(kind: str) -> None:
     assert report.curve[-1].step == 80
 
 
+def test_size_that_nobody_named_is_large_enough_for_the_model() -> None:
+    assert inr.compress(photo(16).copy(), model="iterative", steps=2).report.bytes > 512
+
+
+def test_uniform_batches_stray_as_the_model_wants_them() -> None:
+    for sampler, jitter in (("uniform", 0.25), ("uniform:jitter=0", 0.0), ("uniform:batch=100", 0.25)):
+        chosen = plan(inr.load(photo(16).copy()), CompressSpec(model="hashgrid", sampler=sampler)).fit.sampler
+        assert chosen.model_dump()["jitter"] == jitter
+
+
 @pytest.mark.parametrize(
     ("model", "settings", "expected"),
     [
@@ -348,6 +358,16 @@ def test_profile_and_orientation_are_kept(tmp_path: Path) -> None:
         ({"settings": {"wdth": 8}}, "no setting 'wdth'; it has .*width"),
         ({"model": "siren", "settings": {"width": 4096}}, r"give 50368515 parameters; a file holds at most 16777216"),
         ({"stepz": 3}, "stepz"),
+        ({"sampler": "full", "batch": 3}, "batch: the sampler full has none; got 3"),
+        ({"sampler": "uniform:batch=100", "batch": 7}, "batch: given twice, also with the sampler uniform; got 7"),
+        ({"optimiser": "adam:learning_rate=0.5", "learning_rate": 0.1}, "learning rate: given twice.*got 0.1"),
+        ({"sampler": "uniform:self=3"}, "uniform: self: .*; got 3"),
+        ({"sampler": "teaching:ratio=1.5"}, "teaching: ratio: .*less than or equal to 1; got 1.5"),
+        ({"sampler": "teaching:ratio=0"}, "teaching: ratio: .*greater than 0; got 0"),
+        ({"model": "wire", "settings": {"omega": 40}}, "omega.*sigma.*got"),
+        ({"model": "finr", "settings": {"rank": 1024}}, "rank"),
+        ({"model": "wire", "init": "vi3nr"}, "vi3nr: model wire has no"),
+        ({"model": "hashgrid", "init": "fresh"}, "fresh: model hashgrid has no setting that shifts its spectrum"),
     ],
 )
 def test_requests_that_make_no_sense(request_: dict[str, Any], message: str) -> None:

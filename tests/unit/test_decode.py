@@ -10,9 +10,11 @@ import pytest
 import inr
 from inr.backends.render import render
 from inr.codec.decode import DecodedField, open_prefix
-from inr.codec.target import MAX_OUTPUT_SAMPLES
+from inr.codec.target import MAX_OUTPUT_SAMPLES, Target
 from inr.container.file import parse, section_sizes
+from inr.domain import Domain
 from inr.errors import ChecksumError, FormatError, LimitExceededError, SpecError, TruncatedError
+from tests.random_fields import RGB8
 from tests.unit.commands import environment
 from tests.unit.small_fits import Array, compressed, photo, psnr_of
 
@@ -162,6 +164,22 @@ def test_format_that_cannot_hold_the_picture_is_refused_before_decoding(tmp_path
     with pytest.raises(SpecError, match="jpeg cannot hold gray with alpha; formats that can are png"):
         inr.decompress(data, tmp_path / "x.jpg", size=(30_000, 10_000))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_memory_is_bounded_by_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows, frames and single samples that are means of very many points are evaluated piece by piece."""
+    field = opened("siren")
+    wanted = {size: field.decode(size=size).astype(int) for size in ((200, 2), (5, 7), (1, 1))}
+    monkeypatch.setattr("inr.backends.render.PIECE", 50)
+    monkeypatch.setattr("inr.backends.render.BLOCK", 100)
+    for size, samples in wanted.items():
+        assert np.abs(field.decode(size=size).astype(int) - samples).max() <= 1  # sums in another order
+
+
+def test_mean_over_too_many_points_is_refused() -> None:
+    domain = Domain.of_shape((2**17, 2**18))
+    with pytest.raises(LimitExceededError, match=r"mean over 68719476736 points; at most 17179869184 are evaluated"):
+        Target(size=(8, 8)).supersample(domain, RGB8, domain.resized((8, 8)))
 
 
 def test_band_limited_outputs_replace_the_box_filter() -> None:

@@ -1,6 +1,7 @@
 """Videos through the codec: any time, any size, in segments."""
 
 import json
+import math
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -103,8 +104,11 @@ def test_any_time_rate_and_size() -> None:
         (Target(time=(-1, 0.2)), "got -1 to 0.2"),
         (Target(time=(0.57, 0.6)), r"0\.56 seconds"),
         (Target(time=(0, 5)), r"0\.56 seconds; got 0 to 5"),
-        (Target(frame_rate=0), "frame rate: must be more than 0; got 0"),
+        (Target(frame_rate=0), "frame rate: must be more than 0 and at most 1000000; got 0"),
         (Target(frame_rate=-2), "got -2"),
+        (Target(frame_rate=float("nan")), "got nan"),
+        (Target(frame_rate=float("inf")), "got inf"),
+        (Target(frame_rate=1e300), r"got 1e\+300"),
         (Target(region=(0, 0, 99, 2)), r"axis x has samples 0\.\.15"),
         (Target(size=(2, 2, 2)), "size: needs width and height, at least 1 each; got 2x2x2"),
     ],
@@ -139,6 +143,32 @@ def test_segments_are_one_video(source: Path, tmp_path: Path) -> None:
     assert field.decode(frame_rate=25).shape[0] == 2 * FRAMES
     x = np.random.default_rng(0).uniform(-1, 1, (50, 3)).astype(np.float32)
     assert field.field(x).shape == (50, 3)
+
+
+def test_power_transform_is_one_for_all_segments(tmp_path: Path) -> None:
+    """What the report says is what the file decodes to, also where the first segment is dark and a later one bright."""
+    samples = clip(8)
+    samples[:4] //= 6
+    meta = signal(8).meta
+    save_video(tmp_path / "a.mkv", samples, meta)
+    source, target = tmp_path / "a.mkv", tmp_path / "a.inr"
+    report = inr.compress(source, target, segment=4, size=6000, transform="power", **MODEL).report  # type: ignore[arg-type]
+    assert report.psnr == pytest.approx(psnr_of(samples, inr.open(target).decode()), abs=1e-6)
+    assert inr.compare(source, target).psnr == pytest.approx(report.psnr, abs=1e-6)
+    assert report.psnr > 18
+
+
+def test_size_is_shared_among_segments(source: Path) -> None:
+    """At least 85 % of it, although every segment is planned with a header that the file has only once."""
+    for size in (3000, 6000):
+        data = inr.compress(source, segment=1, size=size, model="siren", steps=2).data
+        assert 0.85 * size <= len(data) <= size
+
+
+def test_too_many_segments_are_refused_before_anything_is_fitted(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("inr.container.limits.MAX_TILES", 2)
+    with pytest.raises(SpecError, match="segment: 4 segments are too many; at most 2: make them longer"):
+        inr.compress(source, segment=2, model="siren", steps=10**8)
 
 
 def test_tiles_map_to_their_own_coordinates() -> None:
@@ -181,12 +211,13 @@ def test_lies_about_tiles_and_frame_rates() -> None:
     payload = file.sections
     for header, message in (
         (replace(file.header, tiles=(8, 1, 1)), r"tiles: \(8, 1, 1\) are more than the samples"),
+        (replace(file.header, tiles=(1, 2, 1)), r"tiles: this version reads tiles along the first axis only"),
         (replace(file.header, tiles=(2, 1, 1), alignment=1), "tiles: they need samples at cell centres"),
         (replace(file.header, frame_rate=None), "frame rate: a video needs one"),
         (replace(file.header, kind=0), "image: has 2 axes; got 3"),
         (replace(file.header, kind=2), "frame rate: a video needs one above 0, nothing else has one"),
     ):
-        lie = replace(file, header=header, sections=payload * (header.tiles or (1,))[0])
+        lie = replace(file, header=header, sections=payload * math.prod(header.tiles or (1,)))
         with pytest.raises(FormatError, match=message) as caught:
             open_field(to_bytes(lie))
         assert isinstance(caught.value, CorruptHeaderError)
