@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -13,10 +13,10 @@ from inr.fitted import FloatTensor
 from inr.losses.base import LossSpec
 from inr.models.network import Network
 from inr.optimisers.base import OptimiserSpec
+from inr.samplers.base import Wanted
 
 Coordinates = npt.NDArray[np.float32]
 Values = npt.NDArray[np.float32]
-Wanted = Literal["nothing", "residuals", "gradients"]
 
 
 class Field(Protocol):

@@ -16,7 +16,6 @@ from inr.backends.base import (
     PointBatch,
     StepResult,
     Values,
-    Wanted,
 )
 from inr.backends.render import mesh
 from inr.backends.torch_optimisers import TorchOptimiser
@@ -26,6 +25,7 @@ from inr.losses.base import LossSpec
 from inr.models.network import Network
 from inr.optimisers.base import OptimiserSpec
 from inr.rng import derive_seed
+from inr.samplers.base import Wanted
 
 CHUNK = 32_768
 """Samples evaluated at once, at most."""
@@ -78,20 +78,19 @@ class _TorchField:
         self._network = network
         self._device = next(network.parameters()).device
         self._factors: dict[int, tuple[Coordinates, torch.Tensor]] = {}
-        self._size: int | None = None
+        self._widest: int | None = None
 
     def __call__(self, coordinates: Coordinates) -> Values:
         with torch.inference_mode():
-            size = self._chunk_size(coordinates.shape[1])
+            size = max(16, min(CHUNK, CHUNK_VALUES // self._width(coordinates.shape[1])))
             chunks = [self._chunk(coordinates[i : i + size]) for i in range(0, max(1, len(coordinates)), size)]
         return np.concatenate(chunks)
 
-    def _chunk_size(self, d_in: int) -> int:
-        """Fewer samples at once for a network with wide values, so that memory is bounded whatever the file says."""
-        if self._size is None:
-            widest = self._network.widest(torch.zeros(1, d_in, device=self._device))
-            self._size = max(16, min(CHUNK, CHUNK_VALUES // widest))
-        return self._size
+    def _width(self, d_in: int) -> int:
+        """Features of the widest value: the wider, the fewer samples at once, so that memory is bounded."""
+        if self._widest is None:
+            self._widest = self._network.widest(torch.zeros(1, d_in, device=self._device))
+        return self._widest
 
     def _chunk(self, coordinates: Coordinates) -> Values:
         values: Values = self._network(torch.from_numpy(coordinates).to(self._device)).cpu().numpy()
@@ -101,7 +100,7 @@ class _TorchField:
         if self._network.contraction is None:
             return self(mesh(axes))
         with torch.inference_mode():
-            size = max(16, FACTOR_VALUES // self._network.widest(torch.zeros(1, len(axes), device=self._device)))
+            size = max(16, FACTOR_VALUES // self._width(len(axes)))
             long = [a for a, x in enumerate(axes) if len(x) > size]
             if long:
                 return self._in_parts(axes, long[0], size)

@@ -4,6 +4,7 @@ Imports happen inside the commands, so that `inr --help` starts without torch.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +12,7 @@ import typer
 
 from inr.errors import FileAccessError, FitCancelledError, SpecError
 from inr.files import reason
+from inr.options import BackendName, Device, takes
 from inr.terminal import say, say_json, warn
 
 if TYPE_CHECKING:
@@ -25,66 +27,59 @@ app = typer.Typer(help="Compare models, initialisers and samplers.", rich_markup
 Images = Annotated[
     list[Path] | None, typer.Argument(metavar="[IMAGE]...", help="Image files; default: six from the folder INR_DATA.")
 ]
-Out = Annotated[Path, typer.Option(help="Folder for the results.")]
-Resume = Annotated[bool, typer.Option("--resume", help="Skip the runs that the folder has results of.")]
 Seconds = Annotated[float, typer.Option(help="Training time of each fit.")]
 Steps = Annotated[int | None, typer.Option(help="Steps of each fit, instead of seconds.")]
-Seeds = Annotated[int, typer.Option(min=1, help="Seeds of each case: 0, 1, ...")]
 Models = Annotated[str | None, typer.Option(help="Kinds of models, separated by commas.")]
-Parameters = Annotated[int, typer.Option(min=1, help="Parameters of each model, at most.")]
 Size = Annotated[int | None, typer.Option(min=2, help="Side of the square to cut from the middle of each image.")]
-BackendName = Annotated[str, typer.Option("--backend", help="auto, or see `inr backends`.")]
-Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of the table.")]
+Seeds = Annotated[int, typer.Option(min=1, help="Seeds of each case: 0, 1, ...")]
 
-PARAMETERS = 200_000
-FOLDER = Path("bench")
+
+@dataclass(frozen=True)
+class BenchOptions:
+    """What every benchmark is told."""
+
+    parameters: Annotated[int, typer.Option(min=1, help="Parameters of each model, at most.")] = 200_000
+    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("bench")
+    resume: Annotated[bool, typer.Option("--resume", help="Skip the runs that the folder has results of.")] = False
+    backend: BackendName = "auto"
+    device: Device = "auto"
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of the table.")] = False
 
 
 @app.command()
+@takes(BenchOptions)
 def zoo(
+    options: BenchOptions,
     images: Images = None,
     models: Models = None,
     seconds: Seconds = 60.0,
     steps: Steps = None,
     seeds: Seeds = 3,
-    parameters: Parameters = PARAMETERS,
     size: Size = None,
-    out: Out = FOLDER,
-    resume: Resume = False,
-    backend: BackendName = "auto",
-    device: Device = "auto",
-    quiet: Quiet = False,
-    as_json: Json = False,
 ) -> None:
     """Fit every model with as many parameters and as much time as every other."""
     from inr.bench import plans, report, sources
     from inr.models.base import MODELS
 
     chosen = _chosen("models", models, MODELS.kinds(), MODELS.kinds())
-    conditions = _conditions(seconds, steps, seeds, parameters, backend, device)
+    conditions = _conditions(seconds, steps, seeds, options)
     signals = sources.images(images or [], size)
     runs = plans.zoo(signals, conditions, chosen)
-    _perform("zoo", runs, signals, conditions, report.standard, (out, resume, quiet, as_json), models=chosen)
+    _perform("zoo", runs, signals, conditions, report.standard, options, models=chosen)
 
 
 @app.command()
+@takes(BenchOptions)
 def inits(
+    options: BenchOptions,
     images: Images = None,
     models: Models = "siren,gauss",
     kinds: Annotated[str | None, typer.Option("--inits", help="Kinds of initialisers; default: all.")] = None,
     seconds: Seconds = 60.0,
     steps: Steps = None,
     seeds: Seeds = 3,
-    parameters: Parameters = PARAMETERS,
     size: Size = None,
-    out: Out = FOLDER,
-    resume: Resume = False,
-    backend: BackendName = "auto",
-    device: Device = "auto",
-    quiet: Quiet = False,
-    as_json: Json = False,
 ) -> None:
     """Fit models from every initialisation; the time of a search counts."""
     from inr.bench import plans, report, sources
@@ -93,29 +88,23 @@ def inits(
 
     chosen = _chosen("models", models, MODELS.kinds(), [])
     compared = _with_baseline("default", _chosen("inits", kinds, INITS.kinds(), INITS.kinds()))
-    conditions = _conditions(seconds, steps, seeds, parameters, backend, device)
+    conditions = _conditions(seconds, steps, seeds, options)
     signals = sources.images(images or [], size)
     runs = plans.inits(signals, conditions, chosen, compared)
-    where = (out, resume, quiet, as_json)
-    _perform("inits", runs, signals, conditions, report.standard, where, models=chosen, inits=compared)
+    _perform("inits", runs, signals, conditions, report.standard, options, models=chosen, inits=compared)
 
 
 @app.command()
+@takes(BenchOptions)
 def samplers(
+    options: BenchOptions,
     images: Images = None,
     models: Models = "siren,gauss",
     kinds: Annotated[str | None, typer.Option("--samplers", help="Kinds of samplers; default: all.")] = None,
     seconds: Seconds = 60.0,
     steps: Steps = None,
     seeds: Seeds = 3,
-    parameters: Parameters = PARAMETERS,
     size: Size = None,
-    out: Out = FOLDER,
-    resume: Resume = False,
-    backend: BackendName = "auto",
-    device: Device = "auto",
-    quiet: Quiet = False,
-    as_json: Json = False,
 ) -> None:
     """Fit models with every sampler: on uniform mini-batches, full batches, by residuals rolling and as published."""
     from inr.bench import plans, report, sources
@@ -124,15 +113,16 @@ def samplers(
 
     chosen = _chosen("models", models, MODELS.kinds(), [])
     compared = _with_baseline("uniform", _chosen("samplers", kinds, SAMPLERS.kinds(), SAMPLERS.kinds()))
-    conditions = _conditions(seconds, steps, seeds, parameters, backend, device)
+    conditions = _conditions(seconds, steps, seeds, options)
     signals = sources.images(images or [], size)
     runs = plans.samplers(signals, conditions, chosen, compared)
-    where = (out, resume, quiet, as_json)
-    _perform("samplers", runs, signals, conditions, report.standard, where, models=chosen, samplers=compared)
+    _perform("samplers", runs, signals, conditions, report.standard, options, models=chosen, samplers=compared)
 
 
 @app.command()
+@takes(BenchOptions)
 def rates(
+    options: BenchOptions,
     images: Annotated[
         list[Path] | None,
         typer.Argument(metavar="[FILE]...", help="Images, or clips; default: one image from the folder INR_DATA."),
@@ -143,15 +133,8 @@ def rates(
     sampler: Annotated[str, typer.Option(help="Kind of sampler.")] = "uniform",
     steps: Annotated[int, typer.Option(min=1, help="Steps of each fit.")] = 500,
     seeds: Seeds = 1,
-    parameters: Parameters = PARAMETERS,
     size: Size = None,
     frames: Annotated[int, typer.Option(min=1, help="Frames of each clip.")] = 16,
-    out: Out = FOLDER,
-    resume: Resume = False,
-    backend: BackendName = "auto",
-    device: Device = "auto",
-    quiet: Quiet = False,
-    as_json: Json = False,
 ) -> None:
     """Look for better learning rates around those that the models have, at equal steps."""
     from inr.bench import plans, sources
@@ -161,51 +144,44 @@ def rates(
     if points % 2 == 0:
         raise SpecError(f"--points: an odd number, for as many rates below the present one as above; got {points}")
     chosen = _chosen("models", models, MODELS.kinds(), MODELS.kinds())
-    conditions = _conditions(None, steps, seeds, parameters, backend, device)
+    conditions = _conditions(None, steps, seeds, options)
     signals = sources.images_or_clips(images or [], size, frames, sources.IMAGES[:1])
     runs = plans.rates(signals, conditions, chosen, plans.geometric(points, factor), sampler)
-    where = (out, resume, quiet, as_json)
-    _perform("rates", runs, signals, conditions, report, where, models=chosen, sampler=sampler)
+    _perform("rates", runs, signals, conditions, report, options, models=chosen, sampler=sampler)
 
 
 @app.command()
+@takes(BenchOptions)
 def video(
+    options: BenchOptions,
     clips: Annotated[
         list[Path] | None, typer.Argument(metavar="[CLIP]...", help="Clips; default: two from the folder INR_DATA.")
     ] = None,
     seconds: Annotated[float, typer.Option(help="Training time of the longest fit of each method.")] = 300.0,
     halvings: Annotated[int, typer.Option(min=0, max=12, help="Shorter fits: a half, a quarter, ... of it.")] = 5,
     seeds: Seeds = 1,
-    parameters: Parameters = PARAMETERS,
     frames: Annotated[int, typer.Option(min=1, help="Frames of each clip.")] = 16,
     size: Annotated[str | None, typer.Option(help="WIDTHxHEIGHT to resample the frames to.")] = None,
-    out: Out = FOLDER,
-    resume: Resume = False,
-    backend: BackendName = "auto",
-    device: Device = "auto",
-    quiet: Quiet = False,
-    as_json: Json = False,
 ) -> None:
     """F-INR against SIREN on clips: PSNR at equal time, and time to equal PSNR."""
     from inr.bench import sources
     from inr.bench.video import plan, report
 
-    conditions = _conditions(seconds, None, seeds, parameters, backend, device)
+    conditions = _conditions(seconds, None, seeds, options)
     signals = sources.clips(clips or [], frames, _width_height(size))
     runs = plan(signals, conditions, halvings)
-    _perform("video", runs, signals, conditions, report, (out, resume, quiet, as_json), halvings=halvings)
+    _perform("video", runs, signals, conditions, report, options, halvings=halvings)
 
 
-def _conditions(
-    seconds: float | None, steps: int | None, seeds: int, parameters: int, backend: str, device: str
-) -> "Conditions":
+def _conditions(seconds: float | None, steps: int | None, seeds: int, options: BenchOptions) -> "Conditions":
     from inr.bench.plans import Conditions
     from inr.bench.plot import require_matplotlib
     from inr.fitting.spec import Budget
 
     require_matplotlib()
     budget = Budget(seconds=seconds) if steps is None else Budget(steps=steps)
-    return Conditions(budget, parameters, seeds, backend, device)  # type: ignore[arg-type]  # checked by the fit
+    device: Any = options.device  # checked by the fit
+    return Conditions(budget, options.parameters, seeds, options.backend, device)
 
 
 def _perform(
@@ -214,17 +190,17 @@ def _perform(
     signals: "dict[str, Signal]",
     conditions: "Conditions",
     report: "Callable[[str, dict[str, Any], Results], Report]",
-    where: tuple[Path, bool, bool, bool],
+    options: BenchOptions,
     **compared: Any,
 ) -> None:
     """Carry out the runs, write and print the report; raises `FitCancelledError` after ctrl-C."""
     from inr.bench.report import document, table_of, write
     from inr.bench.run import Journal, carry_out
 
-    out, resume, quiet, as_json = where
+    out = options.out
     _make(out)
-    journal = Journal(out / f"{name}.jsonl", resume)
-    found = carry_out(runs, signals, journal, lambda text: None if quiet else warn(f"bench {name}: {text}"))
+    journal = Journal(out / f"{name}.jsonl", options.resume)
+    found = carry_out(runs, signals, journal, lambda text: None if options.quiet else warn(f"bench {name}: {text}"))
     settings = {
         "seconds": conditions.budget.seconds,
         "steps": conditions.budget.steps,
@@ -238,7 +214,7 @@ def _perform(
     if found.results:
         told = report(name, settings, found)
         written = write(told, out)
-        if as_json:
+        if options.as_json:
             say_json(document(told))
         else:
             say(table_of(told).rstrip("\n"))

@@ -6,8 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
 from inr.backends.render import render
 from inr.bench.cases import Curve, Result, Run
 from inr.codec.decode import open_tensors
@@ -16,7 +14,7 @@ from inr.files import read_bytes, reason, write_bytes
 from inr.fitted import FittedField
 from inr.fitting.loop import fit
 from inr.fitting.spec import Budget, FitSpec
-from inr.metrics.quality import psnr, reported, ssim
+from inr.metrics.quality import mean_ssim, psnr, reported
 from inr.signals.signal import Samples, Signal
 
 WARM_UP = Budget(steps=2)
@@ -140,7 +138,7 @@ def measure(run: Run, signal: Signal) -> Result:
         seconds=round(report.seconds, 6),
         search_seconds=round(search, 6),
         psnr=round(reported(psnr(signal.samples, samples, peak)), 4),
-        ssim=round(_mean_ssim(signal.samples, samples, peak), 6),
+        ssim=round(mean_ssim(signal.samples, samples, signal.meta.kind, peak) or 0.0, 6),
         curve=Curve(
             tuple(max(round(point.seconds, 6), SHORTEST) for point in report.curve),
             tuple(point.step for point in report.curve),
@@ -153,13 +151,6 @@ def decoded(fitted: FittedField, backend: str, device: str) -> Samples:
     """Samples of a field on its own grid, from the stored tensors alone."""
     *_, field = open_tensors(fitted.model, fitted.tensors, fitted.domain.ndim, fitted.channels, backend, device)
     return render(field, fitted.domain, fitted.meta, fitted.channels)
-
-
-def _mean_ssim(reference: Samples, other: Samples, peak: float) -> float:
-    """SSIM of a picture, or the mean over the frames of a clip."""
-    if reference.ndim == 3:
-        return ssim(reference, other, peak)
-    return float(np.mean([ssim(x, y, peak) for x, y in zip(reference, other, strict=True)]))
 
 
 def _warm_up(run: Run, signal: Signal) -> None:

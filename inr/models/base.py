@@ -125,6 +125,15 @@ def largest_fitting(low: int, high: int, parameters: int, count: "CountParameter
     return low
 
 
+def chain_width(parameters: int, d_in: int, depth: int, d_out: int) -> int:
+    """The largest width, at most 4096, of linear layers d_in -> width, `depth` of width -> width, width -> d_out."""
+
+    def count(width: int) -> int:
+        return width * (d_in + 1) + depth * (width * width + width) + d_out * (width + 1)
+
+    return largest_fitting(1, 4096, parameters, count)
+
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 

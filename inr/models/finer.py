@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self, final
 
 from pydantic import Field
 
-from inr.models.base import MODELS, FrequencySearch, ModelSpec, largest_fitting
+from inr.models.base import MODELS, FrequencySearch, ModelSpec, chain_width
 from inr.spec import Wire
 
 if TYPE_CHECKING:
@@ -74,11 +74,7 @@ class FinerMlp(ModelSpec):
 
     def sized(self, parameters: int, d_in: int, d_out: int) -> Self:
         """Chooses the width."""
-
-        def count(width: int) -> int:
-            return width * (d_in + 1) + self.depth * (width * width + width) + d_out * (width + 1)
-
-        return self.replace(width=largest_fitting(1, 4096, parameters, count))
+        return self.replace(width=chain_width(parameters, d_in, self.depth, d_out))
 
 
 FinerMlp.EXAMPLES = (FinerMlp(width=16, depth=1), FinerMlp(width=5, depth=0, omega_0=10.0, first_bias=2.0))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self, final
 
 from pydantic import Field
 
-from inr.models.base import MODELS, FrequencySearch, ModelSpec, largest_fitting
+from inr.models.base import MODELS, FrequencySearch, ModelSpec, chain_width
 from inr.spec import Wire
 
 if TYPE_CHECKING:
@@ -65,11 +65,7 @@ class Gauss(ModelSpec):
 
     def sized(self, parameters: int, d_in: int, d_out: int) -> Self:
         """Chooses the width."""
-
-        def count(width: int) -> int:
-            return width * (d_in + 1) + self.depth * (width * width + width) + d_out * (width + 1)
-
-        return self.replace(width=largest_fitting(1, 4096, parameters, count))
+        return self.replace(width=chain_width(parameters, d_in, self.depth, d_out))
 
 
 Gauss.EXAMPLES = (Gauss(width=16, depth=1), Gauss(width=5, depth=0, sigma=3.0))
