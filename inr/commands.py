@@ -128,14 +128,18 @@ def info(
 
 @app.command()
 def compare(
-    original: Annotated[str, typer.Argument(metavar="ORIGINAL", help="Image file.")],
-    other: Annotated[str, typer.Argument(metavar="FILE", help=".inr file or another image file.")],
+    original: Annotated[str, typer.Argument(metavar="ORIGINAL", help="Picture, video or .npy file.")],
+    other: Annotated[str, typer.Argument(metavar="FILE", help=".inr file or another file of that kind.")],
+    time: Annotated[
+        str | None, typer.Option("--time", help="START:END of the original video in seconds, if FILE is that part.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """PSNR and SSIM of a file against the original."""
+    seconds = time_range(time)
     from inr.codec import api
 
-    result = api.compare(original, other)
+    result = api.compare(original, other, time=seconds)
     if as_json:
         say_json(result)
     else:

@@ -31,7 +31,7 @@ class Row:
         parameters: median.
         psnr: median and quartiles, dB.
         gain: PSNR above the first case of the group on the same source with the same seed, dB, or None.
-        seed_deviation: median over the sources of the standard deviation of PSNR over the seeds, dB.
+        seed_deviation: median over the sources of the standard deviation of PSNR over the seeds, dB, or None.
         ssim: median and quartiles.
         seconds: median, with those of a search.
         search_seconds: median.
@@ -45,7 +45,7 @@ class Row:
     parameters: int
     psnr: Spread
     gain: Spread | None
-    seed_deviation: float
+    seed_deviation: float | None
     ssim: Spread
     seconds: float
     search_seconds: float
@@ -141,7 +141,7 @@ def _cells(row: Row) -> list[str]:
         f"{row.psnr.median:.2f}",
         f"{row.psnr.low:.2f} to {row.psnr.high:.2f}",
         "" if row.gain is None else f"{row.gain.median:+.2f}",
-        f"{row.seed_deviation:.2f}",
+        "" if row.seed_deviation is None else f"{row.seed_deviation:.2f}",
         f"{row.ssim.median:.4f}",
         f"{row.seconds:.1f}{search}",
         str(row.steps),

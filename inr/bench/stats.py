@@ -31,13 +31,13 @@ def spread(values: Sequence[float]) -> Spread:
     return Spread(median, low, high)
 
 
-def seed_deviation(results: Iterable[Result]) -> float:
-    """Median over the sources of the standard deviation of PSNR over the seeds, dB; 0 where a source has one seed."""
+def seed_deviation(results: Iterable[Result]) -> float | None:
+    """Median over the sources of the standard deviation of PSNR over the seeds, dB; None if no source has two seeds."""
     by_source: dict[str, list[float]] = {}
     for result in results:
         by_source.setdefault(result.source, []).append(result.psnr)
-    deviations = [statistics.stdev(values) if len(values) > 1 else 0.0 for values in by_source.values()]
-    return statistics.median(deviations)
+    deviations = [statistics.stdev(values) for values in by_source.values() if len(values) > 1]
+    return statistics.median(deviations) if deviations else None
 
 
 def paired_gain(results: Iterable[Result], baseline: Iterable[Result]) -> Spread | None:

@@ -5,8 +5,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import numpy.typing as npt
-
+from inr.codec.compare import Comparison, compare
 from inr.codec.decode import DecodedField, open_field, open_prefix
 from inr.codec.encode import Compressed, compress_parts
 from inr.codec.listing import list_models
@@ -16,15 +15,14 @@ from inr.codec.sources import (
     Source,
     check_fittable,
     check_name,
-    is_video,
     load,
     load_parts,
     save,
     save_blocks,
 )
 from inr.codec.target import Region, Seconds, Target
-from inr.container.file import SIGNATURE, to_bytes
-from inr.errors import FormatError, SignalError, SpecError
+from inr.container.file import to_bytes
+from inr.errors import FormatError, SpecError
 from inr.files import check_other, check_writable, read_bytes, write_bytes
 from inr.fitted import CurvePoint, FittedField, SearchReport
 from inr.fitting.loop import Hooks
@@ -33,7 +31,6 @@ from inr.fitting.spec import FitSpec
 from inr.metrics.quality import mean_ssim, psnr, reported
 from inr.models.base import ModelSpec
 from inr.quantize.uniform import Coding, QuantSpec, quantize
-from inr.signals.array import MAGIC
 
 __all__ = [
     "Comparison",
@@ -261,51 +258,6 @@ def decompress(
     return Decompressed(width, height, shape, layers or file.layers_present, damage)
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """Two signals compared at the sample type of the first.
-
-    Attributes:
-        psnr: dB; 100 for identical ones.
-        ssim: structural similarity; None for an array.
-        bytes: size of the second file.
-        bpp: its bits per pixel.
-    """
-
-    psnr: float
-    ssim: float | None
-    bytes: int
-    bpp: float
-
-
-def compare(original: str | Path, other: str | Path) -> Comparison:
-    """Compare a file with a ``.inr`` file or another file of the same kind.
-
-    Raises:
-        SignalError: sizes, channels or sample types differ.
-        InrError: see `load` and `open_field`.
-    """
-    data = None if is_video(other) else read_bytes(other)
-    field = open_field(data) if data is not None and data.startswith(SIGNATURE) else None
-    axes = field.domain.ndim if field is not None and field.meta.kind == "array" else None
-    if (is_video(other) if field is None else field.meta.kind == "video") != is_video(original):
-        raise SignalError(f"cannot compare {original} with {other}: one is a video, the other is not")
-    if axes is not None and not read_bytes(original).startswith(MAGIC):
-        raise SignalError(f"cannot compare {original} with {other}: one is an array, the other is not")
-    reference = load(original, axes=axes)
-    samples = load(other).samples if field is None else field.decode()
-    if samples.shape != reference.samples.shape or samples.dtype != reference.samples.dtype:
-        raise SignalError(f"cannot compare {_shape(reference.samples)} with {_shape(samples)}")
-    meta = reference.meta
-    size = _size_on_disk(Path(other)) if data is None else len(data)
-    return Comparison(
-        reported(psnr(reference.samples, samples, meta.peak)),
-        mean_ssim(reference.samples, samples, meta.kind, meta.peak),
-        size,
-        8 * size / reference.domain.size,
-    )
-
-
 def open(source: str | Path | bytes, layers: int | None = None) -> DecodedField:
     """Open a ``.inr`` file (path or bytes) for decoding at any size; see `open_field`."""
     return open_field(source, layers)
@@ -315,11 +267,3 @@ def _check_destination(source: Source, destination: str | Path) -> None:
     if isinstance(source, str | Path):
         check_other(source, destination)
     check_writable(destination)
-
-
-def _size_on_disk(path: Path) -> int:
-    return sum(f.stat().st_size for f in path.iterdir()) if path.is_dir() else path.stat().st_size
-
-
-def _shape(samples: npt.NDArray[Any]) -> str:
-    return f"{'x'.join(str(n) for n in samples.shape)} {samples.dtype}"

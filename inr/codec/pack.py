@@ -86,8 +86,6 @@ def unpack(file: InrFile, tile: int = 0) -> QuantizedField:
     if entries > limits.MAX_PARAMETERS:
         raise LimitExceededError(f"a model of {entries} parameters; at most {limits.MAX_PARAMETERS} are allowed")
     coding = cast(Coding, ids.CODINGS[header.coding])
-    if coding != "uniform" and header.layers != 1:
-        raise CorruptHeaderError(f"header: stored floats come in 1 layer; got {header.layers}")
     payloads = file.payloads[tile : file.layers_present * tiling.count : tiling.count]
     tensors = decode(payloads, layouts, coding)
     missing = header.layers - len(payloads)
@@ -98,13 +96,8 @@ def tiling_of(header: Header) -> Tiling:
     """The tiles of a file; raises `SpecError`."""
     domain = domain_of(header)
     tiling = Tiling(domain, header.tiles or (1,) * domain.ndim)
-    if tiling.count > 1:
-        if not domain.is_default():
-            raise SpecError("tiles: they need samples at cell centres and the default box")
-        if math.prod(tiling.counts[1:]) > 1:
-            raise SpecError(f"tiles: this version reads tiles along the first axis only; got {tiling.counts}")
-        if any(tiles > n for tiles, n in zip(tiling.counts, domain.shape, strict=True)):
-            raise SpecError(f"tiles: {tiling.counts} are more than the samples {domain.shape}")
+    if math.prod(tiling.counts[1:]) > 1:
+        raise SpecError(f"tiles: this version reads tiles along the first axis only; got {tiling.counts}")
     return tiling
 
 
@@ -131,18 +124,10 @@ AXES: dict[str, tuple[str, ...]] = {"image": ("y", "x"), "video": ("t", "y", "x"
 """Axes of each kind of signal; an array has as many as its shape."""
 
 
-def axes_of(kind: str, ndim: int) -> tuple[str, ...]:
-    """Names of the axes of a signal; raises `SpecError` if that kind has another number of them."""
-    axes = AXES.get(kind) or tuple(f"axis{i}" for i in range(ndim))
-    if len(axes) != ndim:
-        raise SpecError(f"{kind}: has {len(axes)} axes; got {ndim}")
-    return axes
-
-
 def domain_of(header: Header) -> Domain:
     """The grid of the original samples."""
     alignment = cast(Alignment, ids.ALIGNMENTS[header.alignment])
-    axes = axes_of(ids.SIGNAL_KINDS[header.kind], len(header.shape))
+    axes = AXES.get(ids.SIGNAL_KINDS[header.kind]) or tuple(f"axis{i}" for i in range(len(header.shape)))
     if header.box is None:
         return replace(Domain.of_shape(header.shape, axes), alignment=alignment)
     box = tuple(zip(header.box[::2], header.box[1::2], strict=True))

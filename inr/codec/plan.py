@@ -199,6 +199,7 @@ def overhead(signal: Signal, model: ModelSpec, layers: int) -> int:
         channels=signal.channels,
         dtype=ids.id_of(ids.SAMPLE_TYPES, signal.meta.dtype),
         value_range=wire_range(signal.meta),
+        kind=ids.id_of(ids.SIGNAL_KINDS, signal.meta.kind),
         frame_rate=None if signal.meta.frame_rate is None else signal.meta.frame_rate.as_integer_ratio(),
         model=model.wire_id,
         layers=layers,

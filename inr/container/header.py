@@ -25,6 +25,9 @@ _SAMPLE_LIMITS = {
     "int16": (-32768, 32767),
 }
 _MAX_FRAME_RATE = 2**31
+_MAX_GAMMA = 5
+_AXES = {"image": 2, "video": 3}
+"""Axes of the kinds of signal that have a fixed number of them."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,7 @@ class Header:
     def __post_init__(self) -> None:
         _check_grid(self)
         _check_ids(self)
+        _check_kind(self)
         _check_values(self)
 
     @property
@@ -191,6 +195,10 @@ def _check_grid(header: Header) -> None:
             raise CorruptHeaderError("header: tiles must be left out if there is one")
         if math.prod(header.tiles) > limits.MAX_TILES:
             raise LimitExceededError(f"header: at most {limits.MAX_TILES} tiles are allowed; got {header.tiles}")
+        if any(tiles > samples for tiles, samples in zip(header.tiles, header.shape, strict=True)):
+            raise CorruptHeaderError(f"header: {header.tiles} tiles are more than the samples {header.shape}")
+        if header.alignment != 0 or header.box is not None:
+            raise CorruptHeaderError("header: tiles need samples at cell centres and the default box")
     box: Any = header.box
     if box is not None and (
         not isinstance(box, tuple)
@@ -217,6 +225,17 @@ def _check_ids(header: Header) -> None:
     _integers("orientation", (header.orientation,), 1, 1, 8)
 
 
+def _check_kind(header: Header) -> None:
+    """What the kind of signal and the coding imply."""
+    kind, n = ids.SIGNAL_KINDS[header.kind], len(header.shape)
+    if _AXES.get(kind, n) != n:
+        raise CorruptHeaderError(f"header: {kind} has {_AXES[kind]} axes; got {n}")
+    if (kind == "video") != (header.frame_rate is not None):
+        raise CorruptHeaderError(f"header: {kind} {'needs a' if kind == 'video' else 'has no'} frame rate")
+    if ids.CODINGS[header.coding] != "uniform" and header.layers != 1:
+        raise CorruptHeaderError(f"header: stored floats come in 1 layer; got {header.layers}")
+
+
 def _check_values(header: Header) -> None:
     _integers("psnr", header.psnr, None, 0, 10_000)
     if len(header.psnr) not in (0, header.layers):
@@ -226,6 +245,8 @@ def _check_values(header: Header) -> None:
         not isinstance(power, tuple) or len(power) != 3 or max(map(abs, power)) > 2 * _FLOAT32_MAX
     ):
         raise CorruptHeaderError("header: power must hold low, high and gamma")
+    if power is not None and not (power[0] < power[1] and 1 / _MAX_GAMMA <= power[2] <= _MAX_GAMMA):
+        raise CorruptHeaderError(f"header: power needs low < high and gamma within 1/5..5; got {power}")
     if header.frame_rate is not None:
         _integers("frame_rate", header.frame_rate, 2, 1, _MAX_FRAME_RATE)
         if math.gcd(*header.frame_rate) != 1:

@@ -59,7 +59,8 @@ def signal_of(array: npt.NDArray[Any], axes: int | None = None, name: str = "arr
     shape, channels = array.shape[:count], 1 if array.ndim == count else array.shape[count]
     if min(shape) < 2 or not 1 <= channels <= MAX_CHANNELS:
         raise SignalError(
-            f"{name} has shape {array.shape}; an axis needs 2 samples, and channels are 1 to {MAX_CHANNELS}"
+            f"{name} has shape {array.shape}; an axis needs 2 samples (leave out axes of one), and channels are "
+            f"1 to {MAX_CHANNELS}"
         )
     if array.size > MAX_SAMPLES:
         raise SignalError(f"{name} has {array.size} values; at most {MAX_SAMPLES} are read")

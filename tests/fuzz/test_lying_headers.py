@@ -96,7 +96,7 @@ def test_the_sound_header_behind_all_these_lies_opens() -> None:
         ({6: {0: 0}}, r"siren: width: .*greater than or equal to 1; got 0"),
         ({6: {77: 0}}, "model siren has no setting number 77"),
         ({5: 77, 6: {0: 3}}, "model id 77 is not known"),
-        ({1: [48]}, "image: has 2 axes; got 1"),
+        ({1: [48]}, "image has 2 axes; got 1"),
     ],
 )
 def test_messages_name_the_value_and_what_is_allowed(document: lies.Document, message: str) -> None:

@@ -103,10 +103,18 @@ def boxes(draw: st.DrawFn, axes: int) -> tuple[float, ...]:
     return tuple(value for _ in range(axes) for value in draw(pair))
 
 
-def tilings(axes: int) -> st.SearchStrategy[tuple[int, ...]]:
-    """Two to 16 tiles."""
-    counts = st.tuples(*[st.integers(1, 2 if axes > 1 else 8)] * axes)
-    return counts.filter(lambda tiles: math.prod(tiles) > 1)
+def tilings(shape: tuple[int, ...]) -> st.SearchStrategy[tuple[int, ...] | None]:
+    """Two to 16 tiles of at least a sample, or None."""
+    most = 2 if len(shape) > 1 else 8
+    counts = st.tuples(*[st.integers(1, min(most, n)) for n in shape])
+    return st.none() | counts.map(lambda tiles: tiles if math.prod(tiles) > 1 else None)
+
+
+def powers() -> st.SearchStrategy[tuple[float, float, float]]:
+    """Low, high and gamma of a power transform."""
+    number = st.floats(-(2.0**100), 2.0**100, width=32) | st.integers(-60000, 60000)
+    ends = st.tuples(number, number).filter(lambda pair: pair[0] != pair[1]).map(sorted)
+    return st.tuples(ends, st.floats(0.2, 5) | st.integers(1, 5)).map(lambda p: (p[0][0], p[0][1], p[1]))
 
 
 @st.composite
@@ -114,10 +122,12 @@ def headers(draw: st.DrawFn) -> Header:
     """Any header that the format allows, with at most 64 data sections."""
     shape = draw(shapes())
     dtype = draw(st.sampled_from(sorted(ids.SAMPLE_TYPES)))
-    layers = draw(st.integers(1, 8))
+    coding = draw(st.sampled_from(sorted(ids.CODINGS)))
+    layers = draw(st.integers(1, 8)) if ids.CODINGS[coding] == "uniform" else 1
     psnr = st.lists(st.integers(0, 10_000), min_size=layers, max_size=layers).map(tuple)
-    finite = st.floats(-(2.0**100), 2.0**100, width=32)
     rates = st.tuples(st.integers(1, 2**31), st.integers(1, 2**31)).map(lambda r: Fraction(*r).as_integer_ratio())
+    kind = draw(st.sampled_from([2, {2: 0, 3: 1}.get(len(shape), 2)]))
+    tiles = draw(tilings(shape))
     return Header(
         shape=shape,
         model=draw(st.integers(0, 2**31)),
@@ -126,16 +136,16 @@ def headers(draw: st.DrawFn) -> Header:
         value_range=draw(value_ranges(ids.SAMPLE_TYPES[dtype])),
         model_fields=draw(model_fields()),
         layers=layers,
-        tiles=draw(st.none() | tilings(len(shape))),
-        coding=draw(st.sampled_from(sorted(ids.CODINGS))),
+        tiles=tiles,
+        coding=coding,
         psnr=draw(st.just(()) | psnr),
         orientation=draw(st.integers(1, 8)),
         colour_space=draw(st.sampled_from(sorted(ids.COLOUR_SPACES))),
-        kind=draw(st.sampled_from(sorted(ids.SIGNAL_KINDS))),
-        alignment=draw(st.sampled_from(sorted(ids.ALIGNMENTS))),
-        box=draw(st.none() | boxes(len(shape))),
-        power=draw(st.none() | st.tuples(finite, finite, finite)),
-        frame_rate=draw(st.none() | rates),
+        kind=kind,
+        alignment=0 if tiles else draw(st.sampled_from(sorted(ids.ALIGNMENTS))),
+        box=None if tiles else draw(st.none() | boxes(len(shape))),
+        power=draw(st.none() | powers()),
+        frame_rate=draw(rates) if ids.SIGNAL_KINDS[kind] == "video" else None,
     )
 
 
