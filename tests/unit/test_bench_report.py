@@ -30,9 +30,7 @@ def test_spread_is_median_and_quartiles() -> None:
 def test_deviation_over_seeds_leaves_out_that_of_the_sources() -> None:
     values = {"a": (30.0, 32.0), "b": (20.0,), "c": (10.0, 14.0)}
     results = [result("x", p, source=s, seed=i) for s, psnr in values.items() for i, p in enumerate(psnr)]
-    assert stats.seed_deviation(results) == pytest.approx(
-        math.sqrt(4.5)
-    )  # the median of 1.414 and 2.828; one source has one seed
+    assert stats.seed_deviation(results) == pytest.approx(math.sqrt(4.5))  # the median of 1.414 and 2.828
     assert stats.seed_deviation(results[:1]) is None
 
 
