@@ -1,6 +1,6 @@
 """Which fits a benchmark consists of."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ from inr.inits.base import INITS
 from inr.models.base import MODELS, ModelSpec
 from inr.optimisers.adam import Adam
 from inr.samplers.base import SAMPLERS, SamplerSpec
+from inr.samplers.block import BlockSampler
 from inr.signals.signal import Signal
 
 VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
@@ -75,10 +76,16 @@ def interleaved(
 
 
 def zoo(signals: dict[str, Signal], conditions: Conditions, models: Sequence[str]) -> list[Run]:
-    """Every model with its own learning rate."""
-    return interleaved(
-        signals, conditions, lambda signal: [("", kind, {"model": conditions.model(kind, signal)}) for kind in models]
-    )
+    """Every model with its own learning rate on uniform mini-batches; separable ones also on blocks of the grid."""
+
+    def cases(signal: Signal) -> Iterator[Case]:
+        for kind in models:
+            model = conditions.model(kind, signal)
+            yield "", kind, {"model": model}
+            if model.separable:
+                yield "", f"{kind} on blocks", {"model": model, "sampler": BlockSampler()}
+
+    return interleaved(signals, conditions, cases)
 
 
 def inits(signals: dict[str, Signal], conditions: Conditions, models: Sequence[str], kinds: Sequence[str]) -> list[Run]:

@@ -49,7 +49,7 @@ class Bacon(ModelSpec):
     kind: Literal["bacon"] = "bacon"
     wire_id: ClassVar[int] = 14
     paper: ClassVar[str] = "Lindell et al. 2022, BACON: Band-limited Coordinate Networks"
-    learning_rate: ClassVar[float] = 1.5e-2
+    learning_rate: ClassVar[float] = 6e-2
     bpp: ClassVar[float] = 0.8
     weight_bits: ClassVar[float] = 5.5
 

@@ -41,7 +41,7 @@ class Sl2a(ModelSpec):
     kind: Literal["sl2a"] = "sl2a"
     wire_id: ClassVar[int] = 9
     paper: ClassVar[str] = "Heidari et al. 2025, SL2A-INR: Single-Layer Learnable Activation for INR"
-    learning_rate: ClassVar[float] = 5e-3
+    learning_rate: ClassVar[float] = 2.5e-3
     bpp: ClassVar[float] = 0.8
     weight_bits: ClassVar[float] = 6.0
 
