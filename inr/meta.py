@@ -11,6 +11,8 @@ SignalKind = Literal["image", "video", "array"]
 SampleType = Literal["uint8", "uint16", "float16", "float32", "int8", "int16"]
 ColourSpace = Literal["srgb", "linear", "unknown"]
 
+AXES: dict[str, tuple[str, ...]] = {"image": ("y", "x"), "video": ("t", "y", "x")}
+"""Axes of each kind of signal; an array has as many as its shape."""
 INTEGER_RANGE: dict[str, tuple[int, int]] = {
     "uint8": (0, 255),
     "uint16": (0, 65535),

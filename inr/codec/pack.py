@@ -13,7 +13,7 @@ from inr.container.header import Header, WireValue
 from inr.container.ids import id_of
 from inr.domain import Alignment, Domain
 from inr.errors import CorruptHeaderError, LimitExceededError, SpecError, UnsupportedFeatureError
-from inr.meta import INTEGER_RANGE, ColourSpace, PowerTransform, SampleType, SignalKind, SignalMeta
+from inr.meta import AXES, INTEGER_RANGE, ColourSpace, PowerTransform, SampleType, SignalKind, SignalMeta
 from inr.models.base import MODELS, ModelSpec
 from inr.quantize.stream import decode, encode
 from inr.quantize.uniform import Coding, QuantizedField
@@ -118,10 +118,6 @@ def _model(wire_id: int, fields: Iterable[tuple[int, WireValue]]) -> ModelSpec:
         return from_wire(cls, fields, _model)
     except SpecError as error:
         raise CorruptHeaderError(f"header: model {kind_of(cls)}: {error}") from None
-
-
-AXES: dict[str, tuple[str, ...]] = {"image": ("y", "x"), "video": ("t", "y", "x")}
-"""Axes of each kind of signal; an array has as many as its shape."""
 
 
 def domain_of(header: Header) -> Domain:

@@ -8,6 +8,7 @@ import cbor2
 
 from inr.container import ids, limits
 from inr.errors import CorruptHeaderError, LimitExceededError, UnsupportedFeatureError
+from inr.meta import AXES, MAX_GAMMA
 
 WireValue = Any
 """A number, or a component: (wire id, ((number, value), ...))."""
@@ -25,9 +26,6 @@ _SAMPLE_LIMITS = {
     "int16": (-32768, 32767),
 }
 _MAX_FRAME_RATE = 2**31
-_MAX_GAMMA = 5
-_AXES = {"image": 2, "video": 3}
-"""Axes of the kinds of signal that have a fixed number of them."""
 
 
 @dataclass(frozen=True)
@@ -228,8 +226,8 @@ def _check_ids(header: Header) -> None:
 def _check_kind(header: Header) -> None:
     """What the kind of signal and the coding imply."""
     kind, n = ids.SIGNAL_KINDS[header.kind], len(header.shape)
-    if _AXES.get(kind, n) != n:
-        raise CorruptHeaderError(f"header: {kind} has {_AXES[kind]} axes; got {n}")
+    if kind in AXES and len(AXES[kind]) != n:
+        raise CorruptHeaderError(f"header: {kind} has {len(AXES[kind])} axes; got {n}")
     if (kind == "video") != (header.frame_rate is not None):
         raise CorruptHeaderError(f"header: {kind} {'needs a' if kind == 'video' else 'has no'} frame rate")
     if ids.CODINGS[header.coding] != "uniform" and header.layers != 1:
@@ -245,7 +243,7 @@ def _check_values(header: Header) -> None:
         not isinstance(power, tuple) or len(power) != 3 or max(map(abs, power)) > 2 * _FLOAT32_MAX
     ):
         raise CorruptHeaderError("header: power must hold low, high and gamma")
-    if power is not None and not (power[0] < power[1] and 1 / _MAX_GAMMA <= power[2] <= _MAX_GAMMA):
+    if power is not None and not (power[0] < power[1] and 1 / MAX_GAMMA <= power[2] <= MAX_GAMMA):
         raise CorruptHeaderError(f"header: power needs low < high and gamma within 1/5..5; got {power}")
     if header.frame_rate is not None:
         _integers("frame_rate", header.frame_rate, 2, 1, _MAX_FRAME_RATE)
