@@ -15,6 +15,12 @@ T = TypeVar("T")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Time = Annotated[str | None, typer.Option("--time", help="START:END of a video in seconds; either may be left out.")]
+Segment = Annotated[
+    int | None,
+    typer.Option(
+        "--segment", help="Frames of a video, rows of a picture or samples along an array's first axis fitted at once."
+    ),
+]
 BackendName = Annotated[str, typer.Option("--backend", help="auto, or see `inr backends`.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 
@@ -58,8 +64,8 @@ class FitOptions:
 
     def request(self) -> dict[str, Any]:
         """Keywords for `inr.compress` and `inr.codec.api.fit_file`; raises `SpecError`."""
-        kept = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("checkpoint", "quiet")}
-        return {**kept, "settings": _settings(self.settings), "time": time_range(self.time)}
+        kept = {f.name: getattr(self, f.name) for f in fields(FitOptions) if f.name not in ("checkpoint", "quiet")}
+        return {**kept, "settings": named_values("--set", self.settings), "time": time_range(self.time)}
 
 
 def takes(kind: type[T]) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -99,14 +105,14 @@ def time_range(text: str | None) -> tuple[float, float] | None:
         raise SpecError(f"--time takes START:END in seconds; got {text!r}") from None
 
 
-def _settings(pairs: list[str] | None) -> dict[str, Any]:
-    """``["width=64"]`` to ``{"width": 64}``; raises `SpecError`."""
+def named_values(option: str, pairs: list[str] | None) -> dict[str, Any]:
+    """``["width=64"]`` to ``{"width": 64}``; raises `SpecError` that names the option."""
     from inr.registry import value_of
 
     result: dict[str, Any] = {}
     for pair in pairs or []:
         name, equals, text = pair.partition("=")
         if not (name and equals and text):
-            raise SpecError(f"--set takes name=value; got {pair!r}")
+            raise SpecError(f"{option} takes name=value; got {pair!r}")
         result[name] = value_of(text)
     return result

@@ -16,17 +16,19 @@ from inr.optimisers.base import OptimiserSpec
 from inr.samplers.base import Wanted
 
 Coordinates = npt.NDArray[np.float32]
+Positions = npt.NDArray[np.float32] | npt.NDArray[np.float64]
+"""Coordinates before they are rounded to 32 bits, which places within a tile of a very long axis cannot afford."""
 Values = npt.NDArray[np.float32]
 
 
 class Field(Protocol):
     """A continuous signal: coordinates `(n, d_in)` in, values `(n, d_out)` out, about [-1, 1]."""
 
-    def __call__(self, coordinates: Coordinates) -> Values:
+    def __call__(self, coordinates: Positions) -> Values:
         """Evaluate; memory is bounded for any n."""
         ...
 
-    def grid(self, axes: Sequence[Coordinates]) -> Values:
+    def grid(self, axes: Sequence[Positions]) -> Values:
         """All points of a grid given by the coordinates along each axis, `(n_a,)` each.
 
         A separable network evaluates each axis once.

@@ -52,7 +52,8 @@ def render_blocks(
 def _means(field: Field, block: Domain, fineness: tuple[int, ...]) -> Values:
     """Means of the field over the cells of a grid, `(size, channels)`; memory is bounded for any grid and fineness."""
     if block.size * math.prod(fineness) <= PIECE:
-        values = field.grid(axis_coordinates(_finer(block, fineness)))
+        finer = _finer(block, fineness)
+        values = field.grid([finer.axis_coordinates(axis) for axis in range(finer.ndim)])
         return _cell_means(values, block.shape, fineness) if math.prod(fineness) > 1 else values
     if block.size > 1:
         axis = max(range(block.ndim), key=lambda a: block.shape[a])

@@ -14,6 +14,7 @@ from inr.backends.base import (
     Field,
     GridBatch,
     PointBatch,
+    Positions,
     StepResult,
     Values,
 )
@@ -80,7 +81,7 @@ class _TorchField:
         self._factors: dict[int, tuple[Coordinates, torch.Tensor]] = {}
         self._widest: int | None = None
 
-    def __call__(self, coordinates: Coordinates) -> Values:
+    def __call__(self, coordinates: Positions) -> Values:
         with torch.inference_mode():
             size = max(16, min(CHUNK, CHUNK_VALUES // self._width(coordinates.shape[1])))
             chunks = [self._chunk(coordinates[i : i + size]) for i in range(0, max(1, len(coordinates)), size)]
@@ -92,11 +93,15 @@ class _TorchField:
             self._widest = self._network.widest(torch.zeros(1, d_in, device=self._device))
         return self._widest
 
-    def _chunk(self, coordinates: Coordinates) -> Values:
-        values: Values = self._network(torch.from_numpy(coordinates).to(self._device)).cpu().numpy()
+    def _chunk(self, coordinates: Positions) -> Values:
+        rows = torch.from_numpy(coordinates.astype(np.float32, copy=False))
+        values: Values = self._network(rows.to(self._device)).cpu().numpy()
         return values
 
-    def grid(self, axes: Sequence[Coordinates]) -> Values:
+    def grid(self, axes: Sequence[Positions]) -> Values:
+        return self._grid([x.astype(np.float32, copy=False) for x in axes])
+
+    def _grid(self, axes: Sequence[Coordinates]) -> Values:
         if self._network.contraction is None:
             return self(mesh(axes))
         with torch.inference_mode():
@@ -112,7 +117,7 @@ class _TorchField:
         x, parts = axes[axis], []
         for first in range(0, len(x), size):
             part = [*axes[:axis], x[first : first + size], *axes[axis + 1 :]]
-            parts.append(self.grid(part).reshape(*[len(a) for a in part], -1))
+            parts.append(self._grid(part).reshape(*[len(a) for a in part], -1))
         return np.concatenate(parts, axis=axis).reshape(-1, parts[0].shape[-1])
 
     def _factor(self, axis: int, x: Coordinates) -> torch.Tensor:

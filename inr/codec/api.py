@@ -68,7 +68,8 @@ def compress(
         hooks: events, cancellation, checkpoint of the fit.
         time: (start, end) in seconds of a video.
         axes: how many axes of an array are coordinates, see `load`.
-        segment: frames of a video that are fitted at once, at most.
+        segment: frames of a segment of a video, rows of a band of a picture, or samples of a slab along the first axis
+            of an array, at most: what is fitted at once. None for what suits, see `load_parts`.
         **request: fields of `CompressSpec`: model, preset, bpp, psnr, size, quality, steps, seconds, seed ...
 
     Returns:

@@ -1,5 +1,6 @@
 """Comparing a file with what it was made from."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,8 +9,8 @@ from typing import Any
 import numpy.typing as npt
 
 from inr.codec.decode import DecodedField, open_field
-from inr.codec.sources import is_video, load, load_parts
-from inr.codec.target import Seconds, Target
+from inr.codec.sources import Parts, is_video, load, load_parts
+from inr.codec.target import Region, Seconds, Target
 from inr.container.file import SIGNATURE
 from inr.errors import SignalError, SpecError
 from inr.files import read_bytes
@@ -24,7 +25,8 @@ class Comparison:
 
     Attributes:
         psnr: dB; 100 for identical ones.
-        ssim: structural similarity; the mean over the frames of a video, None for an array.
+        ssim: structural similarity; the mean over the frames of a video, or over the parts of a huge picture that
+            `load_parts` cuts; None for an array.
         bytes: size of the second file.
         bpp: its bits per pixel.
     """
@@ -37,6 +39,8 @@ class Comparison:
 
 def compare(original: str | Path, other: str | Path, *, time: Seconds | None = None) -> Comparison:
     """Compare a file with a ``.inr`` file or another file of the same kind; of videos, a few frames at a time.
+
+    An original that `load_parts` cuts is compared with a ``.inr`` file part by part.
 
     Args:
         original: a picture, a video or an array.
@@ -60,6 +64,10 @@ def compare(original: str | Path, other: str | Path, *, time: Seconds | None = N
     axes = field.domain.ndim if field is not None and field.meta.kind == "array" else None
     if axes is not None and not read_bytes(original).startswith(MAGIC):
         raise SignalError(f"cannot compare {original} with {other}: one is an array, the other is not")
+    if field is not None:
+        parts = load_parts(original, axes=axes)
+        if len(parts.lengths) > 1:
+            return _compare_parts(parts, field, size)
     reference = load(original, axes=axes)
     samples = load(other).samples if field is None else field.decode()
     _check_alike(reference.samples, samples)
@@ -95,6 +103,32 @@ def _compare_videos(
     return Comparison(reported(psnr_of(squared, values, peak)), similarity / count, size, 8 * size / pixels)
 
 
+def _compare_parts(parts: Parts, field: DecodedField, size: int) -> Comparison:
+    """Part by part, as they were fitted: neither of the two is ever in memory as a whole."""
+    if parts.shape != field.domain.shape:
+        raise SignalError(f"cannot compare {_joined(parts.shape)} samples with {_joined(field.domain.shape)}")
+    squared, similarity, first, peak, channels = 0.0, 0.0, 0, 1.0, 1
+    for signal in parts.signals:
+        length = signal.domain.shape[0]
+        samples = field.decode(region=_region(parts.shape, first, length, signal.meta.kind))
+        _check_alike(signal.samples, samples)
+        peak, channels = signal.meta.peak, signal.channels
+        squared += squared_error(signal.samples, samples)
+        similarity += length * (mean_ssim(signal.samples, samples, signal.meta.kind, peak) or 0.0)
+        first += length
+        del signal, samples  # or the next part would be read beside it
+    count = math.prod(parts.shape)
+    quality = None if field.meta.kind == "array" else similarity / parts.shape[0]
+    return Comparison(reported(psnr_of(squared, count * channels, peak)), quality, size, 8 * size / count)
+
+
+def _region(shape: tuple[int, ...], first: int, length: int, kind: str) -> Region:
+    """Some of the samples along the first axis."""
+    if kind == "image":
+        return (0, first, shape[1], length)
+    return (first, *[0] * (len(shape) - 1), length, *shape[1:])
+
+
 def _frames(video: str | Path | DecodedField) -> Iterator[Samples]:
     """The frames of a video, a few of them in memory at a time."""
     if isinstance(video, DecodedField):
@@ -115,4 +149,8 @@ def _size_on_disk(path: Path) -> int:
 
 
 def _shape(samples: npt.NDArray[Any]) -> str:
-    return f"{'x'.join(str(n) for n in samples.shape)} {samples.dtype}"
+    return f"{_joined(samples.shape)} {samples.dtype}"
+
+
+def _joined(shape: tuple[int, ...]) -> str:
+    return "x".join(str(n) for n in shape)

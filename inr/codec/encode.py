@@ -17,7 +17,9 @@ from inr.container.file import to_bytes
 from inr.domain import Domain
 from inr.errors import SpecError, TargetError
 from inr.fitted import CurvePoint, FittedField, SearchReport
+from inr.fitting.events import Planned
 from inr.fitting.loop import Hooks, fit
+from inr.meta import PowerTransform
 from inr.metrics.quality import mean_ssim, psnr, psnr_of, reported, squared_error
 from inr.models.base import ModelSpec
 from inr.quantize.uniform import QuantizedField, coarsened
@@ -48,7 +50,7 @@ class CompressReport:
         bpp: its bits per sample position (pixel).
         psnr: of the file, parsed and decoded anew, at the sample type of the original (8 bits for a photo);
             100 for an exact copy.
-        ssim: likewise; the mean over the frames of a video, None for an array.
+        ssim: likewise; the mean over the frames of a video or over the bands of a picture, None for an array.
         layer_psnr: PSNR after each quality layer.
         bits: quantiser bits of an average weight.
         seconds_fit: wall time of the training loop.
@@ -92,9 +94,22 @@ class Compressed:
     report: CompressReport
 
 
+@dataclass(frozen=True)
+class Shared:
+    """What all parts of a signal have in common; the first one decides it.
+
+    Attributes:
+        model: of this very size.
+        power: transform of the targets, or None.
+    """
+
+    model: ModelSpec
+    power: PowerTransform | None
+
+
 @dataclass(frozen=True, eq=False)
-class _Part:
-    """A part that is fitted, coded and measured: its own weights are only in the payloads."""
+class FittedPart:
+    """A part that is fitted, coded and measured: small, its weights are only in the payloads."""
 
     field: QuantizedField
     payloads: tuple[bytes, ...]
@@ -127,23 +142,58 @@ def compress_parts(parts: Parts, request: CompressSpec | None = None, hooks: Hoo
     """
     request = request or CompressSpec()
     began = time.perf_counter()
-    count = len(parts.lengths)
+    check_count(len(parts.lengths))
+    done: list[FittedPart] = []
+    for signal in parts.signals:  # `enumerate` would hold on to a part while the next one is read
+        done.append(fit_part(signal, request, parts.lengths, len(done), shared_of(done[0]) if done else None, hooks))
+        del signal
+    return join_parts(parts.lengths, done, began)
+
+
+def check_count(count: int) -> None:
+    """Raise `SpecError` for more parts than a file may have."""
     if count > limits.MAX_TILES:
         raise SpecError(f"segment: {count} segments are too many; at most {limits.MAX_TILES}: make them longer")
-    done: list[_Part] = []
-    for number, signal in enumerate(parts.signals):
-        own = _share(request, parts.lengths, number)
-        model = done[0].field.model if done else None
-        power = done[0].field.meta.power if done else None
-        if not done and request.transform == "power":
-            power = symmetric_power(signal, whole_range=count > 1)
-        alike = signal if power is None else with_power(signal, power)
-        try:
-            fitted, coded = _fit_and_code(alike, own, _numbered(hooks, ".part", number + 1), model)
-        except TargetError as error:
-            raise error if count == 1 else TargetError(f"segment {number + 1} of {count}: {error}") from None
-        done.append(_measured(signal, fitted, coded))
-    return _joined(parts.lengths, done, began)
+
+
+def shared_of(part: FittedPart) -> Shared:
+    """What the other parts take over from the first."""
+    return Shared(part.field.model, part.field.meta.power)
+
+
+def fit_part(
+    signal: Signal,
+    request: CompressSpec,
+    lengths: tuple[int, ...],
+    number: int,
+    shared: Shared | None,
+    hooks: Hooks | None = None,
+) -> FittedPart:
+    """Fit, code and measure one part; parts other than the first need nothing of each other.
+
+    Args:
+        signal: the part.
+        request: what is asked of the whole.
+        lengths: of all parts.
+        number: of this one.
+        shared: what the first part decided; None for the first.
+        hooks: events, cancellation, checkpoint of the fit.
+
+    Raises:
+        InrError: see `compress_parts`.
+    """
+    count = len(lengths)
+    own = _share(request, lengths, number)
+    model = None if shared is None else shared.model
+    power = None if shared is None else shared.power
+    if shared is None and request.transform == "power":
+        power = symmetric_power(signal, whole_range=count > 1)
+    alike = signal if power is None else with_power(signal, power)
+    try:
+        fitted, coded = _fit_and_code(alike, own, _numbered(hooks, ".part", number + 1), model)
+    except TargetError as error:
+        raise error if count == 1 else TargetError(f"segment {number + 1} of {count}: {error}") from None
+    return _measured(signal, fitted, coded)
 
 
 def _share(request: CompressSpec, lengths: tuple[int, ...], number: int) -> CompressSpec:
@@ -160,8 +210,17 @@ def _fit_and_code(
     if request.psnr is not None:
         return _for_quality(signal, request, request.psnr, hooks, model)
     chosen = plan(signal, request, model=model)
+    _tell_plan(hooks, chosen, signal)
     fitted = fit(chosen.transformed(signal), chosen.fit, hooks)
     return fitted, _for_size(fitted, chosen, request)
+
+
+def _tell_plan(hooks: Hooks | None, chosen: Plan, signal: Signal) -> None:
+    if hooks is None or hooks.on_event is None:
+        return
+    model = chosen.fit.model
+    parameters = model.parameters(signal.domain.ndim, signal.channels)
+    hooks.on_event(Planned(model.kind, parameters, chosen.size, signal.domain.size))
 
 
 def _for_size(fitted: FittedField, chosen: Plan, request: CompressSpec) -> Coded:
@@ -189,6 +248,7 @@ def _for_quality(
     reached = 0.0
     for rung, bpp in enumerate(LADDER_BPP, start=1):
         chosen = plan(signal, request, bpp, model)
+        _tell_plan(hooks, chosen, signal)
         budget = chosen.fit.budget.replace(psnr=min(target + MARGIN_DB, 100))
         spec = chosen.fit.replace(budget=budget)
         fitted = fit(chosen.transformed(signal), spec, _numbered(hooks, ".", rung))
@@ -210,7 +270,7 @@ def _numbered(hooks: Hooks | None, what: str, number: int) -> Hooks | None:
     return replace(hooks, checkpoint=replace(hooks.checkpoint, path=path.with_name(f"{path.name}{what}{number}")))
 
 
-def _measured(signal: Signal, fitted: FittedField, coded: Coded) -> _Part:
+def _measured(signal: Signal, fitted: FittedField, coded: Coded) -> FittedPart:
     """Measure what a reader of the file will see of this part, after each layer."""
     errors = [
         squared_error(signal.samples, open_quantized(coarsened(coded.field, layers)).decode())
@@ -220,11 +280,11 @@ def _measured(signal: Signal, fitted: FittedField, coded: Coded) -> _Part:
     errors.append(squared_error(signal.samples, final))
     quality = mean_ssim(signal.samples, final, signal.meta.kind, signal.meta.peak)
     field, report = replace(coded.field, tensors=()), replace(fitted, tensors={})
-    return _Part(field, coded.file.payloads, report, coded.bits, tuple(errors), quality)
+    return FittedPart(field, coded.file.payloads, report, coded.bits, tuple(errors), quality)
 
 
-def _joined(lengths: tuple[int, ...], parts: list[_Part], began: float) -> Compressed:
-    """The file of all parts, and its report."""
+def join_parts(lengths: tuple[int, ...], parts: list[FittedPart], began: float) -> Compressed:
+    """The file of all parts, and its report; `began` is the moment on the performance counter when work began."""
     field, last = parts[0].field, parts[-1].fitted
     meta, channels = field.meta, field.channels
     if any(part.field.meta != meta or part.field.model != field.model for part in parts):

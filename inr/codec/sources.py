@@ -1,28 +1,38 @@
 """Where signals come from and go to: files of any kind, bytes, arrays."""
 
+import math
 import os
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
 
+from inr.container import limits
+from inr.domain import Domain
 from inr.errors import SignalError, SpecError
 from inr.files import check_other, check_writable, read_bytes, write_bytes
 from inr.meta import SignalMeta
 from inr.signals import array as arrays
 from inr.signals import image as images
 from inr.signals import video as videos
+from inr.signals.parts import default_length, part_lengths
 from inr.signals.signal import Samples, Signal
+from inr.signals.stored import open_stored
 
 Source = str | Path | bytes | npt.NDArray[Any] | Signal
 Seconds = tuple[float, float]
 VideoType = Literal["uint8", "uint16"]
 
 MIN_SIDE = 2
-"""Samples that a picture needs on each side to be a field of its coordinates."""
+"""Samples that a picture needs on each side to be a field of its coordinates, and an array on each axis."""
+WHOLE_SAMPLES = 2**26
+"""Samples of a picture or an array, or of a part of one, unless longer parts are asked for. At the default 1.5 bits a
+sample, weights of 6 bits are then as many as a tile may have, 2^24, and 8,192 steps see each sample but once."""
+_NAMES = {"image": "a picture", "array": "an array"}
+_PARTS = {"image": "rows of a band", "array": "samples of a slab along the first axis", "video": "frames of a segment"}
 
 
 def load(source: Source, *, time: Seconds | None = None, axes: int | None = None) -> Signal:
@@ -57,9 +67,32 @@ def load(source: Source, *, time: Seconds | None = None, axes: int | None = None
             return images.decode_image(data, name)
         array = arrays.read_npy(data, name)
     _check_options("an array", time, None)
-    if axes is None and arrays.is_picture(array):
+    if axes is None and arrays.is_picture(array.shape, array.dtype):
         return images.image_from_array(array, name)
     return arrays.signal_of(array, axes, name)
+
+
+class _Signals(Protocol):
+    """What a tuple of signals is, the segments of a video, and a signal that is cut."""
+
+    def __iter__(self) -> Iterator[Signal]: ...
+
+    def __getitem__(self, number: int, /) -> Signal: ...
+
+
+@dataclass(frozen=True, eq=False)
+class _Cut:
+    """Parts of a signal; `part` gives its samples from one index along the first axis to before another."""
+
+    lengths: tuple[int, ...]
+    part: Callable[[int, int], Signal]
+
+    def __getitem__(self, number: int) -> Signal:
+        length, first = self.lengths[number], sum(self.lengths[:number])
+        return self.part(first, first + length)
+
+    def __iter__(self) -> Iterator[Signal]:
+        return (self[number] for number in range(len(self.lengths)))
 
 
 @dataclass(frozen=True)
@@ -68,40 +101,102 @@ class Parts:
 
     Attributes:
         lengths: samples of each part along the first axis.
-        signals: the parts; iterating reads them, one at a time.
+        signals: the parts; iterating reads them one at a time, an index only that one.
+        shape: samples along each axis of the whole.
     """
 
     lengths: tuple[int, ...]
-    signals: Iterable[Signal]
+    signals: "_Signals"
+    shape: tuple[int, ...]
 
     @staticmethod
     def of(signal: Signal) -> "Parts":
         """A signal as a single part."""
-        return Parts(signal.domain.shape[:1], (signal,))
+        return Parts(signal.domain.shape[:1], (signal,), signal.domain.shape)
 
 
 def load_parts(
     source: Source, *, segment: int | None = None, time: Seconds | None = None, axes: int | None = None
 ) -> Parts:
-    """A long video in segments, everything else whole.
+    """A long video in segments, a huge picture in bands of rows, a huge array in slabs; everything else whole.
+
+    Of a ``.npy`` file or an uncompressed TIFF file in several parts only the part that is asked for is read.
 
     Args:
         source: as for `load`.
-        segment: frames of a segment of a video, at most; None for a few million pixels.
+        segment: frames of a segment of a video, rows of a band of a picture, or samples of a slab along the first axis
+            of an array, at most; bands and slabs have at least 2. None for a few million pixels of a video, and of
+            everything else for the whole, unless that has more than `WHOLE_SAMPLES` samples.
         time: as for `load`.
         axes: as for `load`.
 
     Raises:
-        InrError: as `load`; damage within the frames of a video is found when its parts are read.
+        InrError: as `load`. Damage within the frames of a video, and samples that are not finite in a file that is read
+            in parts, are found when the parts are read.
     """
-    if not is_video(source):
+    if is_video(source):
+        _check_options("a video", None, axes)
+        segments = videos.video_segments(_of_video(source), segment, time=time)
+        _check_sides(segments.height, segments.width)
+        return Parts(segments.lengths, segments, (sum(segments.lengths), segments.height, segments.width))
+    stored = None
+    if isinstance(source, str | Path) and str(source) != "-":
+        stored = open_stored(Path(source), axes)
+    if stored is not None:
+        _check_options(_NAMES[stored.kind], time, None if stored.kind == "array" else axes)
+        lengths = _lengths(stored.kind, stored.shape, segment, stored.most_samples)
+        _check_parts(str(source), stored.kind, stored.shape, max(lengths), stored.most_samples)
+        if len(lengths) > 1:
+            return Parts(lengths, _Cut(lengths, stored.part), stored.shape)
+    return _parts_of(check_fittable(load(source, time=time, axes=axes)), segment)
+
+
+def _parts_of(signal: Signal, segment: int | None) -> Parts:
+    """The parts of a signal in memory."""
+    kind, domain = signal.meta.kind, signal.domain
+    lengths = _lengths(kind, domain.shape, segment, WHOLE_SAMPLES)
+    if len(lengths) > 1 and not domain.is_default():
         if segment is not None:
-            raise SpecError(f"segment: only a video has segments; got {segment}")
-        return Parts.of(check_fittable(load(source, time=time, axes=axes)))
-    _check_options("a video", None, axes)
-    segments = videos.video_segments(_of_video(source), segment, time=time)
-    _check_sides(segments.height, segments.width)
-    return Parts(segments.lengths, segments)
+            raise SpecError("segment: only a signal with samples at cell centres of the default box can be cut")
+        lengths = domain.shape[:1]
+
+    def part(first: int, last: int) -> Signal:
+        own = Domain.of_shape((last - first, *domain.shape[1:]), domain.axes)
+        return replace(signal, samples=signal.samples[first:last], domain=own)
+
+    return Parts(lengths, _Cut(lengths, part), domain.shape) if len(lengths) > 1 else Parts.of(signal)
+
+
+def _lengths(kind: str, shape: tuple[int, ...], segment: int | None, most_samples: int) -> tuple[int, ...]:
+    """Samples of each part along the first axis of a picture or an array, or of a video in memory."""
+    least = 1 if kind == "video" else MIN_SIDE
+    if segment is not None and segment < least:
+        raise SpecError(f"segment: {_PARTS[kind]}: at least {least} needed; got {segment}")
+    most_samples = min(most_samples, WHOLE_SAMPLES)
+    if segment is None:
+        segment = shape[0] if math.prod(shape) <= most_samples else default_length(shape, most_samples, least)
+    return part_lengths(shape[0], segment, least)
+
+
+def _check_parts(name: str, kind: str, shape: tuple[int, ...], longest: int, most_samples: int) -> None:
+    """Raise `SignalError` for what a file cannot hold, or a part that is not read at once, before anything is read."""
+    if kind == "image":
+        _check_sides(*shape)
+    if max(shape) > limits.MAX_AXIS_SAMPLES or math.prod(shape) > limits.MAX_SAMPLES:
+        raise SignalError(
+            f"{name} has {_joined(shape)} samples; a file holds at most {limits.MAX_AXIS_SAMPLES} along an axis, "
+            f"{limits.MAX_SAMPLES} in all"
+        )
+    samples = longest * math.prod(shape[1:])
+    if samples > most_samples:
+        raise SignalError(
+            f"{name}: {longest} {_PARTS[kind]} are {samples} samples; at most {most_samples} are read at once: "
+            "choose a smaller segment"
+        )
+
+
+def _joined(shape: tuple[int, ...]) -> str:
+    return "x".join(str(n) for n in shape)
 
 
 def is_video(source: Source) -> bool:

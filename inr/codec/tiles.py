@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from inr.backends.base import Coordinates, Field, Values
+from inr.backends.base import Coordinates, Field, Positions, Values
 from inr.domain import Domain
 
 
@@ -45,7 +45,7 @@ class Tiling:
         places = np.unravel_index(tile, self.counts)
         return [(self.edges(a)[int(k)], self.edges(a)[int(k) + 1]) for a, k in enumerate(places)]
 
-    def scaled(self, tile: int, axis: int, x: Coordinates) -> Coordinates:
+    def scaled(self, tile: int, axis: int, x: Positions) -> Coordinates:
         """Coordinates of the whole along one axis as those of a tile."""
         first, last = self.spans(tile)[axis]
         n, (low, high) = self.domain.shape[axis], self.domain.box[axis]
@@ -53,7 +53,7 @@ class Tiling:
         own_low, own_high = self.local(tile).box[axis]
         return (own_low + (cells - first) / (last - first) * (own_high - own_low)).astype(np.float32)
 
-    def places(self, axis: int, x: Coordinates) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
+    def places(self, axis: int, x: Positions) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
         """Which tile along an axis each coordinate lies in; what lies outside belongs to the nearest."""
         n, (low, high) = self.domain.shape[axis], self.domain.box[axis]
         cells = (x.astype(np.float64) - low) / (high - low) * n
@@ -73,7 +73,7 @@ class TiledField:
         self._tiling, self._open, self._channels = tiling, open_tile, channels
         self._opened: tuple[int, Field] | None = None
 
-    def __call__(self, coordinates: Coordinates) -> Values:
+    def __call__(self, coordinates: Positions) -> Values:
         """See `Field`."""
         tiling = self._tiling
         places = [tiling.places(a, coordinates[:, a]) for a in range(tiling.domain.ndim)]
@@ -85,7 +85,7 @@ class TiledField:
             values[chosen] = self._tile(tile)(np.stack(own, axis=-1))
         return values
 
-    def grid(self, axes: Sequence[Coordinates]) -> Values:
+    def grid(self, axes: Sequence[Positions]) -> Values:
         """See `Field`."""
         tiling = self._tiling
         places = [tiling.places(a, x) for a, x in enumerate(axes)]

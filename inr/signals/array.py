@@ -22,10 +22,9 @@ MAX_SAMPLES = 2**28
 TYPES = ("uint8", "uint16", "int8", "int16", "float16", "float32", "float64")
 
 
-def is_picture(array: npt.NDArray[Any]) -> bool:
+def is_picture(shape: tuple[int, ...], dtype: np.dtype[Any]) -> bool:
     """True for what counts as a picture unless told otherwise: `(h, w)` and `(h, w, 1..4)` of a type pictures have."""
-    shape = array.shape
-    return (len(shape) == 2 or (len(shape) == 3 and 1 <= shape[2] <= 4)) and array.dtype.name not in ("int8", "int16")
+    return (len(shape) == 2 or (len(shape) == 3 and 1 <= shape[2] <= 4)) and dtype.name not in ("int8", "int16")
 
 
 def read_npy(data: bytes, name: str) -> npt.NDArray[Any]:
@@ -48,20 +47,7 @@ def signal_of(array: npt.NDArray[Any], axes: int | None = None, name: str = "arr
     Raises:
         SignalError: another shape or type, too few or too many samples, or one that is not finite.
     """
-    count = array.ndim if axes is None else axes
-    if not 1 <= count <= MAX_AXES and axes is not None:
-        raise SpecError(f"axes: 1 to {MAX_AXES} may be coordinates; got {axes}")
-    if not 1 <= count <= MAX_AXES or array.ndim not in (count, count + 1):
-        allowed = f"1 to {MAX_AXES} axes of coordinates, and perhaps one of channels after them"
-        raise SignalError(f"{name} has shape {array.shape} with {count} axes of coordinates; allowed are {allowed}")
-    if array.dtype.name not in TYPES:
-        raise SignalError(f"{name} has samples of type {array.dtype}; allowed are {', '.join(TYPES)}")
-    shape, channels = array.shape[:count], 1 if array.ndim == count else array.shape[count]
-    if min(shape) < 2 or not 1 <= channels <= MAX_CHANNELS:
-        raise SignalError(
-            f"{name} has shape {array.shape}; an axis needs 2 samples (leave out axes of one), and channels are "
-            f"1 to {MAX_CHANNELS}"
-        )
+    shape, channels = grid_of(array.shape, array.dtype, axes, name)
     if array.size > MAX_SAMPLES:
         raise SignalError(f"{name} has {array.size} values; at most {MAX_SAMPLES} are read")
     dtype = "float32" if array.dtype.name == "float64" else array.dtype.name
@@ -76,7 +62,33 @@ def signal_of(array: npt.NDArray[Any], axes: int | None = None, name: str = "arr
         raise SignalError(f"{name} {refusal}") from None
     kind: SampleType = dtype  # type: ignore[assignment]
     meta = SignalMeta("array", kind, value_range(samples), "unknown")
-    return Signal(samples, Domain.of_shape(shape, tuple(f"axis{i}" for i in range(count))), meta)
+    return Signal(samples, Domain.of_shape(shape, axis_names(len(shape))), meta)
+
+
+def axis_names(count: int) -> tuple[str, ...]:
+    """What the axes of an array are called."""
+    return tuple(f"axis{i}" for i in range(count))
+
+
+def grid_of(
+    array_shape: tuple[int, ...], dtype: np.dtype[Any], axes: int | None, name: str
+) -> tuple[tuple[int, ...], int]:
+    """Samples along each axis of coordinates, and channels; arguments and errors as for `signal_of`."""
+    count = len(array_shape) if axes is None else axes
+    if not 1 <= count <= MAX_AXES and axes is not None:
+        raise SpecError(f"axes: 1 to {MAX_AXES} may be coordinates; got {axes}")
+    if not 1 <= count <= MAX_AXES or len(array_shape) not in (count, count + 1):
+        allowed = f"1 to {MAX_AXES} axes of coordinates, and perhaps one of channels after them"
+        raise SignalError(f"{name} has shape {array_shape} with {count} axes of coordinates; allowed are {allowed}")
+    if dtype.name not in TYPES:
+        raise SignalError(f"{name} has samples of type {dtype}; allowed are {', '.join(TYPES)}")
+    shape, channels = array_shape[:count], 1 if len(array_shape) == count else array_shape[count]
+    if min(shape) < 2 or not 1 <= channels <= MAX_CHANNELS:
+        raise SignalError(
+            f"{name} has shape {array_shape}; an axis needs 2 samples (leave out axes of one), and channels are "
+            f"1 to {MAX_CHANNELS}"
+        )
+    return shape, channels
 
 
 def npy_bytes(samples: Samples) -> bytes:

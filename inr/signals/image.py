@@ -20,7 +20,7 @@ from inr.signals.image_exr import read_exr
 from inr.signals.image_pillow import read_avif, read_bmp, read_gif, read_jpeg, read_webp
 from inr.signals.image_plain import check_array, picture_of, read_hdr, read_npy, read_pnm
 from inr.signals.image_png import SIGNATURE, read_png
-from inr.signals.image_tiff import read_tiff
+from inr.signals.image_tiff import TIFF_SIGNATURES, read_tiff
 from inr.signals.image_write import check_format, encode_image, format_of
 from inr.signals.ranges import check_finite, value_range
 from inr.signals.signal import Samples, Signal
@@ -40,10 +40,7 @@ _FORMATS = "PNG, JPEG, WebP, TIFF, BMP, GIF, AVIF, PPM, PGM, OpenEXR, Radiance H
 _READERS: tuple[tuple[bytes, Callable[[bytes], Picture]], ...] = (
     (SIGNATURE, read_png),
     (b"\xff\xd8\xff", read_jpeg),
-    (b"II*\0", read_tiff),
-    (b"MM\0*", read_tiff),
-    (b"II+\0", read_tiff),
-    (b"MM\0+", read_tiff),
+    *((magic, read_tiff) for magic in TIFF_SIGNATURES),
     (b"BM", read_bmp),
     (b"GIF8", read_gif),
     (b"\x76\x2f\x31\x01", read_exr),

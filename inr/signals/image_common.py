@@ -3,6 +3,7 @@
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from inr.errors import InrError
 from inr.meta import ColourSpace
 
 MAX_PIXELS = 2**28
+_allowed: ContextVar[int] = ContextVar("allowed pixels", default=MAX_PIXELS)
 Array = npt.NDArray[Any]
 
 
@@ -74,11 +76,21 @@ def shown(text: str, length: int = 80) -> str:
 
 
 def check_size(height: int, width: int) -> None:
-    """Refuse a picture without pixels or with more than `MAX_PIXELS`, before anything is allocated for it."""
+    """Refuse a picture without pixels or with more than are allowed, before anything is allocated for it."""
     if height < 1 or width < 1:
         raise Refusal(f"has no pixels: {width} × {height}")
-    if height * width > MAX_PIXELS:
-        raise Refusal(f"is too large: {width} × {height} pixels; at most {MAX_PIXELS} pixels are allowed")
+    if height * width > _allowed.get():
+        raise Refusal(f"is too large: {width} × {height} pixels; at most {_allowed.get()} pixels are allowed")
+
+
+@contextmanager
+def at_most(pixels: int) -> Iterator[None]:
+    """Inside, refuse pictures with more pixels than this: for a caller that allows less than `MAX_PIXELS`."""
+    token = _allowed.set(min(pixels, MAX_PIXELS))
+    try:
+        yield
+    finally:
+        _allowed.reset(token)
 
 
 def check_frames(frames: int) -> None:

@@ -2,12 +2,16 @@
 
 import io
 import re
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from inr.meta import ColourSpace
 from inr.signals.image_common import Array, Picture, Refusal, check_frames, check_size, damaged, full_range, shown
 
+NPY_HEADER = 2**14
+"""Bytes that the header of a ``.npy`` file fits into; NumPy refuses longer ones."""
 NPY_TYPES = ("uint8", "uint16", "float16", "float32", "float64")
 
 _GAP = rb"(?:\s|#[^\r\n]*[\r\n])+"
@@ -98,6 +102,36 @@ def npy_array(data: bytes, pictures: bool = False) -> Array:
         data: the whole file.
         pictures: refuse what is not a picture, before its samples are looked at.
     """
+    layout = npy_layout(data, len(data), pictures)
+    samples: Array = np.frombuffer(data, layout.dtype, offset=layout.offset)
+    return samples.reshape(layout.shape, order="F" if layout.fortran else "C")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where the samples of an uncompressed file are.
+
+    Attributes:
+        offset: of the first one in bytes.
+        dtype: type of each, in the byte order of the file.
+        shape: of the array.
+        fortran: that the first index changes fastest.
+    """
+
+    offset: int
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    fortran: bool = False
+
+
+def npy_layout(data: bytes, length: int, pictures: bool = False) -> Layout:
+    """Where the samples of a ``.npy`` file are; refuses it if they are not all there.
+
+    Args:
+        data: the file, or its first `NPY_HEADER` bytes.
+        length: of the file.
+        pictures: refuse what is not a picture.
+    """
     readers = {b"\1\0": np.lib.format.read_array_header_1_0, b"\2\0": np.lib.format.read_array_header_2_0}
     version, stream = data[6:8], io.BytesIO(data)
     if len(version) == 2 and version not in readers:
@@ -115,25 +149,34 @@ def npy_array(data: bytes, pictures: bool = False) -> Array:
         raise damaged(f"it has shape {shown(str(shape))} and type {shown(str(dtype))}")
     start = stream.tell()
     expected = start + int(np.prod(shape, dtype=object)) * dtype.itemsize
-    if expected != len(data):
-        raise damaged(f"its array ends at byte {expected}, the file at byte {len(data)}")
+    if expected != length:
+        raise damaged(f"its array ends at byte {expected}, the file at byte {length}")
     if expected == start:
         raise Refusal("holds no samples")
-    samples: Array = np.frombuffer(data, dtype, offset=start).reshape(shape, order="F" if fortran else "C")
-    return samples
+    return Layout(start, dtype, shape, fortran)
 
 
 def check_array(shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-    """Refuse an array that is not a picture."""
+    """Refuse an array that is not a picture, or too large for one."""
+    check_picture(shape, dtype)
+    check_size(shape[0], shape[1])
+
+
+def check_picture(shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+    """Refuse an array that is not a picture, of whatever size."""
     if dtype.name not in NPY_TYPES:
         raise Refusal(f"has samples of type {shown(str(dtype))}; allowed are {', '.join(NPY_TYPES)}")
     if len(shape) not in (2, 3) or (len(shape) == 3 and not 1 <= shape[2] <= 4):
         raise Refusal(
             f"has shape {shown(str(shape))}; allowed are (height, width) and (height, width, channels), 1 to 4 channels"
         )
-    check_size(shape[0], shape[1])
 
 
 def picture_of(samples: Array) -> Picture:
-    """An array as a picture: integers count as sRGB, nothing is known about floats."""
-    return Picture(samples, "srgb" if samples.dtype.kind == "u" else "unknown")
+    """An array as a picture."""
+    return Picture(samples, colours_of(samples.dtype))
+
+
+def colours_of(dtype: np.dtype[Any]) -> ColourSpace:
+    """Integers count as sRGB, nothing is known about floats."""
+    return "srgb" if dtype.kind == "u" else "unknown"

@@ -1,22 +1,23 @@
 """The tag directories of TIFF, which EXIF uses too: only the tags that say how to read the picture."""
 
+import mmap
 import struct
 
 Directory = dict[int, tuple[int, ...] | bytes]
 
 SUBFILE, WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC = 254, 256, 257, 258, 259, 262
 DESCRIPTION, STRIP_OFFSETS, ORIENTATION, CHANNELS, STRIP_COUNTS, PLANAR = 270, 273, 274, 277, 279, 284
-TILE_OFFSETS, TILE_COUNTS, SAMPLE_FORMAT, ICC_PROFILE = 324, 325, 339, 34675
+TILE_OFFSETS, TILE_COUNTS, SAMPLE_FORMAT, ICC_PROFILE, FILL_ORDER = 324, 325, 339, 34675, 266
 
 _WANTED = frozenset(
     {SUBFILE, WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, DESCRIPTION, STRIP_OFFSETS, ORIENTATION, CHANNELS}
-    | {STRIP_COUNTS, PLANAR, TILE_OFFSETS, TILE_COUNTS, SAMPLE_FORMAT, ICC_PROFILE}
+    | {STRIP_COUNTS, PLANAR, TILE_OFFSETS, TILE_COUNTS, SAMPLE_FORMAT, ICC_PROFILE, FILL_ORDER}
 )
 _BYTE_TYPES = frozenset({1, 2, 7})  # BYTE, ASCII, UNDEFINED
 _INTEGER_TYPES = {3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}  # SHORT, LONG, IFD, LONG8, IFD8
 
 
-def read_directories(data: bytes, first_only: bool = False) -> list[Directory]:
+def read_directories(data: bytes | mmap.mmap, first_only: bool = False) -> list[Directory]:
     """The directories of a TIFF or BigTIFF file, or of an EXIF block, in the order of their chain.
 
     Raises:
@@ -47,7 +48,7 @@ def read_directories(data: bytes, first_only: bool = False) -> list[Directory]:
     return directories
 
 
-def _read_entry(data: bytes, position: int, order: str, word: str) -> tuple[int, tuple[int, ...] | bytes]:
+def _read_entry(data: bytes | mmap.mmap, position: int, order: str, word: str) -> tuple[int, tuple[int, ...] | bytes]:
     """Tag and value of one entry; an empty value for a tag or a type of no interest here."""
     tag, kind, count = struct.unpack_from(f"{order}HH{word}", data, position)
     letter = "s" if kind in _BYTE_TYPES else _INTEGER_TYPES.get(kind)

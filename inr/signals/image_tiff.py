@@ -1,14 +1,17 @@
 """Reading TIFF: 8 and 16-bit integers and floats through libtiff, the rest (palette, CMYK, 1 bit) as 8 bit."""
 
 import io
+import mmap
 import re
 
 import numpy as np
 
-from inr.meta import ColourSpace
 from inr.signals import image_tags as tags
 from inr.signals.image_common import Array, Picture, Refusal, check_frames, check_size, damaged
 from inr.signals.image_pillow import array_of, quiet
+from inr.signals.image_plain import Layout, colours_of
+
+TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 _WHITE_IS_ZERO, _CMYK, _YCBCR = 0, 5, 6
 _DIRECT = frozenset({_WHITE_IS_ZERO, 1, 2})  # gray and RGB, whose stored numbers are the samples
@@ -19,29 +22,69 @@ _ALLOWED = "8 and 16-bit unsigned integers and 16, 32 and 64-bit floats are read
 
 def read_tiff(data: bytes) -> Picture:
     """Read a TIFF or BigTIFF file of one page; thumbnails and masks beside the page are ignored."""
+    index, page = _only_page(data)
+    check_size(tags.number(page, tags.HEIGHT, 0), tags.number(page, tags.WIDTH, 0))
+    _check_extents(page, len(data))
+
+    orientation = tags.orientation_of(page)
+    photometric = tags.number(page, tags.PHOTOMETRIC, 1)
+    if photometric in _DIRECT and tags.number(page, tags.BITS, 1) >= 8:
+        samples = _read_direct(data, index, page)
+        if photometric == _WHITE_IS_ZERO and samples.dtype.kind == "u":
+            samples = np.iinfo(samples.dtype).max - samples
+    elif photometric in _CONVERTED:
+        samples, orientation = _read_converted(data, index, orientation)
+    else:
+        raise Refusal(f"uses colour model {photometric} of TIFF; gray, RGB, palette, CMYK and YCbCr are read")
+    # The profile of a CMYK file describes inks, not the RGB samples it was converted to.
+    kept = _profile_of(page) if photometric != _CMYK else None
+    return Picture(samples, colours_of(samples.dtype), orientation, kept)
+
+
+def tiff_layout(data: mmap.mmap) -> tuple[Layout, bytes | None] | None:
+    """Where the samples of a TIFF file are, and its profile; None unless they lie there as they are to be read.
+
+    That is: upright, uncompressed, sample after sample and row after row, so that some rows can be read alone.
+    """
+    _, page = _only_page(data)
+    height, width, channels = (tags.number(page, tag, 0) for tag in (tags.HEIGHT, tags.WIDTH, tags.CHANNELS))
+    bits, formats = set(page.get(tags.BITS, ())), set(page.get(tags.SAMPLE_FORMAT, (1,)))
+    offsets, counts = page.get(tags.STRIP_OFFSETS, ()), page.get(tags.STRIP_COUNTS, ())
+    dtype = _DTYPES.get((formats.pop(), bits.pop())) if len(bits) == len(formats) == 1 else None
+    if (
+        dtype is None
+        or not 1 <= channels <= 4
+        or tags.number(page, tags.COMPRESSION, 1) != 1
+        or tags.number(page, tags.PHOTOMETRIC, 1) not in _DIRECT - {_WHITE_IS_ZERO}
+        or (channels > 1 and tags.number(page, tags.PLANAR, 1) != 1)
+        or tags.number(page, tags.FILL_ORDER, 1) != 1
+        or tags.orientation_of(page) != 1
+    ):
+        return None
+    ends = [offset + count for offset, count in zip(offsets, counts, strict=False)]
+    native = np.dtype(dtype).newbyteorder("<" if data[:2] == b"II" else ">")
+    size = height * width * channels * native.itemsize
+    if not ends or list(offsets[1:]) != ends[:-1] or ends[-1] - offsets[0] != size:
+        return None
+    _check_extents(page, len(data))
+    return Layout(int(offsets[0]), native, (height, width, channels)), _profile_of(page)
+
+
+def _profile_of(page: tags.Directory) -> bytes | None:
+    """The colour profile of a page."""
+    profile = page.get(tags.ICC_PROFILE)
+    return bytes(profile) if profile else None
+
+
+def _only_page(data: bytes | mmap.mmap) -> tuple[int, tags.Directory]:
+    """Number and tags of the only page."""
     directories = tags.read_directories(data)
     pages = [i for i, directory in enumerate(directories) if not tags.number(directory, tags.SUBFILE, 0) & 0b101]
     if not pages:
         raise damaged("it has no page")
     page = directories[pages[0]]
     check_frames(max(len(pages), _stacked_images(page)))
-    check_size(tags.number(page, tags.HEIGHT, 0), tags.number(page, tags.WIDTH, 0))
-    _check_extents(page, len(data))
-
-    orientation, profile = tags.orientation_of(page), page.get(tags.ICC_PROFILE)
-    photometric = tags.number(page, tags.PHOTOMETRIC, 1)
-    if photometric in _DIRECT and tags.number(page, tags.BITS, 1) >= 8:
-        samples = _read_direct(data, pages[0], page)
-        if photometric == _WHITE_IS_ZERO and samples.dtype.kind == "u":
-            samples = np.iinfo(samples.dtype).max - samples
-    elif photometric in _CONVERTED:
-        samples, orientation = _read_converted(data, pages[0], orientation)
-    else:
-        raise Refusal(f"uses colour model {photometric} of TIFF; gray, RGB, palette, CMYK and YCbCr are read")
-    space: ColourSpace = "unknown" if samples.dtype.kind == "f" else "srgb"
-    # The profile of a CMYK file describes inks, not the RGB samples it was converted to.
-    kept = bytes(profile) if profile and photometric != _CMYK else None
-    return Picture(samples, space, orientation, kept)
+    return pages[0], page
 
 
 def _stacked_images(page: tags.Directory) -> int:

@@ -20,6 +20,7 @@ from inr.errors import SpecError
 from inr.files import read_bytes
 from inr.meta import INTEGER_RANGE, SignalMeta
 from inr.signals.image_common import Array
+from inr.signals.parts import default_length, part_lengths
 from inr.signals.signal import Signal
 from inr.signals.video_clip import open_clip
 from inr.signals.video_common import (
@@ -51,8 +52,6 @@ __all__ = [
 
 SEGMENT_SAMPLES = 2**24
 """Pixels of a segment, unless another number of frames is asked for."""
-MAX_SEGMENTS = 4096
-"""Segments of a video, unless shorter ones are asked for; a file can hold as many."""
 
 
 def is_video(source: str | Path | bytes) -> bool:
@@ -159,10 +158,10 @@ def video_segments(
     first, count = chosen(video, time, frames)
     if frames_per_segment is None:
         width, height = checked_size(video.info, size)
-        frames_per_segment = max(2, SEGMENT_SAMPLES // (width * height), -(-count // MAX_SEGMENTS))
-    lengths = _lengths(count, frames_per_segment)
+        frames_per_segment = default_length((count, height, width), SEGMENT_SAMPLES)
+    lengths = part_lengths(count, frames_per_segment)
     check_samples(video.name, max(lengths), checked_size(video.info, size))
-    return VideoSegments(video, first, tuple(lengths), size)
+    return VideoSegments(video, first, lengths, size)
 
 
 @dataclass(frozen=True)
@@ -191,16 +190,16 @@ class VideoSegments:
         """Rows of a frame."""
         return checked_size(self.source.info, self.size)[1]
 
+    def __getitem__(self, number: int) -> Signal:
+        """One segment, read without those before it."""
+        first, length = self.first + sum(self.lengths[:number]), self.lengths[number]
+        with closing(self.source.read(first, length, self.size)) as run:
+            return _collected(run, length, self.source.info, self.size)
+
     def __iter__(self) -> Iterator[Signal]:
         with closing(self.source.read(self.first, sum(self.lengths), self.size)) as run:
             for length in self.lengths:
                 yield _collected(run, length, self.source.info, self.size)
-
-
-def _lengths(frames: int, per_segment: int) -> list[int]:
-    """How many frames each segment has: as equal as they can be, segment k of K from floor(k n/K)."""
-    count = -(-frames // per_segment)
-    return [(k + 1) * frames // count - k * frames // count for k in range(count)]
 
 
 def _opened(source: str | Path | bytes, frame_rate: Fraction | None) -> FrameSource:

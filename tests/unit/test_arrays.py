@@ -178,5 +178,3 @@ def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert np.load(tmp_path / "b.npy").shape == (45, 2)
     assert main(["compare", str(tmp_path / "a.npy"), str(tmp_path / "a.inr")]) == 0
     assert "SSIM" not in capsys.readouterr().out
-    assert main(["compress", str(tmp_path / "a.npy"), str(tmp_path / "a.inr"), *common, "--segment", "3"]) == 2
-    assert capsys.readouterr().err == "inr: error: segment: only a video has segments; got 3\n"

@@ -122,6 +122,16 @@ def test_slow_ssim_is_that_of_scikit_image() -> None:
     assert slow_ssim(one[..., 0], other[..., 0], 255, 11) == pytest.approx(expected, abs=1e-9)
 
 
+@pytest.mark.parametrize("block", [1, 50, 200, 700])
+def test_a_few_rows_at_a_time_have_the_ssim_of_all(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    for shape in ((40, 23, 3), (11, 30, 1), (6, 9, 1), (2, 5, 1)):
+        one, other = pair("uint8", shape)
+        expected = ssim(one, other, 255)
+        with monkeypatch.context() as patch:
+            patch.setattr("inr.metrics.quality.SSIM_BLOCK", block)
+            assert ssim(one, other, 255) == pytest.approx(expected, abs=1e-12)
+
+
 def test_more_noise_is_worse() -> None:
     levels = [pair("uint8", (40, 40, 3), noise) for noise in (0.01, 0.03, 0.1, 0.3)]
     for metric in (psnr, ssim):
