@@ -7,8 +7,25 @@ from inr.signals.signal import Samples
 
 
 @dataclass(frozen=True)
+class Planned:
+    """A fit is about to begin, for a file.
+
+    Attributes:
+        model: kind of the model.
+        parameters: stored reals.
+        bytes: of the file, about; None if that is not known before the fit.
+        samples: sample positions of the signal.
+    """
+
+    model: str
+    parameters: int
+    bytes: int | None
+    samples: int
+
+
+@dataclass(frozen=True)
 class Progress:
-    """A new point of the curve.
+    """How far a fit is: at every point of the curve, and from time to time between them.
 
     Attributes:
         point: step, seconds, loss and PSNR.
@@ -23,7 +40,7 @@ class Progress:
 
 @dataclass(frozen=True, eq=False)
 class Preview:
-    """A small picture of the present state, at most 128 samples a side; `(*grid, channels)`."""
+    """A small picture of the present state, larger from time to time: 32 to 256 samples a side; `(*grid, channels)`."""
 
     step: int
     samples: Samples
@@ -31,10 +48,11 @@ class Preview:
 
 @dataclass(frozen=True)
 class CheckpointSaved:
-    """A checkpoint was written to `path`."""
+    """A checkpoint was written to `path`; `further` tells whether it is beyond the one that the fit went on from."""
 
     step: int
     path: str
+    further: bool
 
 
-Event = Progress | Preview | CheckpointSaved
+Event = Planned | Progress | Preview | CheckpointSaved

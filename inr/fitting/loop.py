@@ -37,8 +37,16 @@ SUBSET = 32_768
 """Samples that a point of the curve looks at."""
 GRID_SUBSET = 2**19
 """The same for a separable network, to which whole grids are cheap and scattered points are not."""
-PREVIEW_SIDE = 128
-PREVIEW_SECONDS = 5.0
+PREVIEW_SIDES = (32, 64, 128, 256)
+"""Samples a side of the first previews, at most; all later ones are like the last."""
+PREVIEW_SECONDS = (0.5, 1.0, 2.0, 5.0)
+"""Between a preview and the next, at least."""
+PREVIEW_SHARE = 0.01
+"""Of the time of a fit that its previews may take."""
+NEWS_SUBSET = 4_096
+"""Samples that the quality between two points of the curve is told from."""
+NEWS_SECONDS, NEWS_SHARE = 0.5, 0.01
+"""Between two pieces of such news, at least; and of the time of a fit that they may take."""
 
 
 @dataclass(frozen=True)
@@ -98,24 +106,30 @@ class _Run:
         )
         self._sampler = spec.sampler.start(signal, derive_seed(spec.seed, "sampler"), self._residuals)
         self._subset = _subset(signal, spec.seed, separable=network.contraction is not None)
+        self._news_subset = _few(self._subset)
         self._digest = _digest(signal) if hooks.checkpoint else ""
         self._whole: GridBatch | None = None
         self._step = 0
         self._curve: list[CurvePoint] = []
         self._losses: list[float] = []
         elapsed = self._resume()
+        self._resumed_at = self._step
         self._began = begun - elapsed
-        self._saved = self._previewed = time.perf_counter()
+        self._saved = time.perf_counter()
+        self._previews, self._preview_at = 0, 0.0
+        self._news_at = time.perf_counter() + NEWS_SECONDS
 
     def run(self) -> FittedField:
         budget = self._spec.budget
         reached = bool(self._curve) and self._curve[-1].step == self._step and self._target_reached()  # when resumed
         while not reached and (self._step == 0 or budget.progress(self._step, self._seconds()) < 1):
             self._train()
+            self._preview_if_due()
             if self._point_due():
                 self._observe()
                 if self._target_reached():
                     break
+            self._tell_if_due()
             self._save_if_due()
             if self._hooks.cancelled is not None and self._hooks.cancelled():
                 self._save()
@@ -181,13 +195,38 @@ class _Run:
             quality = reported(_subset_psnr(field, self._signal, self._subset))
             point = CurvePoint(self._step, seconds, loss, quality)
             self._curve.append(point)
-            if self._hooks.on_event is None:
-                return
-            share = self._spec.budget.progress(self._step, seconds)
-            self._hooks.on_event(Progress(point, share, seconds * (1 / max(share, 1e-9) - 1)))
-            if self._hooks.previews and (len(self._curve) == 1 or self._due(self._previewed, PREVIEW_SECONDS)):
-                self._previewed = time.perf_counter()
-                self._hooks.on_event(Preview(self._step, _preview(field, self._signal)))
+            self._tell(point)
+
+    def _tell(self, point: CurvePoint) -> None:
+        share = self._spec.budget.progress(point.step, point.seconds)
+        if self._hooks.on_event is not None:
+            self._hooks.on_event(Progress(point, share, point.seconds * (1 / max(share, 1e-9) - 1)))
+        self._news_at = time.perf_counter() + NEWS_SECONDS
+
+    def _tell_if_due(self) -> None:
+        """Tell how far the fit is between two points of the curve, which may lie minutes apart."""
+        began = time.perf_counter()
+        if self._hooks.on_event is None or began < self._news_at:
+            return
+        with self._clock_stopped() as seconds:
+            quality = reported(_subset_psnr(self._trainer.field(), self._signal, self._news_subset))
+            loss = float(np.mean(self._losses)) if self._losses else math.inf
+            self._tell(CurvePoint(self._step, seconds, loss, quality))
+        now = time.perf_counter()
+        self._news_at = now + max(NEWS_SECONDS, (now - began) / NEWS_SHARE)
+
+    def _preview_if_due(self) -> None:
+        """Show the first step at once, and then more and more, as long as it costs next to nothing."""
+        began = time.perf_counter()
+        if not self._hooks.previews or self._hooks.on_event is None or began < self._preview_at:
+            return
+        stage = min(self._previews, len(PREVIEW_SIDES) - 1)
+        with self._clock_stopped():
+            samples = _preview(self._trainer.field(), self._signal, PREVIEW_SIDES[stage])
+            self._hooks.on_event(Preview(self._step, samples))
+        now = time.perf_counter()
+        self._previews += 1
+        self._preview_at = now + max(PREVIEW_SECONDS[stage], (now - began) / PREVIEW_SHARE)
 
     def _target_reached(self) -> bool:
         """The subset says yes, and so does the whole signal."""
@@ -235,7 +274,7 @@ class _Run:
             checkpoints.save(saved, policy.path)
         self._saved = time.perf_counter()
         if self._hooks.on_event is not None:
-            self._hooks.on_event(CheckpointSaved(self._step, str(policy.path)))
+            self._hooks.on_event(CheckpointSaved(self._step, str(policy.path), self._step > self._resumed_at))
 
     def _seconds(self) -> float:
         """Time spent on choosing, initialising and training; curve, previews and checkpoints do not count."""
@@ -277,6 +316,13 @@ def _subset(signal: Signal, seed: int, separable: bool) -> Selection:
     return Points(np.sort(generator(seed, "curve").integers(0, n_samples, SUBSET)))
 
 
+def _few(subset: Selection) -> Selection:
+    """Some of a subset's points; a block, which is cheap, stays whole."""
+    if isinstance(subset, Points) and len(subset.index) > NEWS_SUBSET:
+        return Points(subset.index[:: -(-len(subset.index) // NEWS_SUBSET)])
+    return subset
+
+
 def _subset_psnr(field: Field, signal: Signal, subset: Selection) -> float:
     if isinstance(subset, Block):
         index = subset.flat_index(signal.domain.shape)
@@ -288,8 +334,8 @@ def _subset_psnr(field: Field, signal: Signal, subset: Selection) -> float:
     return psnr(reference[None], denormalise(values, signal.meta)[None], signal.meta.peak)
 
 
-def _preview(field: Field, signal: Signal) -> Samples:
-    shrink = max(1, math.ceil(max(signal.domain.shape) / PREVIEW_SIDE))
+def _preview(field: Field, signal: Signal, side: int) -> Samples:
+    shrink = max(1, math.ceil(max(signal.domain.shape) / side))
     domain = signal.domain.resized(tuple(max(1, n // shrink) for n in signal.domain.shape))
     return render(field, domain, signal.meta, signal.channels)
 

@@ -16,7 +16,7 @@ from inr.backends.torch import TorchBackend
 from inr.errors import BackendUnavailableError, DivergenceError, SpecError, UnknownComponentError
 from inr.fitting import loop
 from inr.fitting.events import Event, Preview, Progress
-from inr.fitting.loop import PREVIEW_SIDE, Hooks, fit
+from inr.fitting.loop import PREVIEW_SIDES, Hooks, fit
 from inr.fitting.schedules.constant import ConstantSchedule
 from inr.fitting.spec import Budget, FitSpec
 from inr.models.base import ModelSpec
@@ -174,8 +174,8 @@ def test_events_arrive_in_order() -> None:
     previews = [event for event in events if isinstance(event, Preview)]
     assert len(previews) >= 1
     assert previews[0].step == 1
-    assert previews[0].samples.shape == (72, 120, 3)
-    assert max(previews[0].samples.shape) <= PREVIEW_SIDE
+    assert previews[0].samples.shape == (18, 30, 3)
+    assert max(previews[0].samples.shape) <= PREVIEW_SIDES[0]
     assert previews[0].samples.dtype == np.uint8
 
 
@@ -184,7 +184,8 @@ def test_previews_come_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock()
     began = clock.now
     monkeypatch.setattr(loop, "time", clock)
-    monkeypatch.setattr(loop, "PREVIEW_SECONDS", 0.5)
+    monkeypatch.setattr(loop, "PREVIEW_SECONDS", (0.5,) * 4)
+    monkeypatch.setattr(loop, "PREVIEW_SHARE", 1.0)
     fit(signal_of(photo(16)), spec(SIREN, 60), Hooks(on_event=events.append, previews=True))
     steps = [event.step for event in events if isinstance(event, Preview)]
     assert clock.now - began > 1
