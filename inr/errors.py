@@ -132,3 +132,108 @@ class CorruptStreamError(FormatError):
     """An entropy-coded payload does not decode to exactly the symbols it must hold."""
 
     code = "corrupt_stream"
+
+
+class ServiceError(InrError, RuntimeError):
+    """Base of what can go wrong between a client and a server.
+
+    Attributes:
+        retry_after: seconds after which the same request may succeed; None if waiting does not help.
+        field: the field of the request that is wrong; None if it is none.
+    """
+
+    code = "service"
+
+    def __init__(self, message: str, *, retry_after: float | None = None, field: str | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+        self.field = field
+
+
+class RequestError(ServiceError, ValueError):
+    """A request that makes no sense; `field` names what is wrong with it."""
+
+    code = "bad_request"
+
+
+class UnauthenticatedError(ServiceError, PermissionError):
+    """No token, or a wrong one."""
+
+    code = "unauthenticated"
+
+
+class NotFoundError(ServiceError, LookupError):
+    """A job or a blob that does not exist, or that belongs to somebody else."""
+
+    code = "not_found"
+
+
+class PreconditionError(ServiceError):
+    """A request that does not fit the state of what it is about: the result of a job that runs, say."""
+
+    code = "failed_precondition"
+
+
+class OffsetError(ServiceError, ValueError):
+    """An upload that does not go on where the server's part of it ends."""
+
+    code = "bad_offset"
+
+
+class BusyError(ServiceError):
+    """Somebody else is at it just now; try again."""
+
+    code = "busy"
+
+
+class QuotaExceededError(ServiceError):
+    """More than the caller may use."""
+
+    code = "quota_exceeded"
+
+
+class RateLimitError(ServiceError):
+    """Too many requests in a short time; `retry_after` says when to go on."""
+
+    code = "rate_limited"
+
+
+class StorageError(ServiceError, OSError):
+    """The server cannot read or write its database or its blobs: disk full, locked, gone."""
+
+    code = "storage"
+
+
+class UnavailableError(ServiceError, ConnectionError):
+    """The server cannot be reached, or is about to stop."""
+
+    code = "unavailable"
+
+
+class DeadlineError(ServiceError, TimeoutError):
+    """No answer in time."""
+
+    code = "deadline_exceeded"
+
+
+class QuarantinedError(ServiceError):
+    """A job that killed its worker again and again, so that nobody takes it any more."""
+
+    code = "quarantined"
+
+
+class InternalServiceError(ServiceError):
+    """A mistake in the server."""
+
+    code = "internal"
+
+
+def error_of(code: str, message: str) -> InrError:
+    """The error whose class has this code; an `InternalServiceError` for a code of a newer version."""
+    waiting: list[type[InrError]] = [InrError]
+    while waiting:
+        cls = waiting.pop()
+        if cls.code == code:
+            return cls(message)
+        waiting += cls.__subclasses__()
+    return InternalServiceError(f"{message} ({code})")

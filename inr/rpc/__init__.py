@@ -1,0 +1,1 @@
+"""Messages and stubs of the service, generated from `protos`; never edited by hand."""
