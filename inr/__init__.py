@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from inr.client import AsyncClient, Client
     from inr.codec.api import compare, compress, decompress, fit, list_models, load, open, save, store
     from inr.codec.plan import CompressSpec
     from inr.domain import Domain
@@ -25,6 +26,8 @@ _HOMES = {
     **dict.fromkeys(
         ("compare", "compress", "decompress", "fit", "list_models", "load", "open", "save", "store"), "inr.codec.api"
     ),
+    "AsyncClient": "inr.client",
+    "Client": "inr.client",
     "CompressSpec": "inr.codec.plan",
     "Domain": "inr.domain",
     "FitSpec": "inr.fitting.spec",
@@ -34,6 +37,8 @@ _HOMES = {
 }
 
 __all__ = [
+    "AsyncClient",
+    "Client",
     "CompressSpec",
     "Domain",
     "FitSpec",

@@ -23,6 +23,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if argv is None else argv
     # Threads that spin while they wait cost a busy machine more than waking them costs an idle one.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # what goes wrong is said once, in one line, by us
     try:
         code = _run(arguments)
         if sys.stdout is not None:
@@ -64,6 +65,7 @@ def _run(arguments: list[str]) -> int:
 
     from inr.commands import app
 
+    _add_plugins()
     try:
         result = app(arguments or ["--help"], prog_name="inr", standalone_mode=False)
     except typer.TyperException as error:
@@ -77,3 +79,15 @@ def _run(arguments: list[str]) -> int:
     if result == _INTERRUPTED:
         raise KeyboardInterrupt
     return 0
+
+
+def _add_plugins() -> None:
+    """Sub-commands of other packages: entry points of the group `inr.commands`, as the service's `serve`."""
+    from importlib.metadata import entry_points
+
+    from inr.commands import app
+
+    known = {command.callback.__name__ for command in app.registered_commands if command.callback}
+    for point in entry_points(group="inr.commands"):
+        if point.name not in known:
+            app.command(point.name)(point.load())

@@ -10,11 +10,13 @@ from typing import Annotated, Any
 
 import typer
 
+from inr import remote
 from inr.bench.commands import app as bench
 from inr.errors import SpecError
 from inr.files import check_writable
-from inr.options import BackendName, Device, FitOptions, Json, Time, takes, time_range
+from inr.options import BackendName, Device, FitOptions, Json, Segment, Time, takes, time_range
 from inr.terminal import (
+    check_one_output,
     compact,
     following,
     say,
@@ -52,11 +54,11 @@ def compress(
     quality: Annotated[int | None, typer.Option(help="Target: 1 to 100.")] = None,
     bits: Annotated[float | None, typer.Option(help="Bits a weight: 1 to 12; 16 or 32 store floats.")] = None,
     layers: Annotated[int, typer.Option(help="Quality layers, 1 to 8.")] = 1,
-    segment: Annotated[int | None, typer.Option(help="Frames of a video that are fitted at once, at most.")] = None,
+    segment: Segment = None,
     as_json: Json = False,
 ) -> None:
     """Fit a picture, a video or an array and write it as a .inr file."""
-    _check_one_output(output, as_json)
+    check_one_output(output, as_json)
     request = options.request()
     from inr.codec import api
 
@@ -88,7 +90,7 @@ def decompress(
     as_json: Json = False,
 ) -> None:
     """Decode a .inr file into a picture, a video or an array of any size."""
-    _check_one_output(output, as_json)
+    check_one_output(output, as_json)
     sides = None if size is None else _integers("size", size, "x", "WIDTHxHEIGHT")
     window = None if region is None else _integers("region", region, ",", "X,Y,WIDTH,HEIGHT")
     seconds = time_range(time)
@@ -158,7 +160,7 @@ def fit(
     as_json: Json = False,
 ) -> None:
     """Fit a picture, a video or an array without quantisation, with the curve of the fit."""
-    _check_one_output(output, as_json)
+    check_one_output(output, as_json)
     request = options.request()
     from inr.codec import api
 
@@ -233,11 +235,6 @@ def backends(as_json: Json = False) -> None:
     _table(describe(), as_json)
 
 
-def _check_one_output(output: str | None, as_json: bool) -> None:
-    if output == "-" and as_json:
-        raise SpecError("--json and the output - both want standard output; give a file name")
-
-
 def _components(what: str, as_json: bool) -> None:
     from inr.codec.listing import list_components
 
@@ -266,3 +263,7 @@ def _integers(name: str, text: str, separator: str, example: str) -> tuple[int, 
     if len(numbers) < 1 or not all(re.fullmatch("[0-9]{1,15}", n.strip()) for n in numbers):
         raise SpecError(f"--{name} takes {example} in whole numbers; got {text!r}")
     return tuple(int(n) for n in numbers)
+
+
+for _command in remote.COMMANDS:  # after those that need no server, as in the help
+    app.command()(_command)

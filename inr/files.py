@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from inr.errors import FileAccessError
+from inr.errors import FileAccessError, InrError
 
 
 def read_bytes(path: str | Path) -> bytes:
@@ -33,9 +33,6 @@ def write_bytes(path: str | Path, data: bytes) -> None:
         _write_stdout(data)
         return
     try:
-        if _is_special(Path(path)):
-            Path(path).write_bytes(data)
-            return
         with replacing(path) as temporary:
             temporary.write_bytes(data)
     except FileAccessError:
@@ -56,26 +53,35 @@ def _write_stdout(data: bytes) -> None:
         raise FileAccessError(f"cannot write standard output: {reason(error)}") from None
 
 
-def _is_special(target: Path) -> bool:
+def is_special(target: Path) -> bool:
     """True for a device, a pipe or a socket, which must not be replaced by a file."""
-    return target.exists() and not target.is_file() and not target.is_dir()
+    try:
+        return target.exists() and not target.is_file() and not target.is_dir()
+    except OSError:  # the name is too long
+        return False
 
 
 @contextlib.contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`, renamed over it on success and removed on any failure."""
+    """Yield a temporary path beside `path`, renamed over it on success and removed on any failure.
+
+    A device, a pipe or a socket is not replaced: it is yielded itself.
+    """
     check_writable(path)
     target = Path(os.path.realpath(path))  # a symbolic link stays, what it names is replaced
-    temporary = target.with_name(f".inr-{secrets.token_hex(8)}.tmp")
+    special = is_special(Path(path))  # not the target: what /dev/stdout names is no path
+    temporary = Path(path) if special else target.with_name(f".inr-{secrets.token_hex(8)}.tmp")
     try:
         yield temporary
-        os.replace(temporary, target)
+        if not special:
+            os.replace(temporary, target)
+    except InrError:  # some are an OSError too
+        raise
     except OSError as error:
-        if isinstance(error, FileAccessError):
-            raise
         raise FileAccessError(f"cannot write {path}: {reason(error)}") from None
     finally:
-        temporary.unlink(missing_ok=True)
+        if not special:
+            temporary.unlink(missing_ok=True)
 
 
 def check_writable(path: str | Path) -> None:
@@ -88,7 +94,7 @@ def check_writable(path: str | Path) -> None:
             raise FileAccessError(f"cannot write {path}: it is a directory")
         if not target.parent.is_dir():
             raise FileAccessError(f"cannot write {path}: the directory {target.parent} does not exist")
-        needed = [target] if _is_special(target) else [target.parent, *([target] if target.exists() else [])]
+        needed = [target] if is_special(target) else [target.parent, *([target] if target.exists() else [])]
     except FileAccessError:
         raise
     except OSError as error:  # the name is too long

@@ -10,6 +10,8 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from inr.errors import SpecError
+
 if TYPE_CHECKING:
     from inr.codec.encode import CompressReport
     from inr.codec.info import FileInfo
@@ -36,6 +38,12 @@ def warn(text: str) -> None:
     """A line on standard error, if there is one, as one line whatever it holds."""
     if sys.stderr is not None:
         sys.stderr.write(f"inr: {' '.join(text.split())}\n")
+
+
+def check_one_output(output: str | None, as_json: bool) -> None:
+    """Raise `SpecError` if a file and a JSON object would both go to standard output."""
+    if output == "-" and as_json:
+        raise SpecError("--json and the output - both want standard output; give a file name")
 
 
 def say_json(value: Any) -> None:

@@ -1,0 +1,133 @@
+"""A job on a server."""
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from pathlib import Path
+
+from inr.client.events import Event, JobInfo, event_of, job_info
+from inr.client.failures import Patience, deadline, until_deadline
+from inr.client.threads import aside
+from inr.client.transfer import Transfers
+from inr.client.transport import Wire
+from inr.errors import InrError, NotFoundError
+from inr.files import check_writable, is_special, replacing, write_bytes
+from inr.rpc.v1 import job_pb2
+
+
+class AsyncJob:
+    """A job on a server, made by the methods of a client.
+
+    Attributes:
+        id: its name.
+    """
+
+    def __init__(self, wire: Wire, job_id: str) -> None:
+        self._wire, self.id = wire, job_id
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.id!r})"
+
+    async def info(self) -> JobInfo:
+        """The job as it is now."""
+        answer = await self._wire.call(self._wire.jobs.GetJob, job_pb2.GetJobRequest(id=self.id))
+        return job_info(answer.job)
+
+    def watch(self, after: int = 0, *, timeout: float | None = None) -> AsyncIterator[Event]:
+        """What happens to the job until it has ended; a broken stream goes on where it ended.
+
+        Args:
+            after: number of the last event that is known already, see `Event.sequence`.
+            timeout: seconds for all of it, then a `DeadlineError`; None for no limit.
+        """
+        return until_deadline(self._events(after), timeout, f"job {self.id}")
+
+    async def wait(self, *, timeout: float | None = None) -> JobInfo:
+        """Wait until the job has ended.
+
+        Args:
+            timeout: seconds for that, then a `DeadlineError`; the job goes on. None for no limit.
+
+        Raises:
+            InrError: that of a job which failed or was cancelled.
+        """
+        async with deadline(timeout, f"job {self.id}"):
+            info = await self.info()
+            if not info.has_ended:
+                async with aclosing(self._events(0)) as events:
+                    async for _ in events:
+                        pass
+                info = await self.info()
+        failure = info.failure()
+        if failure is not None:
+            raise failure
+        return info
+
+    async def result(self, *, timeout: float | None = None) -> bytes:
+        """Wait for the file, and get its bytes.
+
+        Args:
+            timeout: seconds for all of it, then a `DeadlineError`; None for no limit.
+
+        Raises:
+            InrError: as `wait`.
+        """
+        async with deadline(timeout, f"job {self.id}"):
+            return await self._bytes(await self.wait())
+
+    async def fetch(self, path: str | Path, *, timeout: float | None = None) -> JobInfo:
+        """Wait for the file, and write it, whole or not at all.
+
+        Args:
+            path: of the file; ``-`` for standard output.
+            timeout: seconds for all of it, then a `DeadlineError`; None for no limit.
+
+        Raises:
+            InrError: as `wait`.
+        """
+        check_writable(path)
+        async with deadline(timeout, f"job {self.id}"):
+            info = await self.wait()
+            if str(path) == "-" or is_special(Path(path)):  # where nothing can be taken back
+                await aside(write_bytes, path, await self._bytes(info))
+                return info
+            with replacing(path) as temporary, temporary.open("wb") as file:
+                async with aclosing(self._parts(info)) as parts:
+                    async for part in parts:
+                        file.write(part)
+        return info
+
+    async def cancel(self) -> JobInfo:
+        """Ask the job to stop."""
+        answer = await self._wire.call(self._wire.jobs.CancelJob, job_pb2.CancelJobRequest(id=self.id))
+        return job_info(answer.job)
+
+    async def delete(self) -> None:
+        """Have the server forget a job that has ended."""
+        patience = Patience(self._wire.connection.patience)
+        try:
+            await self._wire.call(self._wire.jobs.DeleteJob, job_pb2.DeleteJobRequest(id=self.id), patience)
+        except NotFoundError:
+            if not patience.tried_again:
+                raise  # else it was this call, whose answer was lost
+
+    async def _events(self, after: int) -> AsyncGenerator[Event, None]:
+        patience = Patience(self._wire.connection.patience)
+        while True:
+            request = job_pb2.WatchJobRequest(id=self.id, after_sequence=after)
+            try:  # a job may rightly be silent for hours: only a broken connection ends the call
+                async with aclosing(self._wire.messages(self._wire.jobs.WatchJob, request)) as messages:
+                    async for message in messages:
+                        patience.renew()
+                        after = message.sequence
+                        event = event_of(message)
+                        if event is not None:
+                            yield event
+                return  # only the server knows the end: an early change of state carries the job as it is now
+            except InrError as error:
+                await patience.after(error)
+
+    def _parts(self, info: JobInfo) -> AsyncGenerator[bytes, None]:
+        return Transfers(self._wire).download(info.result.sha256 if info.result else "")
+
+    async def _bytes(self, info: JobInfo) -> bytes:
+        return b"".join([part async for part in self._parts(info)])

@@ -1,0 +1,250 @@
+"""The connection: address, token, TLS, and the one channel that all calls share."""
+
+import asyncio
+import functools
+import inspect
+import ipaddress
+import os
+import re
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import KW_ONLY, dataclass, field
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+import grpc
+
+from inr.client.failures import Patience, ending, retried, translated, within
+from inr.errors import DeadlineError, FileAccessError, InrError, SpecError, UnavailableError
+from inr.files import reason
+from inr.rpc.v1 import blob_pb2_grpc, field_pb2_grpc, job_pb2_grpc
+
+P = ParamSpec("P")
+S = TypeVar("S")
+T = TypeVar("T")
+
+DEFAULT_SERVER = "127.0.0.1:50051"
+MESSAGE_BYTES = 8 * 2**20
+CONNECT_SECONDS = 20.0
+"""To find out that nobody answers at all, at most."""
+GRACE_SECONDS = 0.5
+"""For gRPC to see a deadline itself: while it waits for a full socket it sees none."""
+SILENT_SECONDS = 30.0
+"""Without anything new, after which a transfer is given up and made to go on anew."""
+
+_OPTIONS = (
+    ("grpc.max_receive_message_length", MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MESSAGE_BYTES),
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 15_000),
+    ("grpc.keepalive_permit_without_calls", 0),
+    ("grpc.enable_retries", 0),  # what is safe is tried again here, where it is known what is safe
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+)
+_NO_PROXY = ("grpc.enable_http_proxy", 0)
+_END = object()
+
+
+@dataclass(frozen=True)
+class Connection:
+    """How to reach a server.
+
+    Attributes:
+        server: HOST:PORT; None takes INR_SERVER, or the default port of this machine.
+        token: of the caller; None takes INR_TOKEN, or sends none.
+        tls: encrypt; always if `ca` or `cert` is given, or INR_CA is set.
+        ca: PEM file with the authority that signed the server's certificate; None takes INR_CA, or those of the system.
+        cert: PEM file with the client's own certificate, with `key`.
+        key: its key.
+        insecure: send the token in clear text to other machines, where anybody on the way can read it.
+        timeout: seconds that a single call may take.
+        patience: seconds of nothing but failures after which a server that cannot be reached is given up.
+        silence: seconds without anything new after which a transfer is made to go on anew.
+    """
+
+    server: str | None = None
+    _: KW_ONLY
+    token: str | None = field(default=None, repr=False)
+    tls: bool = False
+    ca: str | Path | None = None
+    cert: str | Path | None = None
+    key: str | Path | None = None
+    insecure: bool = False
+    timeout: float = 30.0
+    patience: float = 60.0
+    silence: float = SILENT_SECONDS
+
+    @property
+    def target(self) -> str:
+        """The address, for gRPC."""
+        return self.server or os.environ.get("INR_SERVER") or DEFAULT_SERVER
+
+    def credentials(self) -> grpc.ChannelCredentials | None:
+        """Those of TLS, or None for no TLS.
+
+        Raises:
+            SpecError: settings that contradict each other, or a token that others could read.
+            FileAccessError: a PEM file cannot be read.
+        """
+        ca = self.ca or os.environ.get("INR_CA")
+        if (self.cert is None) != (self.key is None):
+            raise SpecError("client: give both cert and key, or neither")
+        if self.tls or ca or self.cert:
+            return grpc.ssl_channel_credentials(*[None if p is None else _pem(p) for p in (ca, self.key, self.cert)])
+        if self.metadata() and not self.insecure and not _is_local(self.target):
+            raise SpecError(
+                f"token: would go to {self.target} in clear text; use TLS (tls or ca), or say insecure to send it so"
+            )
+        return None
+
+    def options(self) -> tuple[tuple[str, int], ...]:
+        """Of the channel; what gRPC calls a backoff is also how long it tries to connect."""
+        connecting = max(1, round(1000 * min(self.timeout, CONNECT_SECONDS)))
+        local = (_NO_PROXY,) if _is_local(self.target) else ()
+        return (*_OPTIONS, *local, ("grpc.min_reconnect_backoff_ms", connecting))
+
+    def metadata(self) -> tuple[tuple[str, str], ...]:
+        """What goes with every call."""
+        token = self.token or os.environ.get("INR_TOKEN")
+        return (("authorization", f"Bearer {token}"),) if token else ()
+
+
+def _pem(path: str | Path) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise FileAccessError(f"cannot read {path}: {reason(error)}") from None
+
+
+def _is_local(target: str) -> bool:
+    """True if what is sent to an address does not leave this machine."""
+    if target.startswith(("unix:", "unix-abstract:")):
+        return True
+    found = re.fullmatch(r"(?:dns:(?:///)?|ipv4:|ipv6:)?(\[[^\[\]]+\]|[^:/]+)(?::\d+)?", target)
+    if found is None:
+        return False
+    host = found[1].strip("[]")
+    try:
+        return host.lower() == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def made_as(make: Callable[P, T]) -> Callable[[Callable[[S, T], None]], Callable[Concatenate[S, P], None]]:
+    """Decorator: an `__init__` takes what makes its only argument, written in one place."""
+
+    def decorate(init: Callable[[S, T], None]) -> Callable[Concatenate[S, P], None]:
+        @functools.wraps(init)
+        def run(self: S, /, *arguments: P.args, **keywords: P.kwargs) -> None:
+            init(self, make(*arguments, **keywords))
+
+        own, *_ = inspect.signature(init).parameters.values()
+        whole = [own, *inspect.signature(make).parameters.values()]
+        run.__signature__ = inspect.Signature(whole, return_annotation=None)  # type: ignore[attr-defined]
+        return run
+
+    return decorate
+
+
+@functools.cache
+def _first_process() -> int:
+    """The process that used gRPC first, as its children after a fork know too."""
+    return os.getpid()
+
+
+def check_process() -> None:
+    """Raise `InrError` in a child process of one that has used gRPC: its threads and sockets are not here."""
+    if _first_process() != os.getpid():
+        raise InrError("a client was made before fork, after which gRPC hangs; use spawn or forkserver for processes")
+
+
+class Wire:
+    """The calls of a client, over one channel that is made when it is used first.
+
+    Args:
+        connection: its settings; those that cannot be used raise `SpecError` or `FileAccessError`.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self._credentials = connection.credentials()
+        self._channel: grpc.aio.Channel | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._closed = False
+
+    @property
+    def blobs(self) -> Any:
+        """The methods of `BlobService`."""
+        return blob_pb2_grpc.BlobServiceStub(self._open())
+
+    @property
+    def fields(self) -> Any:
+        """The methods of `FieldService`."""
+        return field_pb2_grpc.FieldServiceStub(self._open())
+
+    @property
+    def jobs(self) -> Any:
+        """The methods of `JobService`."""
+        return job_pb2_grpc.JobServiceStub(self._open())
+
+    async def close(self) -> None:
+        """Close the channel for good."""
+        channel, self._channel, self._closed = self._channel, None, True
+        if channel is not None:
+            await channel.close()
+
+    async def call(self, method: Any, message: Any, patience: Patience | None = None) -> Any:
+        """The answer to one message, asked for again while that may help; raises an `InrError`."""
+        timeout, metadata = self.connection.timeout, self.connection.metadata()
+        late = DeadlineError(f"the server did not answer within {timeout:g} s")
+
+        async def once() -> Any:
+            async with within(timeout + GRACE_SECONDS, late):
+                return await method(message, metadata=metadata, timeout=timeout)
+
+        return await retried(once, patience or Patience(self.connection.patience))
+
+    async def messages(
+        self, method: Any, request: Any, *, first: float | None = None, later: float | None = None
+    ) -> AsyncGenerator[Any, None]:
+        """The answers to one message; raises an `InrError`.
+
+        Args:
+            method: of a stub.
+            request: the message.
+            first: seconds to wait for the first answer; None for as long as the connection lives.
+            later: seconds to wait for each other one.
+        """
+        seconds = first
+        with ending(method(request, metadata=self.connection.metadata())) as call:
+            answers = aiter(call)
+            while True:
+                with translated():
+                    async with within(seconds, silent(seconds)):
+                        answer = await anext(answers, _END)
+                if answer is _END:
+                    return
+                yield answer
+                seconds = later
+
+    def _open(self) -> grpc.aio.Channel:
+        check_process()
+        if self._closed:
+            raise InrError("the client is closed")
+        loop = asyncio.get_running_loop()
+        if self._channel is None:
+            self._channel, self._loop = self._new_channel(), loop
+        elif self._loop is not loop:
+            raise InrError("an AsyncClient stays with the event loop where it was used first; make another one")
+        return self._channel
+
+    def _new_channel(self) -> grpc.aio.Channel:
+        target, options = self.connection.target, self.connection.options()
+        if self._credentials is None:
+            return grpc.aio.insecure_channel(target, options=options)
+        return grpc.aio.secure_channel(target, self._credentials, options=options)
+
+
+def silent(seconds: float | None) -> UnavailableError:
+    """What is wrong with a transfer that does not go on."""
+    return UnavailableError(f"the server was silent for {seconds or 0:g} s")
