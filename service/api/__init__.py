@@ -1,0 +1,1 @@
+"""The services of the interface, one file each."""

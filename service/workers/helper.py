@@ -1,0 +1,207 @@
+"""A helper process: ``python -m service.workers.helper``. It checks settings and decodes files for the server.
+
+The server itself never loads torch and never looks into a client's bytes: it stays small, its event loop is never held
+up, and what crashes on a hostile file is only this.
+"""
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from service.config import CHUNK_BYTES, ServerConfig
+from service.logs import configure
+from service.workers.channel import first_line, read_frame, write_frame
+
+Answer = tuple[dict[str, Any], bytes]
+
+MAX_FILE_BYTES = 2**29
+"""Of a file that is looked into; it is read whole."""
+
+
+def main() -> int:
+    """Answer frames from standard input until it ends."""
+    configure()
+    out = os.dup(1)
+    os.dup2(2, 1)  # what a library prints must not get between the frames
+    config = ServerConfig.from_json(first_line(0))
+    helper = Helper(config)
+    while (request := read_frame(0)) is not None:
+        for head, data in helper.answers(request[0]):
+            write_frame(out, head, data)
+        write_frame(out, {"end": True})
+    return 0
+
+
+class Helper:
+    """Answers requests; each answer is a JSON object and bytes, an error is the last one.
+
+    Args:
+        config: of the server.
+    """
+
+    def __init__(self, config: ServerConfig) -> None:
+        from service.store.blobs import BlobStore
+        from service.store.database import Database
+
+        self._config = config
+        self._blobs = BlobStore(Database(config.database_url), config.blobs_url)
+        self._does: dict[str, Callable[[dict[str, Any]], Iterator[Answer]]] = {
+            "check": self._check,
+            "capabilities": self._capabilities,
+            "layers": self._layers,
+            "decode": self._decode,
+        }
+
+    def answers(self, request: dict[str, Any]) -> Iterator[Answer]:
+        """All answers to a request."""
+        from inr.errors import InrError
+
+        try:
+            yield from self._does[request["op"]](request)
+        except InrError as error:
+            yield {"error": error.code, "message": str(error)}, b""
+        except MemoryError:
+            yield {"error": "limit_exceeded", "message": "there is not enough memory for this"}, b""
+
+    def _check(self, request: dict[str, Any]) -> Iterator[Answer]:
+        """Whether the settings of a job make sense, as far as that can be told without its signal."""
+        from inr.codec.plan import CompressSpec
+        from inr.errors import QuotaExceededError
+        from inr.models.base import MODELS
+
+        spec = CompressSpec.from_json(request["spec"])
+        if spec.model is not None:
+            MODELS.get(spec.model)(**spec.settings)
+        longest = self._config.quota.job_seconds
+        if spec.seconds is not None and spec.seconds > longest:
+            raise QuotaExceededError(f"seconds: at most {longest:g} are allowed; got {spec.seconds:g}")
+        yield {}, b""
+
+    def _capabilities(self, request: dict[str, Any]) -> Iterator[Answer]:
+        import torch
+
+        import inr
+        from inr.codec.listing import list_models
+        from inr.codec.plan import CompressSpec
+        from inr.codec.presets import PRESETS
+        from inr.container.file import MAJOR
+        from inr.container.ids import SIGNAL_KINDS
+
+        yield (
+            {
+                "version": inr.__version__,
+                "format_versions": [MAJOR],
+                "models": [[model.kind, model.paper, model.parameters] for model in list_models()],
+                "presets": list(PRESETS),
+                "signals": list(SIGNAL_KINDS.values()),
+                "devices": ["cpu", *(["cuda"] if torch.cuda.is_available() else [])],
+                "schema": json.dumps(CompressSpec.model_json_schema()),
+            },
+            b"",
+        )
+
+    def _layers(self, request: dict[str, Any]) -> Iterator[Answer]:
+        """Where the layers of a file end; raises a `FormatError`."""
+        from inr.codec.info import describe
+        from inr.container.file import parse
+
+        data = self._read(request["sha256"])
+        info = describe(parse(data), len(data))
+        yield {"layers": [[layer.layer, layer.bytes, layer.psnr] for layer in info.layers]}, b""
+
+    def _decode(self, request: dict[str, Any]) -> Iterator[Answer]:
+        """A head, then the samples, block after block."""
+        from inr.codec.decode import open_field
+        from inr.codec.target import Target
+        from inr.errors import QuotaExceededError
+
+        field = open_field(self._read(request["sha256"]), request["layers"])
+        target = Target(**{name: _tupled(value) for name, value in request["target"].items()})
+        shape = target.grid(field.domain, field.meta, field.channels).shape
+        count = field.channels
+        for n in shape:
+            count *= n
+        limit = self._config.quota.decoded_values
+        if count > limit:
+            raise QuotaExceededError(f"size: {count} values are asked for; {limit} are allowed: choose a region")
+        pictures = _Pictures(field.meta) if request["png"] else None
+        rate = target.decoded_rate(field.meta)
+        yield (
+            {
+                "shape": shape,
+                "channels": field.channels,
+                "dtype": field.meta.dtype,
+                "kind": field.meta.kind,
+                "frame_rate": 0.0 if rate is None else float(rate),
+            },
+            b"",
+        )
+        row = 0
+        for block in field.blocks(target):
+            for first, part in _split(block, pictures is not None and field.meta.kind == "video"):
+                data = pictures.encode(part) if pictures else part.astype(part.dtype.newbyteorder("<")).tobytes()
+                yield from _pieces((row + first, *[0] * (len(shape) - 1)), part.shape[: len(shape)], data)
+            row += len(block)
+
+    def _read(self, sha256: str) -> bytes:
+        """A file, of which no more is read than its first bytes if it cannot be one."""
+        from inr.container.file import SIGNATURE, parse
+        from inr.errors import LimitExceededError
+
+        size = self._blobs.file_size(sha256)
+        if size > MAX_FILE_BYTES:
+            raise LimitExceededError(f"the file has {size} bytes; at most {MAX_FILE_BYTES} are decoded here")
+        first = self._blobs.read(sha256, 0, min(size, len(SIGNATURE)))
+        if first != SIGNATURE:
+            parse(first)  # says what is wrong
+        path = self._blobs.local_path(sha256)
+        if path is not None:
+            from inr.files import read_bytes
+
+            return read_bytes(path)
+        with tempfile.TemporaryDirectory() as folder, self._blobs.fetched(sha256, Path(folder), "field") as copy:
+            return copy.read_bytes()
+
+
+class _Pictures:
+    """Blocks as PNG files."""
+
+    def __init__(self, meta: Any) -> None:
+        from inr.errors import SpecError
+
+        if meta.kind == "array":
+            raise SpecError("format: an array has no PNG form; ask for raw samples")
+        self._meta = meta
+
+    def encode(self, part: Any) -> bytes:
+        from inr.signals.image_write import encode_image
+
+        return encode_image(part[0] if self._meta.kind == "video" else part, self._meta, "png")
+
+
+def _split(block: Any, frames: bool) -> Iterator[tuple[int, Any]]:
+    """A block whole, or frame by frame."""
+    if not frames:
+        yield 0, block
+        return
+    for i in range(len(block)):
+        yield i, block[i : i + 1]
+
+
+def _pieces(start: tuple[int, ...], shape: tuple[int, ...], data: bytes) -> Iterator[Answer]:
+    for offset in range(0, max(len(data), 1), CHUNK_BYTES):
+        piece = data[offset : offset + CHUNK_BYTES]
+        last = offset + CHUNK_BYTES >= len(data)
+        yield {"start": start, "shape": shape, "offset": offset, "last": last}, piece
+
+
+def _tupled(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,56 @@
+"""What a Ray cluster runs. The library is loaded where it runs, not by the driver, which only names these functions."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from service.jobs import Job
+from service.store.queue import Claim
+
+if TYPE_CHECKING:
+    from inr.codec.encode import FittedPart
+    from service.workers.parts import Step
+
+
+@dataclass(frozen=True)
+class PartNews:
+    """What the driver hears of a part that is fitted.
+
+    Attributes:
+        lengths: samples of each part of the job along the first axis.
+        steps: gradient steps of this part.
+        psnr: at its last step.
+        bpp: bits per sample position of its payload.
+        worker: name of the process that fitted it.
+    """
+
+    lengths: tuple[int, ...]
+    steps: int
+    psnr: float
+    bpp: float
+    worker: str
+
+
+def first_part(settings: str, job: Job, fence: int) -> "Step":
+    """See `service.workers.parts.Steps.first`; `settings` is the JSON of a `ServerConfig`."""
+    from service.workers.parts import steps
+
+    with steps(settings, Claim(job, fence)) as made:
+        return made.first()
+
+
+def other_part(
+    settings: str, job: Job, fence: int, lengths: tuple[int, ...], number: int, first: "FittedPart"
+) -> "Step":
+    """See `service.workers.parts.Steps.other`."""
+    from service.workers.parts import steps
+
+    with steps(settings, Claim(job, fence)) as made:
+        return made.other(lengths, number, first)
+
+
+def joined(settings: str, job: Job, fence: int, lengths: tuple[int, ...], began: float, *parts: "FittedPart") -> None:
+    """See `service.workers.parts.Steps.join`."""
+    from service.workers.parts import steps
+
+    with steps(settings, Claim(job, fence)) as made:
+        made.join(lengths, began, list(parts))
