@@ -20,16 +20,20 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint format clean
+.PHONY: help demo demo-service test check lint protos format clean
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 10
 
 demo: $(STAMP)  ## compress a photo, decode it, show the result
 	$(BIN)/python examples/demo.py
 
+demo-service: $(STAMP)  ## start a server, submit a photo, kill a worker, fetch the file, decode it at 3x
+	$(BIN)/python examples/demo_service.py
+
+# Two files of tests at a time, with one thread each: many of them wait for other processes.
 test: $(STAMP)  ## run the whole test suite
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
 check: lint  ## what a change has to pass: lint, then test
 	$(MAKE) test
@@ -39,6 +43,9 @@ lint: $(STAMP)  ## formatting, style, types, import arrows; changes nothing
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+protos: $(STAMP)  ## generate inr/rpc/v1 from protos/
+	$(BIN)/python protos/generate.py
 
 format: $(STAMP)  ## format the code and apply the safe fixes
 	$(BIN)/ruff format .

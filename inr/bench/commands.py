@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from inr.errors import FileAccessError, FitCancelledError, SpecError
+from inr.errors import FileAccessError, FitCancelledError, MissingDependencyError, SpecError
 from inr.files import reason
-from inr.options import BackendName, Device, takes
+from inr.options import BackendName, Device, Json, takes
 from inr.terminal import say, say_json, warn
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from inr.bench.run import Results
     from inr.signals.signal import Signal
 
-app = typer.Typer(help="Compare models, initialisers and samplers.", rich_markup_mode=None)
+app = typer.Typer(help="Compare models, initialisers and samplers; load the service.", rich_markup_mode=None)
 
 Images = Annotated[
     list[Path] | None, typer.Argument(metavar="[IMAGE]...", help="Image files; default: six from the folder INR_DATA.")
@@ -171,6 +171,35 @@ def video(
     signals = sources.clips(clips or [], frames, _width_height(size))
     runs = plan(signals, conditions, halvings)
     _perform("video", runs, signals, conditions, report, options, halvings=halvings)
+
+
+@app.command()
+def service(
+    image: Annotated[Path | None, typer.Argument(help="Default: one from the folder INR_DATA.")] = None,
+    seconds: Annotated[float, typer.Option(min=1, help="About what each fit takes.")] = 15.0,
+    repeats: Annotated[int, typer.Option(min=1, help="Fits through the service, and as many in process.")] = 7,
+    upload_mib: Annotated[int, typer.Option(min=1, help="Size of the large upload.")] = 2048,
+    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("bench"),
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
+    as_json: Json = False,
+) -> None:
+    """The service under load, beside the library: overhead of a fit, watchers, lists, uploads, health checks."""
+    from inr.bench import sources
+
+    try:
+        from inr.bench.service import document, measure, table, write
+    except ImportError as error:
+        raise MissingDependencyError(f"the service needs {error.name}: pip install 'inr[client,server]'") from None
+
+    _make(out)
+    [(name, signal)] = sources.images([image] if image else [], None, sources.IMAGES[-1:]).items()
+    findings = measure(signal, seconds, repeats, upload_mib * 2**20, lambda text: None if quiet else warn(text))
+    settings = {"source": name, "seconds": seconds, "repeats": repeats}
+    written = write(findings, settings, out)
+    if as_json:
+        say_json(document(findings, settings))
+    else:
+        say(f"{table(findings)}\n{', '.join(str(path) for path in written)}")
 
 
 def _conditions(seconds: float | None, steps: int | None, seeds: int, options: BenchOptions) -> "Conditions":

@@ -45,6 +45,8 @@ PREVIEW_SHARE = 0.01
 """Of the time of a fit that its previews may take."""
 NEWS_SUBSET = 4_096
 """Samples that the quality between two points of the curve is told from."""
+LONGEST_PAUSE = 10.0
+"""Seconds without a preview or news, at most."""
 NEWS_SECONDS, NEWS_SHARE = 0.5, 0.01
 """Between two pieces of such news, at least; and of the time of a fit that they may take."""
 
@@ -213,7 +215,7 @@ class _Run:
             loss = float(np.mean(self._losses)) if self._losses else math.inf
             self._tell(CurvePoint(self._step, seconds, loss, quality))
         now = time.perf_counter()
-        self._news_at = now + max(NEWS_SECONDS, (now - began) / NEWS_SHARE)
+        self._news_at = now + _pause(NEWS_SECONDS, (now - began) / NEWS_SHARE)
 
     def _preview_if_due(self) -> None:
         """Show the first step at once, and then more and more, as long as it costs next to nothing."""
@@ -226,7 +228,7 @@ class _Run:
             self._hooks.on_event(Preview(self._step, samples))
         now = time.perf_counter()
         self._previews += 1
-        self._preview_at = now + max(PREVIEW_SECONDS[stage], (now - began) / PREVIEW_SHARE)
+        self._preview_at = now + _pause(PREVIEW_SECONDS[stage], (now - began) / PREVIEW_SHARE)
 
     def _target_reached(self) -> bool:
         """The subset says yes, and so does the whole signal."""
@@ -314,6 +316,11 @@ def _subset(signal: Signal, seed: int, separable: bool) -> Selection:
     if n_samples <= SUBSET:
         return Points(np.arange(n_samples, dtype=np.int64))
     return Points(np.sort(generator(seed, "curve").integers(0, n_samples, SUBSET)))
+
+
+def _pause(shortest: float, fair: float) -> float:
+    """Seconds until the next news: a fair share of time, but one that was held up must not silence a fit."""
+    return max(shortest, min(fair, LONGEST_PAUSE))
 
 
 def _few(subset: Selection) -> Selection:

@@ -1,18 +1,22 @@
 """Every example runs, in an empty folder and with nothing but the installed packages."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
+import inr
 from tests.unit.commands import ROOT, TIMEOUT_S, contents, environment
 
 EXAMPLES = sorted((ROOT / "examples").glob("[0-9][0-9]_*.py"))
 DEMO = ROOT / "examples" / "demo.py"
+DEMO_SERVICE = ROOT / "examples" / "demo_service.py"
 MAX_LINES = 60
 
 
@@ -35,8 +39,8 @@ def _run(path: Path, folder: Path, *arguments: str) -> subprocess.CompletedProce
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
     """All examples, two at a time, each in a folder of its own."""
-    folders = {path: tmp_path_factory.mktemp(path.stem) for path in [*EXAMPLES, DEMO]}
-    options = {DEMO: ("--steps", "3", "--out", "shown")}
+    folders = {path: tmp_path_factory.mktemp(path.stem) for path in [*EXAMPLES, DEMO, DEMO_SERVICE]}
+    options = {DEMO: ("--steps", "3", "--out", "shown"), DEMO_SERVICE: ("--steps", "40", "--out", "shown")}
     with ThreadPoolExecutor(2) as pool:
         yield {
             path: (folder, pool.submit(_run, path, folder, *options.get(path, ()))) for path, folder in folders.items()
@@ -55,7 +59,7 @@ def test_example_runs(runs: Runs, path: Path) -> None:
     assert done.stdout.strip()
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [*EXAMPLES, DEMO, DEMO_SERVICE], ids=lambda path: path.stem)
 def test_example_is_short(path: Path) -> None:
     assert len(path.read_text("utf-8").splitlines()) <= MAX_LINES
 
@@ -76,3 +80,27 @@ def test_demo_shows_the_main_job(runs: Runs) -> None:
         with Image.open(folder / "shown" / name) as image:
             sizes.append(image.size)
     assert sizes == [(600, 400), (1200, 800)]
+
+
+def test_demo_of_the_service_survives_a_killed_worker(runs: Runs) -> None:
+    folder, run = runs[DEMO_SERVICE]
+    done = run.result()
+    assert done.returncode == 0, done.stderr
+    output = done.stdout
+    assert [path.name for path in folder.iterdir()] == ["shown"]
+    before, after = output.split("killing worker ")
+    assert "running, attempt 1" in before
+    assert "running, attempt 2" in after
+    assert ", 2 attempts" in after
+    data = (folder / "shown" / "service.inr").read_bytes()
+    layers = re.findall(r"layer (\d): (\d+) bytes", after)
+    assert [number for number, _ in layers] == ["1", "2", "3"]
+    assert int(layers[-1][1]) == len(data)
+    pictures = sorted((folder / "shown").glob("service_3x_layer*.png"))
+    assert len(pictures) == 3
+    for path in pictures:
+        with Image.open(path) as image:
+            assert image.size == (1800, 1200)
+    with Image.open(pictures[-1]) as image, Image.open(folder / "shown" / "preview.png") as preview:
+        np.testing.assert_array_equal(np.asarray(image), inr.open(data).decode(scale=3.0))
+        assert max(preview.size) <= 256

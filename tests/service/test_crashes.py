@@ -1,0 +1,228 @@
+"""Processes die, all at once or one by one; jobs do not."""
+
+import itertools
+import os
+import random
+import signal
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import psutil
+import pytest
+
+import inr
+from inr.client import ProgressMade
+from inr.client.content import contents_of
+from tests.service.conftest import LONG, LONG_STEPS, SMALL
+from tests.service.servers import RunningServer, alone, until
+
+Picture = npt.NDArray[np.uint8]
+QUICK = ("--checkpoint-seconds", "0.3", "--lease-seconds", "5")
+
+
+def running(client: inr.Client, picture: Picture, **settings: object) -> "inr.client.Job":
+    """A job that has got further than its first checkpoint."""
+    job = client.submit(picture, **{**LONG, **settings})
+    until(lambda: (info := job.info()).progress is not None and info.progress.share > 0.15)
+    return job
+
+
+def test_a_killed_worker_loses_no_job(tmp_path: Path, picture: Picture) -> None:
+    undisturbed = alone(picture, **LONG).data
+    with RunningServer(tmp_path / "data", "--workers", "1", *QUICK) as server, inr.Client(server.address) as client:
+        job = running(client, picture)
+        [worker] = server.workers()
+        worker.kill()
+        steps = [event.step for event in job.watch() if isinstance(event, ProgressMade)]
+        assert job.info().attempts == 2
+        assert job.result() == undisturbed
+        far = next(i for i, step in enumerate(steps) if step > 0.1 * LONG_STEPS)
+        assert min(steps[far:]) > 0.02 * LONG_STEPS  # it went on from a checkpoint
+        assert steps[-1] == LONG_STEPS
+
+
+def test_a_killed_server_loses_no_job(tmp_path: Path, picture: Picture) -> None:
+    undisturbed = alone(picture, **LONG).data
+    server = RunningServer(tmp_path / "data", "--workers", "1", *QUICK).start()
+    try:
+        with inr.Client(server.address) as client:
+            job = running(client, picture)
+            waiting = client.submit(picture, **SMALL)
+            workers = server.workers()
+            server.kill()
+            psutil.wait_procs(workers, timeout=20)
+            assert not any(worker.is_running() for worker in workers)  # they noticed
+            server.start()
+            assert job.result() == undisturbed
+            assert waiting.wait().state == "done"
+    finally:
+        server.stop()
+
+
+def test_server_and_worker_killed_together(tmp_path: Path, picture: Picture) -> None:
+    undisturbed = alone(picture, **LONG).data
+    server = RunningServer(tmp_path / "data", "--workers", "1", *QUICK).start()
+    try:
+        with inr.Client(server.address) as client:
+            job = running(client, picture)
+            server.kill_with_workers()
+            server.start()
+            info = job.wait()
+            assert info.attempts == 2
+            assert job.result() == undisturbed
+    finally:
+        server.stop()
+
+
+def test_a_stopped_server_puts_its_jobs_back(tmp_path: Path, picture: Picture) -> None:
+    undisturbed = alone(picture, **LONG).data
+    server = RunningServer(tmp_path / "data", "--workers", "1", *QUICK).start()
+    try:
+        with inr.Client(server.address) as client:
+            job = running(client, picture)
+            workers = server.workers()
+            assert server.stop() < 10
+            assert server.process.returncode == 0
+            assert not any(worker.is_running() for worker in workers)
+            server.start()
+            assert job.result() == undisturbed
+    finally:
+        server.stop()
+
+
+def test_a_frozen_worker_loses_its_job_and_cannot_spoil_it(tmp_path: Path, picture: Picture) -> None:
+    """It comes back to life after another one has taken over, and must not write any more."""
+    undisturbed = alone(picture, **LONG).data
+    options = ("--workers", "2", "--checkpoint-seconds", "0.3", "--lease-seconds", "1")
+    with RunningServer(tmp_path / "data", *options) as server, inr.Client(server.address) as client:
+        until(lambda: len(server.workers()) == 2)
+        job = running(client, picture)
+        busy = max(server.workers(), key=lambda worker: worker.cpu_times().user)
+        busy.send_signal(signal.SIGSTOP)
+        until(lambda: job.info().attempts == 2)
+        busy.send_signal(signal.SIGCONT)
+        assert job.result() == undisturbed
+        assert job.info().attempts == 2
+
+
+def test_a_job_that_kills_its_workers_is_given_up(tmp_path: Path, picture: Picture) -> None:
+    options = ("--workers", "1", "--checkpoint-seconds", "3600", "--lease-seconds", "5")
+    with RunningServer(tmp_path / "data", *options) as server, inr.Client(server.address) as client:
+        job = client.submit(picture, **{**LONG, "steps": 10**6})
+        other = client.submit(picture, **SMALL)
+        for attempt in range(1, 5):
+            until(lambda n=attempt: (info := job.info()).attempts == n and info.state == "running")
+            for worker in server.workers():
+                worker.kill()
+        with pytest.raises(inr.InrError, match="its worker died 4 times in a row"):
+            job.wait()
+        assert other.wait().state == "done"
+
+
+def test_a_broken_upload_goes_on(tmp_path: Path) -> None:
+    """The server dies in the middle of it; what had arrived is not sent again."""
+    array = np.random.default_rng(0).integers(0, 255, (2000, 2000, 3)).astype(np.uint8)
+    [content] = contents_of(array)
+    sent: list[int] = []
+    server = RunningServer(tmp_path / "data", "--workers", "0").start()
+    try:
+        with inr.Client(server.address, patience=60) as client:
+            reads = content.read
+
+            def slow(offset: int, length: int) -> bytes:
+                sent.append(offset)
+                if len(sent) == 20:
+                    server.kill()
+                    threading.Thread(target=server.start).start()
+                return reads(offset, length)
+
+            object.__setattr__(content, "read", slow)
+            client.upload(content)
+            assert client.download(content.sha256) == content.data
+            assert sent.count(0) == 1
+            assert any(offset > 0 and sent[i - 1] > offset for i, offset in enumerate(sent) if i)  # went on from there
+    finally:
+        server.stop()
+
+
+CHAOS_JOBS = int(os.environ.get("INR_CHAOS_JOBS", "16"))
+"""50 of them are for a run by hand: three minutes."""
+
+
+def test_chaos(tmp_path: Path, picture: Picture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers die every second, the server dies twice, watches are dropped, an upload is cut: all as if undisturbed."""
+    settings = {**LONG, "steps": 600}
+    noise = np.random.default_rng(0).integers(0, 255, (240, 320, 3)).astype(np.uint8)
+    wanted = {seed: alone(picture, **settings, seed=seed).data for seed in range(3)}
+    wanted_noise = alone(noise, **SMALL).data
+    monkeypatch.setattr("inr.client.transfer.CHUNK_BYTES", 2**14)  # so that there is a middle to be cut in
+    patient = ("--attempts", "20")  # on a busy machine a worker may not live until its first checkpoint
+    server = RunningServer(tmp_path / "data", "--workers", "2", *QUICK, *patient).start()
+    havoc = _Havoc(server)
+    try:
+        with inr.Client(server.address, patience=120) as client:
+            jobs = [client.submit(picture, **settings, seed=i % 3) for i in range(CHAOS_JOBS)]
+            havoc.start()
+            assert _upload_slowly(client, noise).count(0) == 1  # it takes longer than the server lives
+            noisy = client.submit(noise, **SMALL)
+            for job in jobs:
+                list(itertools.islice(job.watch(), 4))  # and dropped
+            results = [job.result() for job in jobs]
+            assert noisy.result() == wanted_noise
+            havoc.end()
+            assert havoc.servers_killed == 2
+            assert havoc.workers_killed > 3
+            assert results == [wanted[i % 3] for i in range(CHAOS_JOBS)]
+            assert {job.state for job in client.jobs()} == {"done"}
+            assert len(client.jobs()) == CHAOS_JOBS + 1
+    finally:
+        havoc.end()
+        server.stop()
+
+
+class _Havoc(threading.Thread):
+    """Kills a worker every second, and the server instead in the third and in the eighth."""
+
+    def __init__(self, server: RunningServer) -> None:
+        super().__init__()
+        self._server, self._over, self._random = server, threading.Event(), random.Random(3)
+        self.workers_killed = self.servers_killed = 0
+
+    def run(self) -> None:
+        seconds = 0
+        while not self._over.wait(1.0):
+            seconds += 1
+            try:
+                if seconds in (3, 8):
+                    self._server.kill()
+                    self._server.start()
+                    self.servers_killed += 1
+                elif workers := self._server.workers():
+                    self._random.choice(workers).kill()
+                    self.workers_killed += 1
+            except psutil.Error:
+                continue
+
+    def end(self) -> None:
+        self._over.set()
+        if self.is_alive():
+            self.join()
+
+
+def _upload_slowly(client: inr.Client, array: Picture) -> list[int]:
+    """Upload an array, a piece every quarter of a second; returns the offsets of the pieces that were sent."""
+    [content] = contents_of(array)
+    offsets: list[int] = []
+    read = content.read
+
+    def slow(offset: int, length: int) -> bytes:
+        offsets.append(offset)
+        time.sleep(0.25)
+        return read(offset, length)
+
+    object.__setattr__(content, "read", slow)
+    client.upload(content)
+    return offsets
