@@ -1,7 +1,6 @@
 """Processes die, all at once or one by one; jobs do not."""
 
 import itertools
-import os
 import random
 import signal
 import threading
@@ -148,8 +147,7 @@ def test_a_broken_upload_goes_on(tmp_path: Path) -> None:
         server.stop()
 
 
-CHAOS_JOBS = int(os.environ.get("INR_CHAOS_JOBS", "16"))
-"""50 of them are for a run by hand: three minutes."""
+CHAOS_JOBS = 50
 
 
 def test_chaos(tmp_path: Path, picture: Picture, monkeypatch: pytest.MonkeyPatch) -> None:
