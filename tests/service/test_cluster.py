@@ -166,6 +166,15 @@ def test_parts_of_many_jobs_run_side_by_side(ray_server: RunningServer, ray_clie
     assert shares == sorted(shares)
 
 
+def test_bands_of_a_picture_and_slabs_of_an_array_are_tasks(ray_client: inr.Client, picture: Picture) -> None:
+    volume = np.linspace(-1, 1, 12 * 8 * 8, dtype=np.float32).reshape(12, 8, 8) ** 3
+    bands = ray_client.submit(picture, **SMALL, segment=20)
+    slabs = ray_client.submit(volume, **SMALL, segment=5)
+    assert bands.result() == alone(picture, **SMALL, segment=20).data
+    assert slabs.result() == alone(volume, **SMALL, segment=5).data
+    assert inr.open(bands.result()).decode(scale=2.0).shape == (96, 128, 3)
+
+
 def test_cancellation_reaches_the_tasks(
     ray_cluster: RayCluster, ray_client: inr.Client, picture: Picture, clip: Path
 ) -> None:
