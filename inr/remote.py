@@ -17,7 +17,7 @@ import typer
 from inr.errors import SpecError
 from inr.files import check_writable, is_special, read_bytes, write_bytes
 from inr.options import FitOptions, Json, Segment, takes
-from inr.terminal import PLAIN_LINES, check_one_output, say, say_json, ssim_text, warn
+from inr.terminal import check_one_output, progress_bar, progress_lines, reached, say, say_json, ssim_text, warn
 
 if TYPE_CHECKING:
     from inr.client import Client, Event, Job, JobInfo
@@ -226,21 +226,16 @@ def _follow(job: "Job", clock: _Clock) -> None:
 
 @contextmanager
 def _bar(job_id: str) -> "Iterator[Callable[[Event], None]]":
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
     from inr.client import ProgressMade, StateChanged
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[psnr]}"), TimeRemainingColumn())
     sys.stderr.write(f"job {job_id}\n")  # stays there when the bar is gone
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("queued", total=1.0, psnr="")
+    with progress_bar("queued") as update:
 
         def show(event: "Event") -> None:
             if isinstance(event, StateChanged):
-                progress.update(task, description=event.state)
+                update(description=event.state)
             elif isinstance(event, ProgressMade):
-                progress.update(task, completed=event.share, psnr=f"step {event.step}  {event.psnr:.2f} dB")
+                update(completed=event.share, beside=reached(event.step, event.psnr))
 
         yield show
 
@@ -249,16 +244,14 @@ def _bar(job_id: str) -> "Iterator[Callable[[Event], None]]":
 def _lines() -> "Iterator[Callable[[Event], None]]":
     from inr.client import ProgressMade, StateChanged
 
-    shown, state = 0.0, ""
+    line, state = progress_lines(), ""
 
     def show(event: "Event") -> None:
-        nonlocal shown, state
+        nonlocal state
         if isinstance(event, StateChanged) and event.state != state:
             state = event.state
             sys.stderr.write(f"job {event.job.id}: {state}\n")
-        elif isinstance(event, ProgressMade) and (event.share >= shown + 1 / PLAIN_LINES or event.share < shown):
-            shown = event.share
-            left = f"{event.seconds_left:.0f} s left"
-            sys.stderr.write(f"fit: {event.share:4.0%}  step {event.step}  {event.psnr:.2f} dB  {left}\n")
+        elif isinstance(event, ProgressMade):
+            line(event.step, event.share, event.psnr, event.seconds_left)
 
     yield show

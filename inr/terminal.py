@@ -72,41 +72,63 @@ def following(quiet: bool, checkpoint: Path | None) -> Iterator["Hooks"]:
         yield Hooks(on_event=show, cancelled=cancelled, checkpoint=policy)
 
 
+def reached(step: int, psnr: float) -> str:
+    """How far a fit is, for a bar or a line."""
+    return f"step {step}  {psnr:.2f} dB"
+
+
 @contextlib.contextmanager
-def _bar() -> Iterator[Callable[["Event"], None]]:
+def progress_bar(title: str, beside: str = "") -> Iterator[Callable[..., None]]:
+    """A live bar on standard error; yields what changes it: `description`, `completed` (0 to 1), `beside` (a text)."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from inr.fitting.events import Progress as ProgressEvent
-
     columns = (
-        TextColumn("fitting"),
+        TextColumn("{task.description}"),
         BarColumn(),
-        TextColumn("step {task.fields[step]}  {task.fields[psnr]:.2f} dB"),
+        TextColumn("{task.fields[beside]}"),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("fit", total=1.0, step=0, psnr=0.0)
+        task = progress.add_task(title, total=1.0, beside=beside)
+        yield lambda **changes: progress.update(task, **changes)
+
+
+def progress_lines() -> Callable[[int, float, float, float], None]:
+    """Plain lines on standard error, `PLAIN_LINES` a fit; returns what takes step, share, PSNR and seconds left."""
+    shown = 0.0
+
+    def show(step: int, share: float, psnr: float, seconds_left: float) -> None:
+        nonlocal shown
+        if share >= shown + 1 / PLAIN_LINES or share < shown:
+            shown = share
+            sys.stderr.write(f"fit: {share:4.0%}  {reached(step, psnr)}  {seconds_left:.0f} s left\n")
+
+    return show
+
+
+@contextlib.contextmanager
+def _bar() -> Iterator[Callable[["Event"], None]]:
+    from inr.fitting.events import Progress
+
+    with progress_bar("fitting", reached(0, 0.0)) as update:
 
         def show(event: "Event") -> None:
-            if isinstance(event, ProgressEvent):
-                progress.update(task, completed=event.share, step=event.point.step, psnr=event.point.psnr)
+            if isinstance(event, Progress):
+                update(completed=event.share, beside=reached(event.point.step, event.point.psnr))
 
         yield show
 
 
 @contextlib.contextmanager
 def _lines() -> Iterator[Callable[["Event"], None]]:
-    from inr.fitting.events import Progress as ProgressEvent
+    from inr.fitting.events import Progress
 
-    shown = 0.0
+    line = progress_lines()
 
     def show(event: "Event") -> None:
-        nonlocal shown
-        if isinstance(event, ProgressEvent) and (event.share >= shown + 1 / PLAIN_LINES or event.share < shown):
-            shown = event.share
-            left = f"{event.seconds_left:.0f} s left"
-            sys.stderr.write(f"fit: {event.share:4.0%}  step {event.point.step}  {event.point.psnr:.2f} dB  {left}\n")
+        if isinstance(event, Progress):
+            line(event.point.step, event.share, event.point.psnr, event.seconds_left)
 
     yield show
 
