@@ -3,17 +3,20 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
+from inr.domain import Domain
 from inr.errors import BackendUnavailableError
 from inr.fitted import FloatTensor
 from inr.losses.base import LossSpec
+from inr.meta import SignalMeta
 from inr.models.network import Network
 from inr.optimisers.base import OptimiserSpec
 from inr.samplers.base import Wanted
+from inr.signals.signal import Samples, Signal
 
 Coordinates = npt.NDArray[np.float32]
 Positions = npt.NDArray[np.float32] | npt.NDArray[np.float64]
@@ -39,6 +42,15 @@ class Field(Protocol):
         ...
 
 
+@runtime_checkable
+class SampleField(Field, Protocol):
+    """A field that writes samples in their own type."""
+
+    def samples(self, domain: Domain, meta: SignalMeta) -> Samples | None:
+        """Samples of a grid `(domain.size, d_out)`, or None where it does not know how to make them."""
+        ...
+
+
 @dataclass(frozen=True, eq=False)
 class PointBatch:
     """Points of a step: coordinates `(n, d_in)`, targets `(n, d_out)`, weights of the losses `(n,)` or None for 1."""
@@ -46,6 +58,24 @@ class PointBatch:
     coordinates: Coordinates
     targets: Values
     weights: Values | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class SampleBatch:
+    """Samples of a signal by flat index `(n,)`, strayed from by `(n, ndim)` cells, with weights `(n,)` of the losses.
+
+    What a backend makes coordinates and targets of where it needs them.
+    """
+
+    signal: Signal
+    index: npt.NDArray[np.int64]
+    offsets: npt.NDArray[np.float32] | None = None
+    weights: Values | None = None
+
+    def points(self) -> PointBatch:
+        """The same with coordinates and targets as arrays."""
+        coordinates = self.signal.domain.coordinates(self.index, self.offsets)
+        return PointBatch(coordinates, self.signal.targets(self.index), self.weights)
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,11 +101,30 @@ class StepResult:
     gradients: Coordinates | None = None
 
 
+@dataclass(frozen=True)
+class Resources:
+    """How a backend may run a network; one that cannot choose does as it always does.
+
+    Attributes:
+        threads: at most; None for ``OMP_NUM_THREADS``, or else one for each core.
+        half: that operands of large matrix products may be rounded to 16 bits (bfloat16) where the machine then
+            multiplies faster; sums, weights and angles keep 32 bits.
+    """
+
+    threads: int | None = None
+    half: bool = False
+
+
+DEFAULT_RESOURCES = Resources()
+
+
 class AbstractTrainer(ABC):
     """A network in training, with its optimiser state."""
 
     @abstractmethod
-    def step(self, batch: PointBatch | GridBatch, learning_rate: float, wanted: Wanted = "nothing") -> StepResult:
+    def step(
+        self, batch: PointBatch | GridBatch | SampleBatch, learning_rate: float, wanted: Wanted = "nothing"
+    ) -> StepResult:
         """One gradient step on a batch; raises `SpecError` for gradients of a grid."""
 
     @abstractmethod
@@ -100,6 +149,8 @@ class AbstractBackend(ABC):
 
     kind: ClassVar[str]
     summary: ClassVar[str]
+    automatic: ClassVar[bool] = True
+    """False for one that is used only if it is named, because its results differ by more than rounding."""
 
     @abstractmethod
     def unavailable(self, device: str) -> str | None:
@@ -111,7 +162,13 @@ class AbstractBackend(ABC):
 
     @abstractmethod
     def trainer(
-        self, network: Network, loss: LossSpec, optimiser: OptimiserSpec, device: str, seed: int = 0
+        self,
+        network: Network,
+        loss: LossSpec,
+        optimiser: OptimiserSpec,
+        device: str,
+        seed: int = 0,
+        resources: Resources = DEFAULT_RESOURCES,
     ) -> AbstractTrainer:
         """Start training; the network's parameters are the start, and the seed is that of all random numbers in it.
 
@@ -120,7 +177,7 @@ class AbstractBackend(ABC):
         """
 
     @abstractmethod
-    def field(self, network: Network, device: str) -> Field:
+    def field(self, network: Network, device: str, resources: Resources = DEFAULT_RESOURCES) -> Field:
         """The network as a function."""
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from inr.backends.base import Coordinates, Field, Values
+from inr.backends.base import Coordinates, Field, SampleField, Values
 from inr.domain import Domain
 from inr.meta import SignalMeta
 from inr.signals.signal import Samples, denormalise
@@ -46,6 +46,10 @@ def render_blocks(
     """As `render`, in consecutive blocks of whole rows (frames of a video) `(rows, *domain.shape[1:], channels)`."""
     fineness = supersample or (1,) * domain.ndim
     for block in domain.row_blocks(max(1, BLOCK // math.prod(fineness))):
+        samples = field.samples(block, meta) if isinstance(field, SampleField) and math.prod(fineness) == 1 else None
+        if samples is not None:
+            yield samples.reshape(*block.shape, channels)
+            continue
         yield denormalise(_means(field, block, fineness), meta).reshape(*block.shape, channels)
 
 

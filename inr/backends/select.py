@@ -1,13 +1,18 @@
 """The table of backends and the choice among them."""
 
+import os
 from dataclasses import dataclass
 
 from inr.backends.base import AbstractBackend, check
+from inr.backends.native import NativeBackend
+from inr.backends.tcnn import TcnnBackend
 from inr.backends.torch import TorchBackend
 from inr.errors import UnknownComponentError
 from inr.models.network import Network
 
-BACKENDS: dict[str, AbstractBackend] = {backend.kind: backend for backend in (TorchBackend(),)}
+BACKENDS: dict[str, AbstractBackend] = {
+    backend.kind: backend for backend in (NativeBackend(), TcnnBackend(), TorchBackend())
+}
 """In order of preference for "auto"."""
 
 
@@ -19,15 +24,17 @@ def get(kind: str) -> AbstractBackend:
 
 
 def select(kind: str, network: Network, device: str) -> AbstractBackend:
-    """The named backend, or for "auto" the first that can run the network.
+    """The named backend, or for "auto" the one that ``INR_BACKEND`` names, or else the first that can run the network.
 
     Raises:
         UnknownComponentError: no such backend.
         BackendUnavailableError: it cannot run here, or not this network.
     """
     if kind == "auto":
+        kind = os.environ.get("INR_BACKEND", "auto")
+    if kind == "auto":
         for backend in BACKENDS.values():
-            if backend.unavailable(device) is None and backend.refuses(network) is None:
+            if backend.automatic and backend.unavailable(device) is None and backend.refuses(network) is None:
                 return backend
         kind = next(reversed(BACKENDS))  # the reference: report why it cannot run
     backend = get(kind)

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from inr.backends.base import (
+    DEFAULT_RESOURCES,
     AbstractBackend,
     AbstractTrainer,
     Coordinates,
@@ -15,6 +16,8 @@ from inr.backends.base import (
     GridBatch,
     PointBatch,
     Positions,
+    Resources,
+    SampleBatch,
     StepResult,
     Values,
 )
@@ -57,24 +60,35 @@ class TorchBackend(AbstractBackend):
         return None
 
     def trainer(
-        self, network: Network, loss: LossSpec, optimiser: OptimiserSpec, device: str, seed: int = 0
+        self,
+        network: Network,
+        loss: LossSpec,
+        optimiser: OptimiserSpec,
+        device: str,
+        seed: int = 0,
+        resources: Resources = DEFAULT_RESOURCES,
     ) -> AbstractTrainer:
-        """See the base class."""
-        return _TorchTrainer(network.to(_device(device)), loss, optimiser, seed)
+        """See the base class; threads and precision are torch's own settings."""
+        del resources
+        return TorchTrainer(network.to(device_of(device)), loss, optimiser, seed)
 
-    def field(self, network: Network, device: str) -> Field:
-        """See the base class."""
-        return _TorchField(network.to(_device(device)))
+    def field(self, network: Network, device: str, resources: Resources = DEFAULT_RESOURCES) -> Field:
+        """See the base class; threads and precision are torch's own settings."""
+        del resources
+        return TorchField(network.to(device_of(device)))
 
 
-def _device(name: str) -> torch.device:
+def device_of(name: str) -> torch.device:
+    """The device that "auto", "cpu" or "cuda" means here."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     return torch.device(name)
 
 
 @final
-class _TorchField:
+class TorchField:
+    """A network as a function, evaluated in chunks on the device that holds its parameters."""
+
     def __init__(self, network: Network) -> None:
         self._network = network
         self._device = next(network.parameters()).device
@@ -82,6 +96,7 @@ class _TorchField:
         self._widest: int | None = None
 
     def __call__(self, coordinates: Positions) -> Values:
+        """See `Field`."""
         with torch.inference_mode():
             size = max(16, min(CHUNK, CHUNK_VALUES // self._width(coordinates.shape[1])))
             chunks = [self._chunk(coordinates[i : i + size]) for i in range(0, max(1, len(coordinates)), size)]
@@ -99,6 +114,7 @@ class _TorchField:
         return values
 
     def grid(self, axes: Sequence[Positions]) -> Values:
+        """See `Field`."""
         return self._grid([x.astype(np.float32, copy=False) for x in axes])
 
     def _grid(self, axes: Sequence[Coordinates]) -> Values:
@@ -130,25 +146,42 @@ class _TorchField:
 
 
 @final
-class _TorchTrainer(AbstractTrainer):
-    def __init__(self, network: Network, loss: LossSpec, optimiser: OptimiserSpec, seed: int) -> None:
+class TorchTrainer(AbstractTrainer):
+    """A network in training with the optimisers of torch.
+
+    Args:
+        network: what is trained and stored.
+        loss: what is made small.
+        optimiser: how.
+        seed: of all random numbers.
+        runs: what is evaluated in place of `network`, if that differs: another graph over the same parameters.
+    """
+
+    def __init__(
+        self, network: Network, loss: LossSpec, optimiser: OptimiserSpec, seed: int, runs: Network | None = None
+    ) -> None:
         self._network = network
+        self._runs = network if runs is None else runs
         self._loss = loss
         self._seed = seed
         self._optimiser = TorchOptimiser(network, optimiser)
         self._device = next(network.parameters()).device
         self._steps = 0
 
-    def step(self, batch: PointBatch | GridBatch, learning_rate: float, wanted: Wanted = "nothing") -> StepResult:
-        targets = torch.from_numpy(batch.targets).to(self._device)
+    def step(
+        self, batch: PointBatch | GridBatch | SampleBatch, learning_rate: float, wanted: Wanted = "nothing"
+    ) -> StepResult:
+        """See the base class."""
+        points = batch.points() if isinstance(batch, SampleBatch) else batch
+        targets = torch.from_numpy(points.targets).to(self._device)
         first: list[StepResult] = []
 
         def evaluate() -> torch.Tensor:
             """The loss of the batch, with gradients of the parameters."""
             self._optimiser.zero_grad()
-            inputs = self._inputs(batch, wanted)
+            inputs = self._inputs(points, wanted)
             outputs = self._outputs(inputs, targets)
-            weights = batch.weights if isinstance(batch, PointBatch) else None
+            weights = points.weights if isinstance(points, PointBatch) else None
             loss = torch.stack([self._value(output, targets, weights) for output in outputs]).mean()
             loss.backward()  # type: ignore[no-untyped-call]
             if not first:
@@ -161,7 +194,7 @@ class _TorchTrainer(AbstractTrainer):
 
     def _inputs(self, batch: PointBatch | GridBatch, wanted: Wanted) -> list[torch.Tensor]:
         """Coordinates of scattered points as one tensor, those of a grid as one for each axis."""
-        if isinstance(batch, PointBatch) or self._network.contraction is None:
+        if isinstance(batch, PointBatch) or self._runs.contraction is None:
             coordinates = batch.coordinates if isinstance(batch, PointBatch) else mesh(batch.axes)
             return [torch.from_numpy(coordinates).to(self._device).requires_grad_(wanted == "gradients")]
         if wanted == "gradients":
@@ -169,7 +202,7 @@ class _TorchTrainer(AbstractTrainer):
         return [torch.from_numpy(x).to(self._device) for x in batch.axes]
 
     def _outputs(self, inputs: list[torch.Tensor], targets: torch.Tensor) -> list[torch.Tensor]:
-        graph = self._network.training_graph
+        graph = self._runs.training_graph
         if graph is not None:
             generator = torch.Generator().manual_seed(derive_seed(self._seed, "training graph", self._steps))
             uniform = torch.rand(len(targets), 1, generator=generator)
@@ -177,7 +210,7 @@ class _TorchTrainer(AbstractTrainer):
             return graph.outputs(
                 torch.cat([inputs[0], targets, torch.cat([uniform, normal], dim=1).to(self._device)], 1)
             )
-        return self._network.outputs(inputs[0]) if inputs[0].ndim == 2 else [self._network.grid(inputs)]
+        return self._runs.outputs(inputs[0]) if inputs[0].ndim == 2 else [self._runs.grid(inputs)]
 
     def _value(self, output: torch.Tensor, targets: torch.Tensor, weights: Values | None) -> torch.Tensor:
         if weights is None:
@@ -195,9 +228,9 @@ class _TorchTrainer(AbstractTrainer):
         if wanted == "nothing":
             return StepResult(loss.item())
         value = output.detach()
-        if self._network.training_graph is not None:  # what was trained has seen the targets: ask what decoders see
+        if self._runs.training_graph is not None:  # what was trained has seen the targets: ask what decoders see
             with torch.no_grad():
-                value = self._network(inputs[0])
+                value = self._runs(inputs[0])
         residuals: Values = (value - targets).cpu().numpy()
         gradients: Coordinates | None = None
         if wanted == "gradients" and inputs[0].grad is not None:
@@ -205,19 +238,23 @@ class _TorchTrainer(AbstractTrainer):
         return StepResult(loss.item(), residuals, gradients)
 
     def field(self) -> Field:
-        return _TorchField(self._network)
+        """See the base class."""
+        return TorchField(self._runs)
 
     def tensors(self) -> dict[str, FloatTensor]:
+        """See the base class."""
         return {
             name: np.array(tensor.detach().cpu().numpy(), dtype=np.float32)
             for name, tensor in self._network.tensors().items()
         }
 
     def state(self) -> dict[str, Any]:
+        """See the base class."""
         state = {"network": self._network.state_dict(), "optimiser": self._optimiser.state(), "steps": self._steps}
         return copy.deepcopy(state)
 
     def restore(self, state: dict[str, Any]) -> None:
+        """See the base class."""
         self._network.load_state_dict(state["network"])
         self._optimiser.restore(state["optimiser"])
         self._steps = state["steps"]

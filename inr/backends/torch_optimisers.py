@@ -68,6 +68,16 @@ class TorchOptimiser:
             else:
                 optimiser.step()
 
+    def moments(self, parameter: Tensor) -> tuple[Tensor, Tensor] | None:
+        """Adam's two moments of a parameter, or None before its first step."""
+        state = self._ratios[0][0].state.get(parameter)
+        return (state["exp_avg"], state["exp_avg_sq"]) if state else None
+
+    def set_moments(self, parameter: Tensor, steps: int, moments: tuple[Tensor, Tensor]) -> None:
+        """As if Adam had got there by itself in so many steps."""
+        state = {"step": torch.tensor(float(steps)), "exp_avg": moments[0], "exp_avg_sq": moments[1]}
+        self._ratios[0][0].state[parameter] = state
+
     def state(self) -> list[dict[str, Any]]:
         """State of all optimisers."""
         return [optimiser.state_dict() for optimiser, _ in self._ratios]

@@ -118,7 +118,9 @@ class RefinementModel:
         self._recent = (int(magnitude > 0), self._recent[0])
 
     def decode(self, decoder: RangeDecoder, coarse: int) -> int:
-        """The refined value; raises `CorruptStreamError`."""
+        """The refined value; raises `CorruptStreamError`, or `SpecError` for a coarse value from 2^31 on."""
+        if abs(coarse).bit_length() > MAX_BITS:
+            raise SpecError(f"entropy coder: magnitudes must be below 2^{MAX_BITS}; got {coarse}")
         if coarse:
             magnitude = 2 * abs(coarse) + decoder.decode(self._bit, abs(coarse).bit_length())
             if magnitude.bit_length() > MAX_BITS:

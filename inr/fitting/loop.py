@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from inr.backends.base import AbstractTrainer, Field, GridBatch, PointBatch, Values
+from inr.backends.base import AbstractTrainer, Field, GridBatch, Resources, SampleBatch, Values
 from inr.backends.render import render
 from inr.backends.select import select
 from inr.container.limits import MAX_PARAMETERS
@@ -104,7 +104,12 @@ class _Run:
         spec.reparam.apply(self._model, network, generator)
         self._backend = select(spec.backend, network, spec.device)
         self._trainer: AbstractTrainer = self._backend.trainer(
-            network, spec.loss, spec.optimiser, spec.device, derive_seed(spec.seed, "training")
+            network,
+            spec.loss,
+            spec.optimiser,
+            spec.device,
+            derive_seed(spec.seed, "training"),
+            Resources(spec.threads, spec.half),
         )
         self._sampler = spec.sampler.start(signal, derive_seed(spec.seed, "sampler"), self._residuals)
         self._subset = _subset(signal, spec.seed, separable=network.contraction is not None)
@@ -163,12 +168,11 @@ class _Run:
             )
         self._losses.append(result.loss)
 
-    def _batch(self, selection: Selection) -> PointBatch | GridBatch:
-        """Coordinates and targets of what the sampler chose; those of the whole grid are made once."""
+    def _batch(self, selection: Selection) -> SampleBatch | GridBatch:
+        """What the sampler chose; coordinates and targets of the whole grid are made once."""
         signal, domain = self._signal, self._signal.domain
         if isinstance(selection, Points):
-            coordinates = domain.coordinates(selection.index, selection.offsets)
-            return PointBatch(coordinates, signal.targets(selection.index), selection.weights)
+            return SampleBatch(signal, selection.index, selection.offsets, selection.weights)
         whole = tuple(len(axis) for axis in selection.axes) == domain.shape
         if whole and self._whole is not None:
             return self._whole

@@ -21,6 +21,9 @@ from inr.samplers.uniform import UniformSampler
 from inr.spec import Spec
 
 Device = Literal["auto", "cpu", "cuda"]
+Precision = Literal["auto", "fp32", "bf16"]
+HALF_PSNR = 40.0
+"""PSNR up to which rounded operands cost little, in dB."""
 
 
 class Budget(Spec):
@@ -60,6 +63,16 @@ class FitSpec(Spec):
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     backend: str = "auto"
     device: Device = "auto"
+    threads: Annotated[int, Field(ge=1, le=1024)] | None = None
+    """Threads of the compiled kernels; None for ``OMP_NUM_THREADS``, or else one for each core."""
+    precision: Precision = "auto"
+    """Of the operands of matrix products in training: 32 bits; or 16 ("bf16") where the machine then multiplies faster;
+    "auto" is "bf16" unless a PSNR above 40 dB is asked for."""
+
+    @property
+    def half(self) -> bool:
+        """True if operands may have 16 bits."""
+        return self.precision == "bf16" or (self.precision == "auto" and (self.budget.psnr or 0) <= HALF_PSNR)
 
     @property
     def learning_rate(self) -> float:

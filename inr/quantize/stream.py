@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from inr.entropy.integers import IntegerModel, RefinementModel
-from inr.entropy.rangecoder import MIN_COST_BITS, RangeDecoder, RangeEncoder
+from inr.entropy.coder import check_holds, decoder, encoder
 from inr.errors import CorruptStreamError
 from inr.models.base import TensorLayout
 from inr.quantize.uniform import MAX_STEP_CODE, MIN_STEP_CODE, Coding, QuantizedField, QuantizedTensor, Symbols
@@ -40,10 +39,7 @@ def _entries(layout: TensorLayout) -> int:
 
 
 def _check_length(payload: bytes, layouts: Layouts) -> None:
-    """Every symbol takes at least one decision, so a short payload cannot hold many: refuse before working."""
-    symbols = sum(_entries(layout) for layout in layouts)
-    if symbols * MIN_COST_BITS > 8 * (len(payload) + 4):
-        raise CorruptStreamError(f"a payload of {len(payload)} bytes cannot hold {symbols} symbols")
+    check_holds(len(payload), sum(_entries(layout) for layout in layouts))
 
 
 def _spans(layout: TensorLayout) -> list[tuple[int, int]]:
@@ -56,66 +52,54 @@ def _spans(layout: TensorLayout) -> list[tuple[int, int]]:
 
 
 def _encode_base(tensors: tuple[QuantizedTensor, ...], missing: int) -> bytes:
-    encoder = RangeEncoder()
+    coder = encoder()
     for tensor in tensors:
-        steps, previous = IntegerModel(), 0
-        for code in tensor.step_codes.tolist():
-            steps.encode(encoder, code - previous)
-            previous = code
+        coder.encode_integers(np.diff(tensor.step_codes, prepend=np.int64(0)))
         values = _coarse(tensor.symbols, missing)
         for start, end in _spans(tensor.layout):
-            model = IntegerModel()
-            for value in values[start:end]:
-                model.encode(encoder, value)
-    return encoder.finish()
+            coder.encode_integers(values[start:end])
+    return coder.finish()
 
 
 def _encode_refinement(tensors: tuple[QuantizedTensor, ...], missing: int) -> bytes:
-    encoder = RangeEncoder()
+    coder = encoder()
     for tensor in tensors:
         coarse, fine = _coarse(tensor.symbols, missing + 1), _coarse(tensor.symbols, missing)
         for start, end in _spans(tensor.layout):
-            model = RefinementModel()
-            for before, value in zip(coarse[start:end], fine[start:end], strict=True):
-                model.encode(encoder, before, value)
-    return encoder.finish()
+            coder.encode_refinements(coarse[start:end], fine[start:end])
+    return coder.finish()
 
 
-def _coarse(symbols: Symbols, missing: int) -> list[int]:
-    flat = symbols.reshape(-1)
-    coarse: list[int] = (np.sign(flat) * (np.abs(flat) >> missing)).tolist()
-    return coarse
+def _coarse(symbols: Symbols, missing: int) -> Symbols:
+    flat = np.ascontiguousarray(symbols).reshape(-1)
+    return flat if missing == 0 else np.sign(flat) * (np.abs(flat) >> missing)
 
 
 def _decode_base(payload: bytes, layouts: Layouts) -> tuple[QuantizedTensor, ...]:
-    decoder = RangeDecoder(payload)
+    coder = decoder(payload)
     tensors = []
     for layout in layouts:
-        steps, codes, code = IntegerModel(), [], 0
-        for _ in layout.groups:
-            code += steps.decode(decoder)
-            if not MIN_STEP_CODE <= code <= MAX_STEP_CODE:
-                raise CorruptStreamError(f"step code {code} is not within {MIN_STEP_CODE}..{MAX_STEP_CODE}")
-            codes.append(code)
+        codes = np.cumsum(coder.decode_integers(len(layout.groups)))
+        beyond = codes[(codes < MIN_STEP_CODE) | (codes > MAX_STEP_CODE)]
+        if beyond.size:
+            raise CorruptStreamError(f"step code {beyond[0]} is not within {MIN_STEP_CODE}..{MAX_STEP_CODE}")
         flat = np.empty(_entries(layout), dtype=np.int64)
         for start, end in _spans(layout):
-            model = IntegerModel()
-            flat[start:end] = [model.decode(decoder) for _ in range(end - start)]
-        tensors.append(QuantizedTensor(layout, flat.reshape(layout.shape), np.array(codes, dtype=np.int64)))
-    decoder.finish()
+            flat[start:end] = coder.decode_integers(end - start)
+        tensors.append(QuantizedTensor(layout, flat.reshape(layout.shape), codes))
+    coder.finish()
     return tuple(tensors)
 
 
 def _decode_refinement(payload: bytes, tensors: tuple[QuantizedTensor, ...]) -> tuple[QuantizedTensor, ...]:
-    decoder = RangeDecoder(payload)
+    coder = decoder(payload)
     refined = []
     for tensor in tensors:
         flat = tensor.symbols.reshape(-1).copy()
         for start, end in _spans(tensor.layout):
-            model = RefinementModel()
-            flat[start:end] = [model.decode(decoder, coarse) for coarse in flat[start:end].tolist()]
+            flat[start:end] = coder.decode_refinements(flat[start:end])
         refined.append(QuantizedTensor(tensor.layout, flat.reshape(tensor.layout.shape), tensor.step_codes))
-    decoder.finish()
+    coder.finish()
     return tuple(refined)
 
 

@@ -7,7 +7,15 @@ import pytest
 import torch
 
 from inr.backends import select as backends
-from inr.backends.base import AbstractBackend, AbstractTrainer, Field, GridBatch, PointBatch
+from inr.backends.base import (
+    DEFAULT_RESOURCES,
+    AbstractBackend,
+    AbstractTrainer,
+    Field,
+    GridBatch,
+    PointBatch,
+    Resources,
+)
 from inr.backends.render import mesh
 from inr.backends.torch import CHUNK, TorchBackend
 from inr.errors import BackendUnavailableError, SpecError, UnknownComponentError
@@ -25,6 +33,8 @@ from tests.conformance.checks import coordinates, initialised, randomised
 EXAMPLES = [cls.EXAMPLES[0] for cls in MODELS]
 
 each_backend = pytest.mark.parametrize("backend", backends.BACKENDS.values(), ids=backends.BACKENDS)
+RUNNING = [backend for backend in backends.BACKENDS.values() if backend.unavailable("cpu") is None]
+each_running = pytest.mark.parametrize("backend", RUNNING, ids=[backend.kind for backend in RUNNING])
 each_model = pytest.mark.parametrize("model", EXAMPLES, ids=lambda model: str(model.kind))
 
 
@@ -45,11 +55,17 @@ class Stub(AbstractBackend):
         return self.refusal
 
     def trainer(
-        self, network: Network, loss: LossSpec, optimiser: OptimiserSpec, device: str, seed: int = 0
+        self,
+        network: Network,
+        loss: LossSpec,
+        optimiser: OptimiserSpec,
+        device: str,
+        seed: int = 0,
+        resources: Resources = DEFAULT_RESOURCES,
     ) -> AbstractTrainer:
         raise NotImplementedError
 
-    def field(self, network: Network, device: str) -> Field:
+    def field(self, network: Network, device: str, resources: Resources = DEFAULT_RESOURCES) -> Field:
         raise NotImplementedError
 
 
@@ -110,7 +126,7 @@ def test_auto_says_why_if_nothing_can_run(monkeypatch: pytest.MonkeyPatch) -> No
         backends.select("auto", initialised(Siren.EXAMPLES[0]), "auto")
 
 
-@each_backend
+@each_running
 @each_model
 def test_field_does_not_depend_on_how_it_is_cut(backend: AbstractBackend, model: ModelSpec) -> None:
     network = randomised(model)
@@ -123,7 +139,7 @@ def test_field_does_not_depend_on_how_it_is_cut(backend: AbstractBackend, model:
     np.testing.assert_allclose(parts, whole, rtol=0, atol=1e-5)
 
 
-@each_backend
+@each_running
 @each_model
 @pytest.mark.parametrize("optimiser", [OPTIMISERS.make(kind) for kind in OPTIMISERS.kinds()], ids=lambda o: str(o.kind))
 def test_training_lowers_the_loss_and_can_go_on_from_its_state(
@@ -157,7 +173,7 @@ def test_training_lowers_the_loss_and_can_go_on_from_its_state(
     assert float(np.mean((values(batch.coordinates) - batch.targets) ** 2)) <= 1.01 * after + 1e-7
 
 
-@each_backend
+@each_running
 @each_model
 def test_field_on_a_grid_is_the_field_at_its_points(backend: AbstractBackend, model: ModelSpec) -> None:
     """Also when it is asked for another grid in between, and for one that shares an axis with the one before."""
@@ -169,7 +185,7 @@ def test_field_on_a_grid_is_the_field_at_its_points(backend: AbstractBackend, mo
         np.testing.assert_allclose(values, field(mesh(axes)), rtol=0, atol=2e-5)
 
 
-@each_backend
+@each_running
 @each_model
 def test_step_on_a_grid_is_the_step_on_its_points(backend: AbstractBackend, model: ModelSpec) -> None:
     axes = tuple(np.linspace(-0.9, 0.8, n, dtype=np.float32) for n in (6, 9))
@@ -188,7 +204,7 @@ def test_step_on_a_grid_is_the_step_on_its_points(backend: AbstractBackend, mode
         np.testing.assert_allclose(tensor, second[name], rtol=0, atol=2e-5)
 
 
-@each_backend
+@each_running
 def test_what_a_step_is_asked_for(backend: AbstractBackend) -> None:
     """Residuals and gradients are those before the step; weights change the loss and the gradients alike."""
     batch = wave(32)
@@ -218,7 +234,7 @@ def wave(n: int) -> PointBatch:
     return PointBatch(x, np.sin(3 * x @ np.array([[1, 0, 2], [0, 1, -1]], dtype=np.float32)))
 
 
-@each_backend
+@each_running
 def test_tensors_of_a_trainer_are_copies(backend: AbstractBackend) -> None:
     trainer = backend.trainer(initialised(Siren.EXAMPLES[0]), MeanSquaredError(), Adam(), "cpu")
     kept = trainer.tensors()

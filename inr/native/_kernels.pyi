@@ -1,0 +1,94 @@
+"""Types of the compiled module."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float32]
+Operation = tuple[str, Sequence[int], Sequence[int], Sequence[float], Sequence[float], Sequence[int]]
+Moments = tuple[Floats, Floats]
+AdamSettings = tuple[float, tuple[float, float], float, float, Sequence[int], int]
+"""Learning rate, betas, epsilon, weight decay, places of the tensors that decay, number of the step from 1 on."""
+
+class Grid:
+    def __init__(self, axes: Sequence[Floats], cells: Sequence[float]) -> None: ...
+
+class Source:
+    def __init__(
+        self, samples: npt.NDArray[Any], dtype: str, table: Floats | None, low: float, factor: float
+    ) -> None: ...
+
+class Engine:
+    def __init__(
+        self,
+        ops: Sequence[Operation],
+        d_in: int,
+        heads: Sequence[int],
+        n_params: int,
+        tile: int,
+        training: bool,
+        input_gradient: bool,
+        threads: int,
+        half: bool = False,
+    ) -> None: ...
+    @property
+    def isa(self) -> str: ...
+    @property
+    def half(self) -> bool: ...
+    @property
+    def threads(self) -> int: ...
+    @property
+    def d_out(self) -> int: ...
+    @property
+    def memory(self) -> int: ...
+    def forward(self, params: Floats, coordinates: Floats, values: Floats) -> None: ...
+    def forward_grid(self, params: Floats, grid: Grid, values: Floats) -> None: ...
+    def forward_samples(
+        self, params: Floats, grid: Grid, samples: npt.NDArray[Any], dtype: str, low: float, high: float
+    ) -> None: ...
+    def train_points(
+        self,
+        params: Floats,
+        coordinates: Floats,
+        targets: Floats,
+        weights: Floats | None = None,
+        residuals: Floats | None = None,
+        input_gradients: Floats | None = None,
+        gradients: Floats | None = None,
+        moments: Moments | None = None,
+        adam: AdamSettings | None = None,
+    ) -> float: ...
+    def train_samples(
+        self,
+        params: Floats,
+        grid: Grid,
+        source: Source,
+        index: npt.NDArray[np.int64] | None = None,
+        offsets: Floats | None = None,
+        weights: Floats | None = None,
+        residuals: Floats | None = None,
+        input_gradients: Floats | None = None,
+        gradients: Floats | None = None,
+        moments: Moments | None = None,
+        adam: AdamSettings | None = None,
+    ) -> float: ...
+
+class RangeEncoder:
+    def __init__(self) -> None: ...
+    def encode_integers(self, values: npt.NDArray[np.int64]) -> None: ...
+    def encode_refinements(self, coarse: npt.NDArray[np.int64], fine: npt.NDArray[np.int64]) -> None: ...
+    def finish(self) -> bytes: ...
+
+class RangeDecoder:
+    def __init__(self, data: bytes) -> None: ...
+    def decode_integers(self, count: int) -> npt.NDArray[np.int64]: ...
+    def decode_refinements(self, coarse: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]: ...
+    def finish(self) -> None: ...
+
+def instruction_sets() -> list[str]: ...
+def available_cores() -> int: ...
+def elementwise(
+    kind: str, ints: Sequence[int], reals: Sequence[float], x: Floats, y: Floats, slope: Floats
+) -> None: ...

@@ -1,0 +1,136 @@
+#include "engine.h"
+
+#include <algorithm>
+#include <atomic>
+#include <stdexcept>
+#include <string>
+
+#include "pool.h"
+
+namespace inr {
+
+namespace {
+
+constexpr int64_t kChunk = 8;  // tiles that a thread takes at once when it decodes
+
+}  // namespace
+
+Engine::Engine(Program program, int threads)
+    : program_(std::move(program)), isa_(selected()), threads_(threads), packed_(program_.packed_memory) {
+    if (threads < 1 || threads > available_cores())
+        throw std::invalid_argument("threads: this process may use 1 to " + std::to_string(available_cores()) +
+                                    " cores; got " + std::to_string(threads));
+    workers_.resize(static_cast<size_t>(threads));
+    for (Worker& worker : workers_) {
+        worker.memory.resize(program_.memory);
+        worker.gradients.resize(program_.gradient_memory);
+        gradients_.push_back(worker.gradients.data());
+    }
+    if (program_.training) {
+        sums_.resize(program_.n_params);
+        share_levels();
+    }
+}
+
+// Levels of grids go to the thread that has the least to do, the largest first: the same shares in every run.
+void Engine::share_levels() {
+    std::vector<Level> levels;
+    for (const ParamBlock& block : program_.blocks) {
+        if (block.gradient >= 0) continue;
+        const Op& op = program_.ops[static_cast<size_t>(block.op)];
+        const auto& grid = program_.grids[static_cast<size_t>(block.op)];
+        for (size_t l = 0; l < grid.size(); ++l)
+            levels.push_back({block.op, static_cast<int>(l), block.offset + grid[l].offset * op.ints[1],
+                              grid[l].entries * op.ints[1]});
+    }
+    std::stable_sort(levels.begin(), levels.end(), [](const Level& a, const Level& b) { return a.count > b.count; });
+    std::vector<int64_t> costs(workers_.size(), 0);
+    for (const Level& level : levels) {
+        const size_t least = static_cast<size_t>(std::min_element(costs.begin(), costs.end()) - costs.begin());
+        workers_[least].levels.push_back(level);
+        costs[least] += (int64_t{1} << 18) + level.count;
+    }
+}
+
+void Engine::forward(const float* params, const Points& points, const Target& target) {
+    const std::lock_guard<std::mutex> turn(turn_);
+    const int64_t count = tiles(points.n);
+    std::atomic<int64_t> next{0};
+    Barrier barrier(threads_);
+    run_parallel(threads_, [&](int t) {
+        isa_.pack(program_, params, packed_.data(), t, threads_);
+        barrier.wait();
+        const Memory memory{workers_[static_cast<size_t>(t)].memory.data(), nullptr, packed_.data(), nullptr};
+        for (int64_t first; (first = next.fetch_add(kChunk)) < count;)
+            isa_.forward(program_, params, memory, points, target, first, std::min(first + kChunk, count));
+    });
+}
+
+void Engine::prepare(int64_t tiles) {
+    const int64_t needed = program_.saved_rows * program_.tile * tiles;
+    if (needed > saved_.size()) saved_.resize(needed);
+}
+
+void Engine::train_part(int number, const float* params, const Batch& batch, int64_t tiles) {
+    Worker& worker = workers_[static_cast<size_t>(number)];
+    std::fill_n(worker.gradients.data(), program_.gradient_memory, 0.0f);
+    const Memory memory{worker.memory.data(), worker.gradients.data(), packed_.data(),
+                        program_.saved_rows ? saved_.data() : nullptr};
+    const int64_t first = tiles * number / threads_, last = tiles * (number + 1) / threads_;
+    worker.loss = isa_.train(program_, params, memory, batch, first, last);
+}
+
+void Engine::reduce_part(int number, int64_t tiles, float* gradients) {
+    for (const Level& level : workers_[static_cast<size_t>(number)].levels) {
+        std::fill_n(gradients + level.offset, level.count, 0.0f);
+        isa_.scatter(program_, level.op, level.level, saved_.data(), tiles, gradients);
+    }
+    isa_.reduce(program_, gradients_.data(), threads_, gradients, number, threads_);
+}
+
+double Engine::loss() const {
+    double total = 0;
+    for (const Worker& worker : workers_) total += worker.loss;
+    return total;
+}
+
+double Engine::evaluate(const float* params, const Batch& batch, float* gradients) {
+    const std::lock_guard<std::mutex> turn(turn_);
+    const int64_t count = tiles(batch.points.n);
+    prepare(count);
+    std::fill_n(gradients, program_.n_params, 0.0f);
+    Barrier barrier(threads_);
+    run_parallel(threads_, [&](int t) {
+        isa_.pack(program_, params, packed_.data(), t, threads_);
+        barrier.wait();
+        train_part(t, params, batch, count);
+        barrier.wait();
+        reduce_part(t, count, gradients);
+    });
+    return loss();
+}
+
+double Engine::step(float* params, const Batch& batch, const Adam& adam, float* m, float* v) {
+    const std::lock_guard<std::mutex> turn(turn_);
+    const int64_t count = tiles(batch.points.n);
+    prepare(count);
+    Barrier barrier(threads_);
+    run_parallel(threads_, [&](int t) {
+        isa_.pack(program_, params, packed_.data(), t, threads_);
+        barrier.wait();
+        train_part(t, params, batch, count);
+        barrier.wait();
+        reduce_part(t, count, sums_.data());
+        barrier.wait();
+        for (size_t b = 0; b < program_.blocks.size(); ++b) {
+            const ParamBlock& block = program_.blocks[b];
+            const int64_t n = block.rows * block.columns;
+            const int64_t first = block.offset + n * t / threads_, last = block.offset + n * (t + 1) / threads_;
+            const float decay = adam.decays != nullptr && adam.decays[b] ? adam.decay : 0.0f;
+            isa_.adam(adam, decay, params + first, sums_.data() + first, m + first, v + first, last - first);
+        }
+    });
+    return loss();
+}
+
+}  // namespace inr

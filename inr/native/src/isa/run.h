@@ -1,0 +1,294 @@
+// The interpreter: a tile goes forward through all operations, meets the loss, and goes back.
+#pragma once
+
+#include "../isa.h"
+#include "combine.h"
+#include "contraction.h"
+#include "elementwise.h"
+#include "features.h"
+#include "gemm.h"
+#ifdef INR_TILES
+#include "gemm_bf16.h"
+#endif
+#include "grids.h"
+
+namespace inr {
+namespace INR_ISA {
+
+#ifndef INR_TILES
+struct TileUse {
+    TileUse() {}
+    ~TileUse() {}
+};
+#endif
+
+static int64_t matrix_depth(const Op& op) { return op.ints[2] ? 2 * op.ints[1] : op.ints[1]; }
+
+// y = matrix times x + bias, or added to y; in 16 bits where the operation says so.
+static void linear_product(const Op& op, const Tile& tile, bool turned, const float* x, float* y, bool add) {
+    const int64_t depth = matrix_depth(op), n = tile.size();
+    const int64_t rows = turned ? depth : op.width, inner = turned ? op.width : depth;
+    const float* packed = tile.packed + (turned ? op.packed_transposed : op.packed);
+#ifdef INR_TILES
+    if (op.half) {
+        uint32_t* right = reinterpret_cast<uint32_t*>(tile.scratch());
+        pack_right(x, right, inner, n);
+        product_bf16(reinterpret_cast<const uint32_t*>(packed), right, (inner + 31) / 32, y, n, rows, n, add,
+                     turned ? nullptr : tile.packed + op.packed_bias);
+        return;
+    }
+#endif
+    const float* bias = turned || op.params[1] < 0 ? nullptr : tile.params + op.params[1];
+    if (add) product<true>(packed, x, y, rows, inner, n, bias);
+    else product<false>(packed, x, y, rows, inner, n, bias);
+}
+
+static void linear_forward(const Op& op, const Tile& tile) {
+    linear_product(op, tile, false, tile.in(op, 0), tile.out(op), false);
+}
+
+static void linear_backward(const Op& op, const Tile& tile) {
+    const int64_t depth = matrix_depth(op), stride = round_up(depth, 16);
+    const float* d = tile.d_out(op);
+    float* gradients = tile.gradients + op.gradient;
+#ifdef INR_TILES
+    if (op.half) outer_bf16(d, tile.in(op, 0), gradients, op.width, depth, tile.size(), stride, tile.scratch());
+    else
+#endif
+        outer(d, tile.in(op, 0), gradients, op.width, depth, tile.size(), stride, tile.scratch());
+    if (op.params[1] >= 0) row_sums(d, gradients + op.width * stride, op.width, tile.size());
+    float* dx = tile.d_in(op, 0);
+    if (dx != nullptr) linear_product(op, tile, true, d, dx, op.writes[0] == Write::kAdd);
+}
+
+static void forward_op(const Op& op, const Tile& tile, int number) {
+    switch (op.kind) {
+        case Kind::kLinear: return linear_forward(op, tile);
+        case Kind::kRealGabor: return gabor_forward(op, tile, false);
+        case Kind::kComplexGabor: return gabor_forward(op, tile, true);
+        case Kind::kMultiply: return multiply_forward(op, tile);
+        case Kind::kAdd: return add_forward(op, tile);
+        case Kind::kConcat: return concat_forward(op, tile);
+        case Kind::kColumns: return columns_forward(op, tile);
+        case Kind::kConstant: return constant_forward(op, tile);
+        case Kind::kNoisyTarget: return noisy_target_forward(op, tile);
+        case Kind::kNoise: return noise_forward(op, tile);
+        case Kind::kFourier: return fourier_forward(op, tile);
+        case Kind::kSineFilter: return sine_filter_forward(op, tile);
+        case Kind::kFourierSeries: return series_forward(op, tile);
+        case Kind::kChebyshev: return chebyshev_forward(op, tile);
+        case Kind::kLayerNorm: return layer_norm_forward(op, tile);
+        case Kind::kGrid: return grid_forward(op, tile, tile.program.grids[number]);
+        case Kind::kCp: return cp_forward(op, tile);
+        case Kind::kTt: return tt_forward(op, tile);
+        case Kind::kTucker: return tucker_forward(op, tile);
+        default: elementwise_forward(op, tile);
+    }
+}
+
+static void backward_op(const Op& op, const Tile& tile, int number) {
+    switch (op.kind) {
+        case Kind::kLinear: return linear_backward(op, tile);
+        case Kind::kRealGabor: return gabor_backward(op, tile, false);
+        case Kind::kComplexGabor: return gabor_backward(op, tile, true);
+        case Kind::kMultiply: return multiply_backward(op, tile);
+        case Kind::kAdd: return add_backward(op, tile);
+        case Kind::kConcat: return concat_backward(op, tile);
+        case Kind::kColumns: return columns_backward(op, tile);
+        case Kind::kConstant: case Kind::kNoisyTarget: case Kind::kNoise: return;
+        case Kind::kFourier: return fourier_backward(op, tile);
+        case Kind::kSineFilter: return sine_filter_backward(op, tile);
+        case Kind::kFourierSeries: return series_backward(op, tile);
+        case Kind::kChebyshev: return chebyshev_backward(op, tile);
+        case Kind::kLayerNorm: return layer_norm_backward(op, tile);
+        case Kind::kGrid: return grid_backward(op, tile, tile.program.grids[number]);
+        case Kind::kCp: return cp_backward(op, tile);
+        case Kind::kTt: return tt_backward(op, tile);
+        case Kind::kTucker: return tucker_backward(op, tile);
+        default: elementwise_backward(op, tile);
+    }
+}
+
+// Coordinates of the points of a tile, features as rows; what is left of a tile repeats the last point.
+static void load_points(const Points& points, int64_t first, int64_t d_in, int64_t size, float* x) {
+    const int64_t count = points.n - first < size ? points.n - first : size;
+    for (int64_t i = 0; i < count; ++i) {
+        const int64_t at = first + i;
+        if (points.coordinates != nullptr) {
+            for (int64_t k = 0; k < d_in; ++k) x[k * size + i] = points.coordinates[at * d_in + k];
+            continue;
+        }
+        uint64_t rest = static_cast<uint64_t>(points.index == nullptr ? at : points.index[at]);
+        for (int k = points.ndim - 1; k >= 0; --k) {
+            const uint64_t n = static_cast<uint64_t>(points.shape[k]), next = k == 0 ? 0 : rest / n;
+            float place = points.axes[k][rest - next * n];
+            if (points.offsets != nullptr) place += points.offsets[at * points.ndim + k] * points.cells[k];
+            x[k * size + i] = place;
+            rest = next;
+        }
+    }
+    for (int64_t k = 0; k < d_in; ++k)
+        for (int64_t i = count; i < size; ++i) x[k * size + i] = x[k * size + count - 1];
+}
+
+template <typename T>
+static void load_integers(const Samples& samples, const Points& points, int64_t first, int64_t count, int64_t channels,
+                          int64_t lowest, int64_t size, float* y) {
+    const T* data = static_cast<const T*>(samples.data);
+    for (int64_t i = 0; i < count; ++i) {
+        const int64_t at = points.index == nullptr ? first + i : points.index[first + i];
+        for (int64_t c = 0; c < channels; ++c)
+            y[c * size + i] = samples.table[static_cast<int64_t>(data[at * channels + c]) - lowest];
+    }
+}
+
+// Targets of a tile, channels as rows.
+static void load_targets(const Batch& batch, int64_t first, int64_t count, int64_t channels, int64_t size, float* y) {
+    const Samples& samples = batch.samples;
+    const Points& points = batch.points;
+    if (batch.targets != nullptr) {
+        for (int64_t i = 0; i < count; ++i)
+            for (int64_t c = 0; c < channels; ++c) y[c * size + i] = batch.targets[(first + i) * channels + c];
+        return;
+    }
+    switch (samples.type) {
+        case SampleType::kUint8: return load_integers<uint8_t>(samples, points, first, count, channels, 0, size, y);
+        case SampleType::kUint16: return load_integers<uint16_t>(samples, points, first, count, channels, 0, size, y);
+        case SampleType::kInt8: return load_integers<int8_t>(samples, points, first, count, channels, -128, size, y);
+        case SampleType::kInt16: return load_integers<int16_t>(samples, points, first, count, channels, -32768, size, y);
+        default: break;
+    }
+    const float* data = static_cast<const float*>(samples.data);
+    for (int64_t i = 0; i < count; ++i) {
+        const int64_t at = points.index == nullptr ? first + i : points.index[first + i];
+        for (int64_t c = 0; c < channels; ++c) {
+            const double x = data[at * channels + c];
+            y[c * size + i] = static_cast<float>((x - samples.low) * samples.factor - 1.0);
+        }
+    }
+}
+
+// Squared errors of all outputs: their mean over points, channels and outputs is the loss. Leaves the gradients of the
+// outputs, zero for what is beyond the last point, and returns the sum of this tile's share of the loss.
+static double squared_error(const Program& program, float* memory, const Batch& batch, int64_t first, int64_t count) {
+    const int64_t size = program.tile;
+    const double share = 1.0 / (static_cast<double>(batch.points.n) * static_cast<double>(program.d_out) *
+                                static_cast<double>(program.heads.size()));
+    const float* targets = memory + program.targets;
+    double loss = 0;
+    for (const int head : program.heads) {
+        const float* y = memory + program.values[head];
+        float* d = memory + program.gradients[head];
+        for (int64_t c = 0; c < program.d_out; ++c)
+            for (int64_t i = 0; i < size; ++i) {
+                const float weight = i >= count ? 0.0f : batch.weights == nullptr ? 1.0f : batch.weights[first + i];
+                const float r = i >= count ? 0.0f : y[c * size + i] - targets[c * size + i];
+                loss += share * static_cast<double>(weight) * static_cast<double>(r) * static_cast<double>(r);
+                d[c * size + i] = static_cast<float>(2 * share) * weight * r;
+            }
+    }
+    if (batch.residuals != nullptr) {
+        const float* y = memory + program.values[program.heads.back()];
+        for (int64_t i = 0; i < count; ++i)
+            for (int64_t c = 0; c < program.d_out; ++c)
+                batch.residuals[(first + i) * program.d_out + c] = y[c * size + i] - targets[c * size + i];
+    }
+    return loss;
+}
+
+static double train(const Program& program, const float* params, const Memory& memory, const Batch& batch,
+                    int64_t first_tile, int64_t last_tile) {
+    const int64_t size = program.tile;
+    const TileUse tiles;
+    double loss = 0;
+    for (int64_t t = first_tile; t < last_tile; ++t) {
+        const int64_t first = t * size, count = batch.points.n - first < size ? batch.points.n - first : size;
+        float* saved = memory.saved == nullptr ? nullptr : memory.saved + t * program.saved_rows * size;
+        const Tile tile{program, params, memory.packed, memory.worker, memory.gradients, saved};
+        load_points(batch.points, first, program.d_in, size, tile.value(0));
+        load_targets(batch, first, count, program.d_out, size, memory.worker + program.targets);
+        for (size_t i = 0; i < program.ops.size(); ++i)
+            if (program.ops[i].live) forward_op(program.ops[i], tile, static_cast<int>(i));
+        loss += squared_error(program, memory.worker, batch, first, count);
+        for (size_t i = program.ops.size(); i-- > 0;)
+            if (program.ops[i].trained) backward_op(program.ops[i], tile, static_cast<int>(i));
+        if (batch.input_gradients == nullptr) continue;
+        const float* d = memory.worker + program.gradients[0];
+        const float scale = static_cast<float>(batch.points.n);  // of each point's own loss, not of the mean
+        for (int64_t i = 0; i < count; ++i)
+            for (int64_t k = 0; k < program.d_in; ++k)
+                batch.input_gradients[(first + i) * program.d_in + k] = scale * d[k * size + i];
+    }
+    return loss;
+}
+
+static float bounded(float v) { return v > -1.0f ? (v < 1.0f ? v : 1.0f) : -1.0f; }  // what is no number: -1
+
+template <typename T>
+static void store_integers(const float* y, int64_t first, int64_t count, int64_t channels, int64_t size,
+                           const Target& target) {
+    T* out = static_cast<T*>(target.samples) + first * channels;
+    const double factor = (target.high - target.low) / 2;
+    for (int64_t i = 0; i < count; ++i)
+        for (int64_t c = 0; c < channels; ++c) {
+            const double unit = static_cast<double>(bounded(y[c * size + i]));
+            out[i * channels + c] = static_cast<T>(__builtin_rint((unit + 1) * factor + target.low));
+        }
+}
+
+static void store_values(const Program& program, const float* y, int64_t first, int64_t count, const Target& target) {
+    const int64_t channels = program.d_out, size = program.tile;
+    switch (target.type) {
+        case SampleType::kUint8: {  // 24 bits are enough for 256 values
+            uint8_t* out = static_cast<uint8_t*>(target.samples) + first * channels;
+            const float factor = static_cast<float>((target.high - target.low) / 2), low = static_cast<float>(target.low);
+            for (int64_t i = 0; i < count; ++i)
+                for (int64_t c = 0; c < channels; ++c) {
+                    const float scaled = (bounded(y[c * size + i]) + 1.0f) * factor;
+                    out[i * channels + c] = static_cast<uint8_t>(__builtin_rintf(scaled + low));
+                }
+            return;
+        }
+        case SampleType::kUint16: return store_integers<uint16_t>(y, first, count, channels, size, target);
+        case SampleType::kInt8: return store_integers<int8_t>(y, first, count, channels, size, target);
+        case SampleType::kInt16: return store_integers<int16_t>(y, first, count, channels, size, target);
+        case SampleType::kFloat32: {
+            float* out = static_cast<float*>(target.samples) + first * channels;
+            const double factor = (target.high - target.low) / 2;
+            for (int64_t i = 0; i < count; ++i)
+                for (int64_t c = 0; c < channels; ++c)
+                    out[i * channels + c] = static_cast<float>(
+                        (static_cast<double>(bounded(y[c * size + i])) + 1) * factor + target.low);
+            return;
+        }
+        default:
+            for (int64_t i = 0; i < count; ++i)
+                for (int64_t c = 0; c < channels; ++c) target.values[(first + i) * channels + c] = y[c * size + i];
+    }
+}
+
+static void forward(const Program& program, const float* params, const Memory& memory, const Points& points,
+                    const Target& target, int64_t first_tile, int64_t last_tile) {
+    const int64_t size = program.tile;
+    const TileUse tiles;
+    const Tile tile{program, params, memory.packed, memory.worker, nullptr, nullptr};
+    for (int64_t t = first_tile; t < last_tile; ++t) {
+        const int64_t first = t * size, count = points.n - first < size ? points.n - first : size;
+        load_points(points, first, program.d_in, size, tile.value(0));
+        for (size_t i = 0; i < program.ops.size(); ++i)
+            if (program.ops[i].live) forward_op(program.ops[i], tile, static_cast<int>(i));
+        store_values(program, tile.value(program.heads.back()), first, count, target);
+    }
+}
+
+static void grid_scatter_entry(const Program& program, int number, int level, const float* saved, int64_t tiles,
+                               float* gradients) {
+    const Op& op = program.ops[static_cast<size_t>(number)];
+    const GridLevel& grid = program.grids[static_cast<size_t>(number)][static_cast<size_t>(level)];
+    const int64_t n = program.tile;
+    grid_scatter(op, grid, level, saved + op.saved * n, program.saved_rows * n, tiles, n,
+                 gradients + op.params[0] + grid.offset * op.ints[1]);
+}
+
+}  // namespace INR_ISA
+}  // namespace inr

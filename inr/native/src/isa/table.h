@@ -1,0 +1,36 @@
+// The table of one instruction set; included by one translation unit for each, compiled with its flags.
+#pragma once
+
+#include "run.h"
+#include "update.h"
+
+namespace inr {
+namespace INR_ISA {
+
+static void elementwise(const Op& op, const float* x, float* y, float* slope, int64_t n) {
+    with_function(op, [&](auto f) {
+        for (int64_t i = 0; i < n; i += kLanes) {
+            const int64_t count = n - i < kLanes ? n - i : kLanes;
+            alignas(64) float in[kLanes] = {}, out[kLanes], d[kLanes];
+            std::memcpy(in, x + i, static_cast<size_t>(count) * sizeof(float));
+            const Pair pair = f(load(in));
+            store(out, pair.value);
+            store(d, pair.slope);
+            std::memcpy(y + i, out, static_cast<size_t>(count) * sizeof(float));
+            std::memcpy(slope + i, d, static_cast<size_t>(count) * sizeof(float));
+        }
+    });
+}
+
+#define INR_TEXT_OF(name) #name
+#define INR_TEXT(name) INR_TEXT_OF(name)
+extern const Isa table;
+#ifdef INR_TILES
+constexpr bool kHalf = true;
+#else
+constexpr bool kHalf = false;
+#endif
+const Isa table = {INR_TEXT(INR_ISA), kHalf, forward, train, grid_scatter_entry, reduce, adam, pack, elementwise};
+
+}  // namespace INR_ISA
+}  // namespace inr

@@ -1,0 +1,122 @@
+// A network as a list of operations on tiles of samples, with the memory that each of them works in.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace inr {
+
+constexpr int64_t kBlock = 64;  // samples of a register block; a tile has a multiple of it
+constexpr int64_t kRows = 6;    // rows of a register block of a matrix product
+constexpr int64_t kTile = 16;   // rows and columns of the sums of a 16-bit product
+
+enum class Kind : int {
+    kLinear,         // params: weight, bias or -1; ints: d_out, d_in, complex
+    kSine,           // reals: omega
+    kReLU,
+    kGaussian,       // reals: sigma
+    kFiner,          // reals: omega; ints: full gradient
+    kGatedTanh,      // reals: omega
+    kLeakyReLU,      // reals: slope
+    kTanh,
+    kRealGabor,      // reals: omega, sigma; inputs: z, others
+    kComplexGabor,   // reals: omega, sigma; inputs: z, others
+    kMultiply,
+    kAdd,            // reals: a factor for each input
+    kConcat,
+    kColumns,        // ints: first, last
+    kConstant,       // reals: value; ints: width
+    kNoisyTarget,    // inputs: target, noise, moment, fresh
+    kNoise,          // ints: channels, cells, seed
+    kFourier,        // constants: frequencies (rows, d_in) in cycles
+    kSineFilter,     // constants: frequencies (rows, d_in) in half cycles; params: phase
+    kFourierSeries,  // ints: n_frequencies
+    kChebyshev,      // ints: n_polynomials
+    kLayerNorm,      // params: weight, bias
+    kGrid,           // params: table; ints: d_in, n_features, n_levels, hashed, then 3 + d_in numbers a level; reals
+    kCp,             // ints: rank, channels
+    kTt,             // ints: rank, channels
+    kTucker,         // params: core; ints: channels, ranks
+    kCount,
+};
+
+// What the caller says of an operation.
+struct OpSpec {
+    Kind kind;
+    std::vector<int> inputs;
+    std::vector<int64_t> ints;
+    std::vector<double> reals;
+    std::vector<float> constants;
+    std::vector<int64_t> params;  // offsets into the flat parameters
+};
+
+// How an input's gradient is written.
+enum class Write : int8_t { kNone, kSet, kAdd };
+
+struct Op : OpSpec {
+    int output = 0;
+    int64_t width = 0;               // rows of the output
+    std::vector<int64_t> in_widths;
+    std::vector<Write> writes;       // for each input
+    bool live = false;               // an output depends on it
+    bool trained = false;            // takes part in the backward pass
+    int64_t aux = -1;                // floats from the start of a worker's memory, or -1
+    int64_t gradient = -1;           // floats from the start of a worker's gradients
+    int64_t packed = -1;             // floats from the start of the packed matrices
+    int64_t packed_transposed = -1;
+    int64_t packed_bias = -1;        // of 16-bit products: tiles that sums begin with
+    bool half = false;               // its products have 16-bit operands
+    int64_t saved = -1;              // first row of what a grid saves of a tile for the scatter
+};
+
+// Parameters that one run of a worker's gradients belongs to.
+struct ParamBlock {
+    int64_t offset;    // into the flat parameters
+    int64_t rows, columns;
+    int64_t gradient;  // into a worker's gradients, or -1 for a table, whose gradients are scattered
+    int64_t stride;    // of the rows there
+    bool complex;      // rows of Wr and then of Wi, from the gradients of [Wr -Wi; Wi Wr]
+    int op;
+};
+
+// One level of a grid, decoded from the numbers of its operation.
+struct GridLevel {
+    int64_t offset, entries;
+    bool hashed;
+    float scale[4];
+    float shift;        // added to the scaled coordinate
+    float last[4];      // highest cell, or -1 for no limit
+    uint32_t strides[4];
+};
+
+struct Program {
+    std::vector<Op> ops;
+    std::vector<int64_t> widths;       // of each value
+    std::vector<int64_t> values;       // place of each value in a worker's memory
+    std::vector<int64_t> gradients;    // place of its gradient, or -1
+    std::vector<int> heads;
+    std::vector<ParamBlock> blocks;
+    std::vector<std::vector<GridLevel>> grids;  // by number of the operation
+    int64_t d_in = 0, d_out = 0;
+    int64_t n_params = 0;
+    int64_t tile = kBlock;
+    bool training = false, input_gradient = false;
+    bool half = false;                 // large products have 16-bit operands
+    int64_t memory = 0;                // floats a worker needs for values, gradients of values and scratch
+    int64_t scratch = 0;               // where the scratch begins
+    int64_t targets = 0;               // where the targets of a tile begin
+    int64_t gradient_memory = 0;       // floats a worker needs for gradients of parameters
+    int64_t packed_memory = 0;         // floats of all packed matrices
+    int64_t saved_rows = 0;            // rows that grids save of a tile
+
+    // Checks everything that later code relies on; throws std::invalid_argument with one line.
+    static Program build(std::vector<OpSpec> specs, int64_t d_in, std::vector<int> heads, int64_t n_params,
+                         int64_t tile, bool training, bool input_gradient, bool half);
+};
+
+const char* kind_name(Kind kind);
+
+inline int64_t round_up(int64_t n, int64_t unit) { return (n + unit - 1) / unit * unit; }
+
+}  // namespace inr
