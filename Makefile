@@ -55,7 +55,8 @@ clean:  ## remove caches and outputs; keeps .venv
 	rm -rf build dist demo *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
-$(STAMP): pyproject.toml constraints.txt
+# The compiled part is built when it is installed.
+$(STAMP): pyproject.toml constraints.txt inr/native/CMakeLists.txt $(wildcard inr/native/src/*.* inr/native/src/isa/*.*)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "inr needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) --version 2>&1). Choose another: make PYTHON=python3.11" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)

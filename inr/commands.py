@@ -14,7 +14,7 @@ from inr import remote
 from inr.bench.commands import app as bench
 from inr.errors import SpecError
 from inr.files import check_writable
-from inr.options import BackendName, Device, FitOptions, Json, Segment, Time, takes, time_range
+from inr.options import BackendName, Device, FitOptions, Json, Segment, Threads, Time, takes, time_range
 from inr.terminal import (
     check_one_output,
     compact,
@@ -87,6 +87,8 @@ def decompress(
     partial: Annotated[bool, typer.Option("--partial", help="Decode what is intact of a damaged file.")] = False,
     backend: BackendName = "auto",
     device: Device = "auto",
+    threads: Threads = None,
+    precision: Annotated[str, typer.Option(help="fp32; bf16 is faster and less exact if the CPU has AMX.")] = "fp32",
     as_json: Json = False,
 ) -> None:
     """Decode a .inr file into a picture, a video or an array of any size."""
@@ -109,6 +111,8 @@ def decompress(
         partial=partial,
         backend=backend,
         device=device,
+        threads=threads,
+        precision=precision,
     )
     if result.damage is not None:
         warn(f"warning: {result.damage}; decoded {result.layers} intact layers")

@@ -23,6 +23,7 @@ Segment = Annotated[
 ]
 BackendName = Annotated[str, typer.Option("--backend", help="auto, or see `inr backends`.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+Threads = Annotated[int | None, typer.Option(help="Threads on a CPU; default: OMP_NUM_THREADS, or all cores.")]
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,10 @@ class FitOptions:
     seed: Annotated[int, typer.Option(help="Seed of all randomness.")] = 0
     backend: BackendName = "auto"
     device: Device = "auto"
+    threads: Threads = None
+    precision: Annotated[str, typer.Option(help="Of matrix products: fp32, bf16 (if the CPU has AMX) or auto.")] = (
+        "auto"
+    )
     checkpoint: Annotated[Path | None, typer.Option("--checkpoint", help="Save the fit here, and go on from it.")] = (
         None
     )

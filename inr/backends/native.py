@@ -129,7 +129,10 @@ def _engine(
     threads = native.default_threads() if resources.threads is None else resources.threads
     heads = list(graph.heads)
     half = resources.half
-    return module.Engine(operations, d_in, heads, parameters.size, TILE, training, gradient, threads, half)
+    try:
+        return module.Engine(operations, d_in, heads, parameters.size, TILE, training, gradient, threads, half)
+    except ValueError as error:
+        raise SpecError(str(error)) from None
 
 
 @final

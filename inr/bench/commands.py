@@ -12,7 +12,7 @@ import typer
 
 from inr.errors import FileAccessError, FitCancelledError, MissingDependencyError, SpecError
 from inr.files import reason
-from inr.options import BackendName, Device, Json, takes
+from inr.options import BackendName, Device, Json, Threads, takes
 from inr.terminal import say, say_json, warn
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ Steps = Annotated[int | None, typer.Option(help="Steps of each fit, instead of s
 Models = Annotated[str | None, typer.Option(help="Kinds of models, separated by commas.")]
 Size = Annotated[int | None, typer.Option(min=2, help="Side of the square to cut from the middle of each image.")]
 Seeds = Annotated[int, typer.Option(min=1, help="Seeds of each case: 0, 1, ...")]
+_FITS = ("fit", "memory")
+"""What `kernels` measures with images."""
 
 
 @dataclass(frozen=True)
@@ -200,6 +202,57 @@ def service(
         say_json(document(findings, settings))
     else:
         say(f"{table(findings)}\n{', '.join(str(path) for path in written)}")
+
+
+@app.command()
+def kernels(
+    images: Annotated[
+        list[Path] | None, typer.Argument(metavar="[IMAGE]...", help="What is fitted; default: kodim23 of INR_DATA.")
+    ] = None,
+    only: Annotated[
+        str | None, typer.Option(help="Cases, separated by commas; also fit and memory. Default: all but these two.")
+    ] = None,
+    fit: Annotated[bool, typer.Option("--fit", help="Fit images as well, and measure the memory of it.")] = False,
+    repeats: Annotated[int, typer.Option(min=1, help="Turns of each candidate.")] = 9,
+    seconds: Annotated[float, typer.Option(min=0, help="Length of a turn, at least.")] = 0.2,
+    rivals: Annotated[bool, typer.Option(help="Run PyTorch's faster modes too; compiling takes minutes.")] = True,
+    precision: Annotated[str, typer.Option(help="Of matrix products in the kernels: auto, fp32 or bf16.")] = "auto",
+    threads: Threads = None,
+    steps: Annotated[int, typer.Option(min=1, help="Steps of each fit.")] = 1000,
+    seeds: Annotated[int, typer.Option(min=1, help="Fits of each image with each backend.")] = 1,
+    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("bench"),
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
+    as_json: Json = False,
+) -> None:
+    """The compiled kernels beside PyTorch, by turns: training steps, decodes, whole fits; ceilings of the machine."""
+    from inr.bench import kernel_fits, kernel_report, sources
+    from inr.bench import kernels as bench
+    from inr.bench.kernel_cases import CASES
+    from inr.bench.kernel_rivals import EAGER, RIVALS
+
+    chosen = _chosen("only", only, [*CASES, *_FITS], list(CASES))
+    names = [*chosen, *(_FITS if fit else ())]
+    method = bench.Method(
+        repeats, seconds, (EAGER, *RIVALS) if rivals else (EAGER,), precision, bench.thread_count(threads)
+    )
+    paths = sources.image_paths(images or [], sources.IMAGES[-1:]) if {*names} & {*_FITS} else []
+    signals = sources.images(paths, None) if paths else {}
+    _make(out)
+
+    def tell(text: str) -> None:
+        if not quiet:
+            warn(f"bench kernels: {text}")
+
+    measured = bench.measure({name: CASES[name] for name in names if name in CASES}, method, tell)
+    fits = kernel_fits.measure_fits(signals, steps, seeds, method, tell) if "fit" in names else []
+    memory = kernel_fits.measure_memory(paths, method, tell) if "memory" in names else []
+    settings = {"cases": names, **bench.told(method), "sources": list(signals), "steps": steps, "seeds": seeds}
+    report = kernel_report.Told(settings, measured, fits, memory)
+    written = kernel_report.write(report, out)
+    if as_json:
+        say_json(kernel_report.document(report))
+    else:
+        say(f"{kernel_report.tables(report)}\n{', '.join(str(path) for path in written)}")
 
 
 def _conditions(seconds: float | None, steps: int | None, seeds: int, options: BenchOptions) -> "Conditions":

@@ -39,8 +39,12 @@ def images(paths: Sequence[Path], size: int | None, usual: Sequence[str] = IMAGE
         SpecError: neither paths nor INR_DATA, or two files of one name.
         InrError: as `load_image`.
     """
-    chosen = list(paths) or [_data_folder("pictures") / name for name in usual]
-    return _named(chosen, lambda path: _middle(load_image(path), size))
+    return _named(image_paths(paths, usual), lambda path: _middle(load_image(path), size))
+
+
+def image_paths(paths: Sequence[Path], usual: Sequence[str] = IMAGES) -> list[Path]:
+    """The paths themselves, or those of the usual pictures; raises `SpecError` if there is no INR_DATA either."""
+    return list(paths) or [_data_folder("pictures") / name for name in usual]
 
 
 def clips(paths: Sequence[Path], frames: int, size: tuple[int, int] | None) -> dict[str, Signal]:

@@ -5,6 +5,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from inr.backends.base import Resources
 from inr.codec.compare import Comparison, compare
 from inr.codec.decode import DecodedField, open_field, open_prefix
 from inr.codec.encode import Compressed, compress_parts
@@ -223,6 +224,8 @@ def decompress(
     partial: bool = False,
     backend: str = "auto",
     device: str = "auto",
+    threads: int | None = None,
+    precision: str = "fp32",
 ) -> Decompressed:
     """Decode a ``.inr`` file into an image, a video or a ``.npy`` file.
 
@@ -240,6 +243,9 @@ def decompress(
         partial: decode what is intact of a damaged file, instead of raising.
         backend: "auto" or a backend's name.
         device: "auto", "cpu" or "cuda".
+        threads: of the compiled kernels; None for ``OMP_NUM_THREADS``, or else one for each core.
+        precision: "bf16" rounds operands to 16 bits where that is faster, which moves values by about 1e-3 of their
+            range.
 
     Raises:
         FormatError: the file is damaged.
@@ -247,10 +253,12 @@ def decompress(
         FileAccessError: a path that cannot be read or written.
     """
     check_name(source, destination)
+    if precision not in ("fp32", "bf16"):
+        raise SpecError(f"precision: must be fp32 or bf16; got {precision!r}")
     file, damage = open_prefix(source if isinstance(source, bytes) else read_bytes(source), max_bytes)
     if damage is not None and not partial:
         raise type(damage)(f"{damage}; --partial decodes the {file.layers_present} intact layers before it")
-    field = open_field(file, layers, backend, device)
+    field = open_field(file, layers, backend, device, Resources(threads, precision == "bf16"))
     target = Target(scale, size, region, time, frame_rate)
     meta = replace(field.meta, frame_rate=target.decoded_rate(field.meta))
     shape = target.grid(field.domain, field.meta, field.channels).shape

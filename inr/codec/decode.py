@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from inr.backends.base import Field
+from inr.backends.base import DEFAULT_RESOURCES, Field, Resources
 from inr.backends.render import render, render_blocks
 from inr.backends.select import select
 from inr.codec.pack import tiling_of, unpack
@@ -95,7 +95,11 @@ class DecodedField:
 
 
 def open_field(
-    source: str | Path | bytes | InrFile, layers: int | None = None, backend: str = "auto", device: str = "auto"
+    source: str | Path | bytes | InrFile,
+    layers: int | None = None,
+    backend: str = "auto",
+    device: str = "auto",
+    resources: Resources = DEFAULT_RESOURCES,
 ) -> DecodedField:
     """Open a ``.inr`` file for decoding.
 
@@ -104,6 +108,7 @@ def open_field(
         layers: use only the first quality layers; default all that are there.
         backend: "auto" or the name of a backend.
         device: "auto", "cpu" or "cuda".
+        resources: threads and precision.
 
     Raises:
         FileAccessError: the path cannot be read.
@@ -119,10 +124,10 @@ def open_field(
     except SpecError as error:
         raise CorruptHeaderError(f"header: {error}") from None
     if tiling.count == 1:
-        return open_quantized(first, backend, device)
+        return open_quantized(first, backend, device, resources)
 
     def open_tile(tile: int) -> Field:
-        return open_quantized(unpack(file, tile), backend, device).field
+        return open_quantized(unpack(file, tile), backend, device, resources).field
 
     return DecodedField(TiledField(tiling, open_tile, first.channels), tiling.domain, first.meta, first.channels)
 
@@ -151,10 +156,12 @@ def open_prefix(data: bytes, max_bytes: int | None = None) -> tuple[InrFile, For
     return file, None if cut else damage
 
 
-def open_quantized(field: QuantizedField, backend: str = "auto", device: str = "auto") -> DecodedField:
+def open_quantized(
+    field: QuantizedField, backend: str = "auto", device: str = "auto", resources: Resources = DEFAULT_RESOURCES
+) -> DecodedField:
     """A quantised field, ready to be decoded; raises `BackendUnavailableError`."""
     tensors = dequantize(field)
-    outputs = open_tensors(field.model, tensors, field.domain.ndim, field.channels, backend, device)
+    outputs = open_tensors(field.model, tensors, field.domain.ndim, field.channels, backend, device, resources)
     limited = tuple(zip(field.model.bands(), outputs, strict=True)) if field.model.bands() else ()
     return DecodedField(outputs[-1], field.domain, field.meta, field.channels, limited)
 
@@ -166,6 +173,7 @@ def open_tensors(
     channels: int,
     backend: str = "auto",
     device: str = "auto",
+    resources: Resources = DEFAULT_RESOURCES,
 ) -> tuple[Field, ...]:
     """The functions that the outputs of a model are with these parameters, coarse to fine; almost always one.
 
@@ -177,4 +185,4 @@ def open_tensors(
         for name, tensor in network.tensors().items():
             tensor.copy_(torch.from_numpy(tensors[name]))
     coarser = [network.cut(head) for head in range(len(network.heads) - 1)]
-    return tuple(select(backend, one, device).field(one, device) for one in (*coarser, network))
+    return tuple(select(backend, one, device).field(one, device, resources) for one in (*coarser, network))

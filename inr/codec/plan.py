@@ -15,7 +15,7 @@ from inr.container.header import Header
 from inr.errors import SpecError, TargetError
 from inr.fitting.schedules.base import SCHEDULES, ScheduleSpec
 from inr.fitting.schedules.cosine import CosineSchedule
-from inr.fitting.spec import Budget, Device, FitSpec
+from inr.fitting.spec import Budget, Device, FitSpec, Precision
 from inr.inits.base import INITS, InitSpec
 from inr.inits.default import DefaultInit
 from inr.models.base import MODELS, ModelSpec
@@ -83,6 +83,10 @@ class CompressSpec(Spec):
     """Transform of the targets: "power" is the symmetric power transform, see `inr.signals.power`."""
     backend: str = "auto"
     device: Device = "auto"
+    threads: Annotated[int, Field(ge=1, le=1024)] | None = None
+    """Of the compiled kernels; None for ``OMP_NUM_THREADS``, or else one for each core."""
+    precision: Precision = "auto"
+    """Of the operands of matrix products in training, see `FitSpec`."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -178,6 +182,8 @@ def plan(signal: Signal, request: CompressSpec, bpp: float | None = None, model:
         seed=request.seed,
         backend=request.backend,
         device=request.device,
+        threads=request.threads,
+        precision=request.precision,
     )
     quant = QuantSpec(coding=request.coding, bits=min(bits, 16), layers=request.layers)
     return Plan(fit, quant, size, named, request.transform)

@@ -1,5 +1,6 @@
 """What every model has to do, as functions of its settings: a model made of known layers passes unchanged."""
 
+import copy
 import math
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -218,11 +219,16 @@ def check_fine_quantisation(model: ModelSpec) -> None:
 
 
 def check_backends(model: ModelSpec) -> None:
-    """Every backend gives the values of the reference, or says why it cannot."""
+    """Every backend gives the values of the reference, or says why it cannot.
+
+    Random networks can be steep, so that roundings grow on the way: a backend may differ as much as float32 differs
+    from float64 in the reference, beside the roundings of sums in another order.
+    """
     network = randomised(model)
     x = coordinates(301).float()
     with torch.no_grad():
         expected = network(x).numpy()
+        rounding = float((copy.deepcopy(network).double()(x.double()) - network(x)).abs().max())
     assert math.isfinite(float(expected.sum()))
     assert expected.std() > 1e-3
     for backend in BACKENDS.values():
@@ -231,7 +237,7 @@ def check_backends(model: ModelSpec) -> None:
             assert len(reason) > 10
             continue
         field = backend.field(network, "cpu")
-        np.testing.assert_allclose(field(x.numpy()), expected, rtol=0, atol=1e-5)  # float32, sums in another order
+        np.testing.assert_allclose(field(x.numpy()), expected, rtol=0, atol=1e-5 + 4 * rounding)
         assert field(np.zeros((0, 2), dtype=np.float32)).shape == (0, 3)
 
 

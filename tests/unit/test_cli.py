@@ -16,6 +16,7 @@ from PIL import Image
 
 import inr
 from inr.cli import main
+from tests.default_backend import AUTO
 from tests.unit.commands import TIMEOUT_S, command, contents, environment, is_one_error, png_of, run
 from tests.unit.small_fits import compressed, photo, psnr_of
 
@@ -52,7 +53,7 @@ def test_compress_reports_what_it_wrote(place: Path) -> None:
     report = json.loads(succeeded(done))
     data = (place / "b.inr").read_bytes()
     assert set(report) >= REPORT_KEYS
-    assert (report["model"], report["backend"], report["steps"], report["seed"]) == ("hashgrid", "torch", 40, 0)
+    assert (report["model"], report["backend"], report["steps"], report["seed"]) == ("hashgrid", AUTO, 40, 0)
     assert report["bytes"] == len(data)
     assert 0.85 * 1500 <= len(data) <= 1500
     assert report["bpp"] == pytest.approx(8 * len(data) / 64**2)
@@ -215,7 +216,7 @@ def test_models_as_the_issue_wants_them(place: Path) -> None:
     ("name", "key", "values"),
     [
         ("models", "kind", {"siren", "hashgrid"}),
-        ("backends", "kind", {"torch"}),
+        ("backends", "kind", {"native", "tcnn", "torch"}),
         ("presets", "name", {"fast", "default", "best"}),
         ("samplers", "kind", {"uniform", "full", "block", "teaching", "evos", "soft"}),
         ("inits", "kind", {"default", "vi3nr", "fresh", "scaled", "singular"}),

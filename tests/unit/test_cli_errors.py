@@ -153,7 +153,7 @@ COMPRESS = [
     ("a.png old.inr --batch 0", 2, "batch"),
     ("a.png old.inr --seed -1", 2, "seed"),
     ("a.png old.inr --seed x", 2, "--seed"),
-    ("a.png old.inr --backend abacus", 2, "unknown backend 'abacus'; known: auto, torch"),
+    ("a.png old.inr --backend abacus", 2, "unknown backend 'abacus'; known: auto, native, tcnn, torch"),
     ("a.png old.inr --device tpu", 2, "device"),
     ("a.png old.inr --checkpoint folder", 1, "folder"),
     ("a.png old.inr --checkpoint nowhere/c", 1, "cannot write nowhere/c"),

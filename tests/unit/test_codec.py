@@ -21,6 +21,7 @@ from inr.errors import FileAccessError, FitCancelledError, LimitExceededError, S
 from inr.fitting.checkpoint import CheckpointPolicy
 from inr.fitting.loop import Hooks
 from inr.quantize.uniform import dequantize
+from tests.default_backend import AUTO
 from tests.unit.small_fits import Array, compressed, photo, pixels_of, psnr_of
 
 KINDS = ("siren", "hashgrid")
@@ -32,7 +33,7 @@ def test_report_is_what_the_bytes_say(kind: str) -> None:
     result = compressed(kind)
     report = result.report
     decoded = inr.open(result.data).decode()
-    assert (report.model, report.backend, report.steps, report.seed) == (kind, "torch", 80, 0)
+    assert (report.model, report.backend, report.steps, report.seed) == (kind, AUTO, 80, 0)
     assert (report.width, report.height) == (64, 64)
     assert report.bytes == len(result.data)
     assert report.bpp == pytest.approx(8 * len(result.data) / 64**2)

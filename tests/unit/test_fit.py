@@ -28,6 +28,7 @@ from inr.rng import generator
 from inr.samplers.block import BlockSampler, random_block
 from inr.samplers.full import FullSampler
 from inr.samplers.uniform import UniformSampler
+from tests.default_backend import AUTO
 from tests.unit.small_fits import BATCH, GRID, SIREN, course, photo, pixels_of, psnr_of, same_bits, signal_of, spec
 
 both_models = pytest.mark.parametrize("model", [SIREN, GRID], ids=lambda model: model.kind)
@@ -134,7 +135,7 @@ def test_result_is_what_the_layout_says() -> None:
     assert {t.name: t.shape for t in layout} == {name: tensor.shape for name, tensor in fitted.tensors.items()}
     assert {tensor.dtype for tensor in fitted.tensors.values()} == {np.dtype(np.float32)}
     assert (fitted.channels, fitted.domain, fitted.meta) == (1, signal.domain, signal.meta)
-    assert (fitted.report.backend, fitted.report.seed) == ("torch", 0)
+    assert (fitted.report.backend, fitted.report.seed) == (AUTO, 0)
 
 
 def test_global_state_is_left_alone() -> None:
@@ -269,14 +270,14 @@ def test_unreachable_psnr_ends_with_the_steps() -> None:
 
 
 def test_divergence_names_step_and_rate() -> None:
-    deep = HashGridMlp(log2_hashmap_size=4, n_levels=2, finest_resolution=8, base_resolution=4, width=32, depth=8)
+    deep = HashGridMlp(log2_hashmap_size=4, n_levels=2, finest_resolution=8, base_resolution=4, width=32, depth=12)
     wanted = spec(deep, 500, optimiser=Adam(learning_rate=10.0), schedule=ConstantSchedule())
     with pytest.raises(DivergenceError, match=r"diverged at step \d+: the loss is (nan|inf); .* rate below 10$"):
         fit(signal_of(photo(16)), wanted)
 
 
 def test_unknown_backend_lists_the_known() -> None:
-    with pytest.raises(UnknownComponentError, match="unknown backend 'abacus'; known: auto, torch"):
+    with pytest.raises(UnknownComponentError, match="unknown backend 'abacus'; known: auto, native, tcnn, torch"):
         fit(signal_of(photo(16)), spec(SIREN, 2, backend="abacus"))
 
 
@@ -304,11 +305,10 @@ def test_unavailable_backend_says_why_and_auto_passes_it_over(monkeypatch: pytes
     monkeypatch.setattr("inr.backends.select.BACKENDS", table)
     with pytest.raises(BackendUnavailableError, match="backend picky: needs a machine that does not exist yet"):
         fit(signal_of(photo(16)), spec(SIREN, 2, backend="picky"))
-    assert fit(signal_of(photo(16)), spec(SIREN, 2)).report.backend == "torch"
-    assert [(row.kind, row.available, row.reason) for row in describe()] == [
-        ("picky", False, "needs a machine that does not exist yet"),
-        ("torch", True, ""),
-    ]
+    assert fit(signal_of(photo(16)), spec(SIREN, 2)).report.backend == AUTO
+    rows = [(row.kind, row.available, row.reason) for row in describe()]
+    assert rows[0] == ("picky", False, "needs a machine that does not exist yet")
+    assert rows[-1] == ("torch", True, "")
 
 
 @pytest.mark.parametrize(

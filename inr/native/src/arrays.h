@@ -55,8 +55,9 @@ auto checked(const Array& array, const char* name, std::initializer_list<int64_t
         throw nb::value_error((std::string(name) + ": expected shape " + wanted + (i == 1 ? ",)" : ")") + "; got " +
                                shape_text(array)).c_str());
     int64_t step = 1;
+    const bool empty = array.size() == 0;
     for (size_t k = array.ndim(); k-- > 0;) {
-        if (array.shape(k) > 1 && array.stride(k) != step)
+        if (!empty && array.shape(k) > 1 && array.stride(k) != step)
             throw nb::value_error((std::string(name) + ": expected a C-contiguous array; got strides that skip").c_str());
         step *= static_cast<int64_t>(array.shape(k));
     }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <limits>
 #include <stdexcept>
 #include <string>
 
@@ -91,7 +92,8 @@ void Engine::reduce_part(int number, int64_t tiles, float* gradients) {
 double Engine::loss() const {
     double total = 0;
     for (const Worker& worker : workers_) total += worker.loss;
-    return total;
+    // What no 32-bit number holds has diverged, as it has in the reference.
+    return total > std::numeric_limits<float>::max() ? std::numeric_limits<double>::infinity() : total;
 }
 
 double Engine::evaluate(const float* params, const Batch& batch, float* gradients) {

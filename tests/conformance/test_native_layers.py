@@ -1,0 +1,166 @@
+"""Compiled kernels, layer by layer: values and gradients against torch in float64, on every instruction set."""
+
+from functools import cache
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from inr.backends.lowering import refusal
+from inr.models import layers as vocabulary
+from inr.models.layers import Contraction, Layer, Linear
+from inr.models.network import Network
+from tests.conformance.native_networks import AROUND, D_OUT
+from tests.conformance.native_reference import (
+    SETS,
+    Batch,
+    Found,
+    Lowered,
+    assert_same_results,
+    batch_of,
+    computed,
+    each_set,
+    each_thread_count,
+    needs_kernels,
+    randomised_layers,
+    reference,
+    values_of,
+)
+
+COUNTS = (1, 15, 17, 63, 64, 65, 127, 128, 129, 150)
+"""Points: around the lanes of a vector, a register block, a tile of the engine, and two of them."""
+WIDTHS = (1, 3, 15, 16, 17, 65)
+SIZES = [(n, 17, 2) for n in COUNTS] + [(65, width, 3) for width in WIDTHS] + [(33, 5, d) for d in (1, 2, 3, 4)]
+"""Points, width, coordinates."""
+
+pytestmark = needs_kernels
+each_layer = pytest.mark.parametrize("name", AROUND)
+
+
+@cache
+def case(name: str, n: int, width: int, d_in: int) -> tuple[Lowered, Batch, Found]:
+    """A network with a batch and what float64 makes of it; every second batch has weights."""
+    network = AROUND[name](width, d_in)
+    batch = batch_of(n, d_in, D_OUT, seed=n + width, weighted=n % 2 == 0)
+    return Lowered.of(network, d_in), batch, reference(network, batch)
+
+
+def concrete() -> set[str]:
+    kinds = {name: getattr(vocabulary, name) for name in vocabulary.__all__}
+    return {name for name, kind in kinds.items() if isinstance(kind, type) and getattr(kind, "__final__", False)}
+
+
+def test_every_layer_is_tested_or_refused() -> None:
+    tested = {name.partition("-")[0] for name in AROUND}
+    assert tested <= concrete()
+    for name in concrete() - tested:
+        layer = getattr(vocabulary, name).__new__(getattr(vocabulary, name))
+        torch.nn.Module.__init__(layer)
+        reason = refusal(Network([layer]))
+        assert reason is not None, f"{name} is lowered: it needs a row in tests/conformance/native_networks.py"
+        assert name in reason
+
+
+@each_layer
+def test_layer_is_inside_its_network(name: str) -> None:
+    """So that no row of the table tests something else."""
+    for width, d_in in ((1, 1), (17, 4)):
+        network = AROUND[name](width, d_in)
+        assert name.partition("-")[0] in {type(layer).__name__ for layer in network.layer_list()}
+        assert refusal(network) is None
+
+
+@each_set
+@each_thread_count
+@each_layer
+def test_layer_is_that_of_float64(name: str, threads: int, isa: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INR_ISA", isa)
+    for n, width, d_in in SIZES:
+        lowered, batch, expected = case(name, n, width, d_in)
+        for gradient in (False, True):
+            found = computed(lowered, batch, gradient, threads)
+            assert_same_results(found, expected, lowered.parameters)
+
+
+@each_set
+@each_layer
+def test_tiles_of_every_size_agree(name: str, isa: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INR_ISA", isa)
+    lowered, batch, expected = case(name, 150, 17, 2)
+    for tile in (128, 192, 256):
+        assert_same_results(computed(lowered, batch, tile=tile), expected, lowered.parameters)
+
+
+@each_set
+@each_layer
+def test_results_repeat_to_the_bit(name: str, isa: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also those of an engine that has worked on something else before."""
+    monkeypatch.setenv("INR_ISA", isa)
+    lowered, batch, _ = case(name, 129, 17, 2)
+    first, second = computed(lowered, batch), computed(lowered, batch)
+    assert first.loss == second.loss
+    for kind in ("values", "residuals", "gradients", "input_gradients"):
+        np.testing.assert_array_equal(getattr(first, kind), getattr(second, kind))
+    engine = lowered.engine(True)
+    other = batch_of(150, 2, D_OUT, seed=9)
+    again = np.full_like(lowered.flat, np.nan)
+    for points in (batch, other, batch):
+        engine.train_points(lowered.flat, points.x, points.targets, points.weights, gradients=again)
+    np.testing.assert_array_equal(again, computed(lowered, batch, gradient=False).gradients)
+
+
+@each_set
+@each_layer
+def test_rows_do_not_see_each_other(name: str, isa: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No points at all give no values; one point gives the same bits alone and among others."""
+    monkeypatch.setenv("INR_ISA", isa)
+    lowered, batch, _ = case(name, 129, 17, 2)
+    whole = values_of(lowered, batch.x)
+    assert values_of(lowered, batch.x[:0]).shape == (0, D_OUT)
+    for rows in (slice(0, 1), slice(60, 70), slice(100, 129)):
+        np.testing.assert_array_equal(values_of(lowered, batch.x[rows].copy()), whole[rows])
+
+
+class Cube(Layer):
+    """A layer that no kernel is written for."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x**3
+
+
+def test_unknown_layer_is_refused_by_name() -> None:
+    assert refusal(Network([Linear(2, 3), Cube()])) == "layer 1 (Cube) has no compiled kernel"
+    assert refusal(Network([Linear(2, 3)])) is None
+
+
+def test_layers_that_combine_axes_are_known() -> None:
+    """What is no final class is a base of final ones."""
+    assert issubclass(vocabulary.CpContraction, Contraction)
+    assert "Contraction" not in concrete()
+
+
+@pytest.mark.skipif("avx512" not in SETS, reason="this machine has no AVX-512, in which the 16-bit products are written")
+@each_thread_count
+@pytest.mark.parametrize("width", [16, 17, 33, 65])
+def test_products_of_16_bits_are_near_those_of_float64(
+    width: int, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the instructions of AMX where there are any, and in ordinary code that does the same."""
+    layers = [Linear(3, width), vocabulary.Sine(3.0), Linear(width, width), vocabulary.Tanh()]
+    layers += [vocabulary.ComplexLinear(width, width) if width % 2 == 0 else Linear(width, width)]
+    if width % 2 == 0:
+        layers.insert(4, Linear(width, 2 * width))
+    layers += [Linear(2 * width if width % 2 == 0 else width, D_OUT)]
+    network = randomised_layers(Network(layers))
+    lowered, batch = Lowered.of(network, 3), batch_of(150, 3, D_OUT)
+    expected = reference(network, batch)
+    results = []
+    for isa in ("amx_emulated", *[isa for isa in SETS if isa == "amx"]):
+        monkeypatch.setenv("INR_ISA", isa)
+        assert lowered.engine(True, half=True).half
+        results.append(computed(lowered, batch, threads=threads, half=True))
+        assert_same_results(results[-1], expected, lowered.parameters, half=True)
+        assert np.abs(results[-1].values - expected.values).max() > 1e-6
+    for found in results[1:]:  # sums of the same products in another order
+        np.testing.assert_allclose(found.values, results[0].values, rtol=0, atol=1e-2)
