@@ -114,7 +114,7 @@ def noisy_target(width: int, d_in: int) -> Network:
     """What the state of a denoising process looks like, of numbers that are given."""
     graph = Graph()
     given = graph.add(CoordinateNoise(width, 8, 5), 0), graph.add(CoordinateNoise(width, 4, 6), 0)
-    state = graph.add(NoisyTarget(), given[0], given[1], graph.add(Columns(0, 1), 0), given[0])
+    state = graph.add(NoisyTarget(), given[0], given[1], graph.add(Constant(0.3), 0), given[0])
     joined = graph.add(Concat(), graph.add(Linear(d_in, width), 0), state)
     return finished(graph, joined, 2 * width)
 

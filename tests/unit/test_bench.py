@@ -141,7 +141,7 @@ def test_interrupted_benchmark_goes_on(
 
 
 def test_divergence_is_a_result() -> None:
-    deep = HashGridMlp(log2_hashmap_size=4, n_levels=2, finest_resolution=8, base_resolution=4, width=32, depth=12)
+    deep = HashGridMlp(log2_hashmap_size=4, n_levels=2, finest_resolution=8, base_resolution=4, width=64, depth=8)
     hot = FitSpec(model=deep, optimiser=Adam(learning_rate=10.0), schedule=ConstantSchedule(), budget=Budget(steps=500))
     found = bench_run.measure(Run("", "deep", "face", hot), signal_of(photo(16)))
     assert (found.outcome, found.psnr, found.curve.seconds) == ("diverged", 0.0, ())

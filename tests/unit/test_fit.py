@@ -270,7 +270,7 @@ def test_unreachable_psnr_ends_with_the_steps() -> None:
 
 
 def test_divergence_names_step_and_rate() -> None:
-    deep = HashGridMlp(log2_hashmap_size=4, n_levels=2, finest_resolution=8, base_resolution=4, width=32, depth=12)
+    deep = HashGridMlp(log2_hashmap_size=4, n_levels=2, finest_resolution=8, base_resolution=4, width=64, depth=8)
     wanted = spec(deep, 500, optimiser=Adam(learning_rate=10.0), schedule=ConstantSchedule())
     with pytest.raises(DivergenceError, match=r"diverged at step \d+: the loss is (nan|inf); .* rate below 10$"):
         fit(signal_of(photo(16)), wanted)
