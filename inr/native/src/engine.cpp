@@ -78,7 +78,7 @@ void Engine::train_part(int number, const float* params, const Batch& batch, int
     const Memory memory{worker.memory.data(), worker.gradients.data(), packed_.data(),
                         program_.saved_rows ? saved_.data() : nullptr};
     const int64_t first = tiles * number / threads_, last = tiles * (number + 1) / threads_;
-    worker.loss = isa_.train(program_, params, memory, batch, first, last);
+    worker.loss = isa_.train(program_, params, memory, batch, first, last, nullptr);
 }
 
 void Engine::reduce_part(int number, int64_t tiles, float* gradients) {
@@ -110,6 +110,18 @@ double Engine::evaluate(const float* params, const Batch& batch, float* gradient
         reduce_part(t, count, gradients);
     });
     return loss();
+}
+
+std::vector<double> Engine::profile(const float* params, const Batch& batch) {
+    const std::lock_guard<std::mutex> turn(turn_);
+    const int64_t count = tiles(batch.points.n);
+    prepare(count);
+    isa_.pack(program_, params, packed_.data(), 0, 1);
+    std::vector<double> seconds(2 * program_.ops.size(), 0.0);
+    const Memory memory{workers_[0].memory.data(), workers_[0].gradients.data(), packed_.data(),
+                        program_.saved_rows ? saved_.data() : nullptr};
+    isa_.train(program_, params, memory, batch, 0, count, seconds.data());
+    return seconds;
 }
 
 double Engine::step(float* params, const Batch& batch, const Adam& adam, float* m, float* v) {

@@ -21,6 +21,8 @@ public:
     void forward(const float* params, const Points& points, const Target& target);
     // Loss of a batch; its gradients to `gradients`, of all parameters (zero where none has an influence).
     double evaluate(const float* params, const Batch& batch, float* gradients);
+    // Seconds that one thread spends in each operation forwards, and then in each backwards.
+    std::vector<double> profile(const float* params, const Batch& batch);
     // Loss of a batch before a step of Adam.
     double step(float* params, const Batch& batch, const Adam& adam, float* m, float* v);
 

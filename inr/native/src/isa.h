@@ -64,7 +64,9 @@ struct Isa {
     void (*forward)(const Program&, const float* params, const Memory&, const Points&, const Target&, int64_t first,
                     int64_t last);
     // Loss of some tiles, summed; gradients are added to the worker's.
-    double (*train)(const Program&, const float* params, const Memory&, const Batch&, int64_t first, int64_t last);
+    // `seconds`, if given, takes the time of each operation forwards and then of each backwards.
+    double (*train)(const Program&, const float* params, const Memory&, const Batch&, int64_t first, int64_t last,
+                    double* seconds);
     // Gradients of one level of a grid over all tiles, to `gradients` of all parameters.
     void (*scatter)(const Program&, int op, int level, const float* saved, int64_t tiles, float* gradients);
     // Sum over workers of part `part` of `parts` of the parameters' gradients, to `gradients`.
@@ -72,6 +74,9 @@ struct Isa {
     void (*adam)(const Adam&, float decay, float* params, const float* gradients, float* m, float* v, int64_t n);
     // Part `part` of `parts` of the matrices in the order in which products read them.
     void (*pack)(const Program&, const float* params, float* packed, int part, int parts);
+    // What one thread of this machine can do: multiplications and additions in registers, matrix products of cached
+    // 32-bit and of 16-bit tiles (operations a second; 0 without them), and sines with their cosines (a second).
+    void (*ceilings)(double seconds, double* results);
     // An elementwise operation and its derivative, for tests.
     void (*elementwise)(const Op&, const float* x, float* y, float* slope, int64_t n);
 };

@@ -296,6 +296,25 @@ void bind_engine(nb::module_& m) {
              "params"_a, "coordinates"_a, "targets"_a, "weights"_a.none() = nb::none(), "residuals"_a.none() = nb::none(),
              "input_gradients"_a.none() = nb::none(), "gradients"_a.none() = nb::none(), "moments"_a.none() = nb::none(),
              "adam"_a.none() = nb::none())
+        .def("profile",
+             [](Engine& e, const Given& params, const Given& coordinates, const Given& targets) {
+                 Batch batch;
+                 batch.points = rows(e, coordinates);
+                 batch.targets = checked<float>(targets, "targets", {batch.points.n, e.program().d_out});
+                 complete(e, batch, std::nullopt, std::nullopt, std::nullopt);
+                 const float* p = parameters(e, params);
+                 std::vector<double> seconds;
+                 {
+                     const nb::gil_scoped_release free;
+                     seconds = e.profile(p, batch);
+                 }
+                 std::vector<std::tuple<std::string, double, double>> found;
+                 const size_t count = e.program().ops.size();
+                 for (size_t i = 0; i < count; ++i)
+                     found.emplace_back(kind_name(e.program().ops[i].kind), seconds[i], seconds[count + i]);
+                 return found;
+             },
+             "params"_a, "coordinates"_a, "targets"_a)
         .def("train_samples",
              [](Engine& e, const Writable& params, const Grid& grid, const Source& source, const std::optional<Given>& index,
                 const std::optional<Given>& offsets, const std::optional<Given>& weights,
@@ -333,6 +352,22 @@ NB_MODULE(_kernels, m) {
         return names;
     });
     m.def("available_cores", &available_cores);
+    m.def("ceilings",
+          [](double seconds) {
+              double found[4] = {};
+              if (!(seconds > 0 && seconds <= 60)) throw nb::value_error("seconds: must be above 0 and at most 60");
+              {
+                  const nb::gil_scoped_release free;
+                  selected().ceilings(seconds / 4, found);
+              }
+              nb::dict result;
+              result["fma_gflops"] = found[0] * 1e-9;
+              result["gemm_gflops"] = found[1] * 1e-9;
+              result["half_gemm_gflops"] = found[2] * 1e-9;
+              result["sine_ns"] = 1e9 / found[3];
+              return result;
+          },
+          "seconds"_a);
     m.def("elementwise",
           [](const std::string& name, std::vector<int64_t> ints, std::vector<double> reals, const Given& x, const Writable& y,
              const Writable& slope) {

@@ -43,6 +43,7 @@ private:
     void add_parameters();
     void add_packed(Op& op);
     void place();
+    void fold();
     int64_t aux_rows(const Op& op) const;
     int64_t scratch_floats(const Op& op) const;
     static bool keeps_inputs(Kind kind);
@@ -269,10 +270,24 @@ void Builder::place() {
         if (aux[i] >= 0) p_.ops[i].aux = plan.offset(aux[i]);
 }
 
+// Where a product alone writes the gradient of an elementwise operation's output, it multiplies with the slopes itself.
+void Builder::fold() {
+    for (Op& op : p_.ops) {
+        const int input = op.inputs[0];
+        if (op.kind != Kind::kLinear || op.writes[0] != Write::kSet || input == 0 || uses(input) != 1) continue;
+        Op& before = p_.ops[static_cast<size_t>(input) - 1];
+        if (!is_elementwise(before.kind) || before.writes[0] != Write::kSet) continue;
+        if (p_.gradients[static_cast<size_t>(before.inputs[0])] != p_.gradients[static_cast<size_t>(input)]) continue;
+        op.slopes = before.aux;
+        before.folded = true;
+    }
+}
+
 void Builder::plan() {
     find_gradients();
     add_parameters();
     place();
+    fold();
     if (p_.memory > kMostFloats || p_.gradient_memory > kMostFloats || p_.packed_memory > kMostFloats)
         throw std::invalid_argument("program: a tile needs more than 8 GiB");
     if (p_.training && p_.blocks.empty()) throw std::invalid_argument("program: it has no parameter to train");

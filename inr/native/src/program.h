@@ -62,6 +62,8 @@ struct Op : OpSpec {
     bool live = false;               // an output depends on it
     bool trained = false;            // takes part in the backward pass
     int64_t aux = -1;                // floats from the start of a worker's memory, or -1
+    int64_t slopes = -1;             // of the elementwise operation before, which is undone here on the way back
+    bool folded = false;             // an elementwise operation that the one after it undoes
     int64_t gradient = -1;           // floats from the start of a worker's gradients
     int64_t packed = -1;             // floats from the start of the packed matrices
     int64_t packed_transposed = -1;

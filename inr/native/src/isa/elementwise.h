@@ -19,11 +19,22 @@ INR_INLINE V window(V exponent) {
 }
 
 struct SineFunction {
+    double radians;
     float omega;
-    explicit SineFunction(const Op& op) : omega(static_cast<float>(op.reals[0])) {}
+    Turns factor;
+    explicit SineFunction(const Op& op)
+        : radians(op.reals[0]), omega(static_cast<float>(op.reals[0])), factor(op.reals[0]) {}
     INR_INLINE_MEMBER Pair operator()(V x) const {
-        const SineCosine s = sine_cosine(omega * x);
+        const SineCosine s = sine_cosine_near(x, factor);
         return {s.sine, omega * s.cosine};
+    }
+    // The fast reduction is right for all angles that a network has in practice: look once for several vectors.
+    INR_INLINE_MEMBER I far(V x) const { return far_angles(x, factor); }
+    Pair slow(V x) const {
+        alignas(64) float in[kLanes], s[kLanes], c[kLanes];
+        store(in, x);
+        sine_cosine_far(in, radians, s, c);
+        return {load(s), omega * load(c)};
     }
 };
 
@@ -84,16 +95,33 @@ struct TanhFunction {
     }
 };
 
+INR_INLINE void store_pair(const Pair& pair, float* out, float* slopes, int64_t i) {
+    store(out + i, pair.value);
+    if (slopes != nullptr) store(slopes + i, pair.slope);
+}
+
+// out = f(in) and, if wanted, slopes = f'(in); either may be where the input is. n is a multiple of kBlock.
 template <typename Function>
 static void apply(const Function f, const float* in, float* out, float* slopes, int64_t n) {
-    if (slopes == nullptr) {
-        for (int64_t i = 0; i < n; i += kLanes) store(out + i, f(load(in + i)).value);
-        return;
-    }
-    for (int64_t i = 0; i < n; i += kLanes) {
-        const Pair pair = f(load(in + i));
-        store(out + i, pair.value);
-        store(slopes + i, pair.slope);
+    for (int64_t i = 0; i < n; i += kLanes) store_pair(f(load(in + i)), out, slopes, i);
+}
+
+static void apply(const SineFunction f, const float* in, float* out, float* slopes, int64_t n) {
+    constexpr int kGroup = 4;
+    for (int64_t i = 0; i < n; i += kGroup * kLanes) {
+        V x[kGroup];
+        I far{};
+#pragma GCC unroll 4
+        for (int k = 0; k < kGroup; ++k) {
+            x[k] = load(in + i + k * kLanes);
+            far |= f.far(x[k]);
+        }
+        if (__builtin_expect(any(far), 0)) {
+            for (int k = 0; k < kGroup; ++k) store_pair(f.slow(x[k]), out, slopes, i + k * kLanes);
+            continue;
+        }
+#pragma GCC unroll 4
+        for (int k = 0; k < kGroup; ++k) store_pair(f(x[k]), out, slopes, i + k * kLanes);
     }
 }
 

@@ -11,10 +11,12 @@ constexpr int kColumns = kLanes * kVectors;  // of a register block
 static_assert(kBlock % kColumns == 0, "a tile is made of whole register blocks");
 
 // y (rows, columns) of one register block = panel (depth, kRows) transposed times x (depth, kColumns), plus a start.
-// `y` is added to if Add, else started from the bias, or zero without one.
-template <int Vectors, bool Add>
+// Ends as `End` says; sums start from the bias, or from zero without one.
+enum class End { kSet, kAdd, kScale };
+
+template <int Vectors, End how>
 static void product_block(const float* __restrict panel, const float* __restrict x, float* __restrict y, int64_t depth,
-                          int64_t stride_x, int64_t stride_y, int64_t rows, const float* bias) {
+                          int64_t stride_x, int64_t stride_y, int64_t rows, const float* bias, const float* scale) {
     V sums[kRows][Vectors];
 #pragma GCC unroll 8
     for (int i = 0; i < kRows; ++i) {
@@ -38,21 +40,24 @@ static void product_block(const float* __restrict panel, const float* __restrict
         if (i >= rows) break;
 #pragma GCC unroll 8
         for (int j = 0; j < Vectors; ++j) {
-            float* place = y + i * stride_y + j * kLanes;
-            store(place, Add ? load(place) + sums[i][j] : sums[i][j]);
+            const int64_t at = i * stride_y + j * kLanes;
+            const V v = how == End::kAdd ? load(y + at) + sums[i][j] : sums[i][j];
+            store(y + at, how == End::kScale ? v * load(scale + at) : v);
         }
     }
 }
 
-// y (rows, tile) = packed matrix (rows, depth) times x (depth, tile) + bias, or added to y.
-template <bool Add>
+// y (rows, tile) = packed matrix (rows, depth) times x (depth, tile) + bias, or added to y, or times `scale`.
+template <End how>
 static void product(const float* packed, const float* x, float* y, int64_t rows, int64_t depth, int64_t tile,
-                    const float* bias) {
+                    const float* bias, const float* scale) {
     for (int64_t column = 0; column < tile; column += kColumns)
         for (int64_t row = 0; row < rows; row += kRows) {
             const int64_t count = rows - row < kRows ? rows - row : kRows;
-            product_block<kVectors, Add>(packed + row * depth, x + column, y + row * tile + column, depth, tile, tile,
-                                         count, bias == nullptr ? nullptr : bias + row);
+            const int64_t at = row * tile + column;
+            product_block<kVectors, how>(packed + row * depth, x + column, y + at, depth, tile, tile, count,
+                                         bias == nullptr ? nullptr : bias + row,
+                                         how == End::kScale ? scale + at : nullptr);
         }
 }
 
@@ -104,21 +109,35 @@ static void outer_block(const float* __restrict dy, const float* __restrict xt, 
     }
 }
 
-// Sum over a tile of dy (rows, tile) times x (depth, tile) transposed, added to w (rows, stride); depth is small.
-static void outer_narrow(const float* dy, const float* x, float* w, int64_t rows, int64_t depth, int64_t tile,
-                         int64_t stride) {
-    for (int64_t row = 0; row < rows; ++row)
-        for (int64_t k = 0; k < depth; ++k) {
+// Sums over a tile of the rows of dy (rows, tile), each multiplied with `x` if there is one, added to w with a stride.
+static void row_sums(const float* dy, const float* x, float* w, int64_t rows, int64_t tile, int64_t stride) {
+    for (int64_t row = 0; row < rows; row += kLanes) {
+        V totals[kLanes];
+#pragma GCC unroll 16
+        for (int i = 0; i < kLanes; ++i) totals[i] = V{};
+        for (int i = 0; i < kLanes && row + i < rows; ++i) {
+            const float* from = dy + (row + i) * tile;
             V total{};
-            for (int64_t t = 0; t < tile; t += kLanes) total += load(dy + row * tile + t) * load(x + k * tile + t);
-            w[row * stride + k] += sum(total);
+            for (int64_t t = 0; t < tile; t += kLanes) total += x == nullptr ? load(from + t) : load(from + t) * load(x + t);
+            totals[i] = total;
         }
+        alignas(64) float parts[kLanes];
+        store(parts, sums(totals));
+        for (int i = 0; i < kLanes && row + i < rows; ++i) w[(row + i) * stride] += parts[i];
+    }
 }
 
 // The same for any depth; `scratch` takes tile * stride floats.
 static void outer(const float* dy, const float* x, float* w, int64_t rows, int64_t depth, int64_t tile, int64_t stride,
                   float* scratch) {
-    if (depth < 6) return outer_narrow(dy, x, w, rows, depth, tile, stride);
+    if (depth < 6) {
+        for (int64_t k = 0; k < depth; ++k) row_sums(dy, x + k * tile, w + k, rows, tile, stride);
+        return;
+    }
+    if (rows < 4) {
+        for (int64_t row = 0; row < rows; ++row) row_sums(x, dy + row * tile, w + row * stride, depth, tile, 1);
+        return;
+    }
     transpose(x, scratch, depth, tile, stride);
     for (int64_t column = 0; column < stride; column += kColumns)
         for (int64_t row = 0; row < rows; row += kRows) {
@@ -132,15 +151,6 @@ static void outer(const float* dy, const float* x, float* w, int64_t rows, int64
                 default: outer_block<kVectors>(from, scratch + column, to, tile, stride, count);
             }
         }
-}
-
-// Sums over a tile of the rows of dy (rows, tile), added to b.
-static void row_sums(const float* dy, float* b, int64_t rows, int64_t tile) {
-    for (int64_t row = 0; row < rows; ++row) {
-        V total{};
-        for (int64_t t = 0; t < tile; t += kLanes) total += load(dy + row * tile + t);
-        b[row] += sum(total);
-    }
 }
 
 }  // namespace INR_ISA

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "../isa.h"
+#include "clock.h"
 #include "combine.h"
 #include "contraction.h"
 #include "elementwise.h"
@@ -24,8 +25,9 @@ struct TileUse {
 
 static int64_t matrix_depth(const Op& op) { return op.ints[2] ? 2 * op.ints[1] : op.ints[1]; }
 
-// y = matrix times x + bias, or added to y; in 16 bits where the operation says so.
-static void linear_product(const Op& op, const Tile& tile, bool turned, const float* x, float* y, bool add) {
+// y = matrix times x + bias, or added to y, or times `scale`; in 16 bits where the operation says so.
+static void linear_product(const Op& op, const Tile& tile, bool turned, const float* x, float* y, End how,
+                           const float* scale) {
     const int64_t depth = matrix_depth(op), n = tile.size();
     const int64_t rows = turned ? depth : op.width, inner = turned ? op.width : depth;
     const float* packed = tile.packed + (turned ? op.packed_transposed : op.packed);
@@ -33,18 +35,23 @@ static void linear_product(const Op& op, const Tile& tile, bool turned, const fl
     if (op.half) {
         uint32_t* right = reinterpret_cast<uint32_t*>(tile.scratch());
         pack_right(x, right, inner, n);
-        product_bf16(reinterpret_cast<const uint32_t*>(packed), right, (inner + 31) / 32, y, n, rows, n, add,
-                     turned ? nullptr : tile.packed + op.packed_bias);
+        product_bf16(reinterpret_cast<const uint32_t*>(packed), right, (inner + 31) / 32, y, n, rows, n,
+                     how == End::kAdd, turned ? nullptr : tile.packed + op.packed_bias);
+        for (int64_t i = 0; how == End::kScale && i < rows * n; i += kLanes)
+            store(y + i, load(y + i) * load(scale + i));
         return;
     }
 #endif
     const float* bias = turned || op.params[1] < 0 ? nullptr : tile.params + op.params[1];
-    if (add) product<true>(packed, x, y, rows, inner, n, bias);
-    else product<false>(packed, x, y, rows, inner, n, bias);
+    switch (how) {
+        case End::kSet: return product<End::kSet>(packed, x, y, rows, inner, n, bias, nullptr);
+        case End::kAdd: return product<End::kAdd>(packed, x, y, rows, inner, n, bias, nullptr);
+        case End::kScale: return product<End::kScale>(packed, x, y, rows, inner, n, bias, scale);
+    }
 }
 
 static void linear_forward(const Op& op, const Tile& tile) {
-    linear_product(op, tile, false, tile.in(op, 0), tile.out(op), false);
+    linear_product(op, tile, false, tile.in(op, 0), tile.out(op), End::kSet, nullptr);
 }
 
 static void linear_backward(const Op& op, const Tile& tile) {
@@ -56,9 +63,11 @@ static void linear_backward(const Op& op, const Tile& tile) {
     else
 #endif
         outer(d, tile.in(op, 0), gradients, op.width, depth, tile.size(), stride, tile.scratch());
-    if (op.params[1] >= 0) row_sums(d, gradients + op.width * stride, op.width, tile.size());
+    if (op.params[1] >= 0) row_sums(d, nullptr, gradients + op.width * stride, op.width, tile.size(), 1);
     float* dx = tile.d_in(op, 0);
-    if (dx != nullptr) linear_product(op, tile, true, d, dx, op.writes[0] == Write::kAdd);
+    if (dx == nullptr) return;
+    if (op.slopes >= 0) linear_product(op, tile, true, d, dx, End::kScale, tile.memory + op.slopes);
+    else linear_product(op, tile, true, d, dx, op.writes[0] == Write::kAdd ? End::kAdd : End::kSet, nullptr);
 }
 
 static void forward_op(const Op& op, const Tile& tile, int number) {
@@ -105,7 +114,8 @@ static void backward_op(const Op& op, const Tile& tile, int number) {
         case Kind::kCp: return cp_backward(op, tile);
         case Kind::kTt: return tt_backward(op, tile);
         case Kind::kTucker: return tucker_backward(op, tile);
-        default: elementwise_backward(op, tile);
+        default:
+            if (!op.folded) elementwise_backward(op, tile);
     }
 }
 
@@ -196,8 +206,25 @@ static double squared_error(const Program& program, float* memory, const Batch& 
     return loss;
 }
 
+// Adds the time of a scope to one of many totals, if there are any.
+class Stopwatch {
+public:
+    Stopwatch(double* totals, size_t number) : total_(totals == nullptr ? nullptr : totals + number) {
+        if (total_ != nullptr) start_ = now();
+    }
+    ~Stopwatch() {
+        if (total_ != nullptr) *total_ += now() - start_;
+    }
+    Stopwatch(const Stopwatch&) = delete;
+    Stopwatch& operator=(const Stopwatch&) = delete;
+
+private:
+    double* total_;
+    double start_ = 0;
+};
+
 static double train(const Program& program, const float* params, const Memory& memory, const Batch& batch,
-                    int64_t first_tile, int64_t last_tile) {
+                    int64_t first_tile, int64_t last_tile, double* seconds) {
     const int64_t size = program.tile;
     const TileUse tiles;
     double loss = 0;
@@ -207,11 +234,15 @@ static double train(const Program& program, const float* params, const Memory& m
         const Tile tile{program, params, memory.packed, memory.worker, memory.gradients, saved};
         load_points(batch.points, first, program.d_in, size, tile.value(0));
         load_targets(batch, first, count, program.d_out, size, memory.worker + program.targets);
-        for (size_t i = 0; i < program.ops.size(); ++i)
+        for (size_t i = 0; i < program.ops.size(); ++i) {
+            const Stopwatch watch(seconds, i);
             if (program.ops[i].live) forward_op(program.ops[i], tile, static_cast<int>(i));
+        }
         loss += squared_error(program, memory.worker, batch, first, count);
-        for (size_t i = program.ops.size(); i-- > 0;)
+        for (size_t i = program.ops.size(); i-- > 0;) {
+            const Stopwatch watch(seconds, program.ops.size() + i);
             if (program.ops[i].trained) backward_op(program.ops[i], tile, static_cast<int>(i));
+        }
         if (batch.input_gradients == nullptr) continue;
         const float* d = memory.worker + program.gradients[0];
         const float scale = static_cast<float>(batch.points.n);  // of each point's own loss, not of the mean

@@ -42,7 +42,7 @@ INR_INLINE V load(const float* p) { return *reinterpret_cast<const Aligned*>(p);
 INR_INLINE V load_any(const float* p) { return *reinterpret_cast<const Unaligned*>(p); }
 INR_INLINE void store(float* p, V v) { *reinterpret_cast<Aligned*>(p) = v; }
 INR_INLINE void store_any(float* p, V v) { *reinterpret_cast<Unaligned*>(p) = v; }
-INR_INLINE V splat(float x) { return V{} + x; }
+INR_INLINE V splat(float x) { return x - V{}; }  // x + 0 would not be x for -0, and cost an addition
 INR_INLINE I as_int(V v) { return reinterpret_cast<I>(v); }
 INR_INLINE V as_float(I v) { return reinterpret_cast<V>(v); }
 INR_INLINE V to_float(I v) { return __builtin_convertvector(v, V); }
@@ -131,6 +131,16 @@ INR_INLINE void transpose_square(V* rows) {
     if constexpr (kLanes > 4) exchange_rows<4>(rows);
     exchange_rows<2>(rows);
     exchange_rows<1>(rows);
+}
+
+// Sums of the lanes of kLanes vectors, always in the same order.
+INR_INLINE V sums(V* vectors) {
+    transpose_square(vectors);
+#pragma GCC unroll 4
+    for (int step = kLanes / 2; step > 0; step /= 2)
+#pragma GCC unroll 16
+        for (int i = 0; i < step; ++i) vectors[i] += vectors[i + step];
+    return vectors[0];
 }
 
 }  // namespace INR_ISA
