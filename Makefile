@@ -18,6 +18,7 @@ export OMP_WAIT_POLICY ?= passive
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+SOURCES := $(wildcard inr/native/src/*.h inr/native/src/*.cpp inr/native/src/isa/*.h)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-service test check lint protos format clean
@@ -41,6 +42,7 @@ check: lint  ## what a change has to pass: lint, then test
 lint: $(STAMP)  ## formatting, style, types, import arrows; changes nothing
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/clang-format --dry-run --Werror $(SOURCES)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
@@ -50,13 +52,14 @@ protos: $(STAMP)  ## generate inr/rpc/v1 from protos/
 format: $(STAMP)  ## format the code and apply the safe fixes
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+	$(BIN)/clang-format -i $(SOURCES)
 
 clean:  ## remove caches and outputs; keeps .venv
 	rm -rf build dist demo *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
 # The compiled part is built when it is installed.
-$(STAMP): pyproject.toml constraints.txt inr/native/CMakeLists.txt $(wildcard inr/native/src/*.* inr/native/src/isa/*.*)
+$(STAMP): pyproject.toml constraints.txt inr/native/CMakeLists.txt $(SOURCES)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "inr needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) --version 2>&1). Choose another: make PYTHON=python3.11" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)

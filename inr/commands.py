@@ -250,7 +250,7 @@ def _table(rows: list[Any], as_json: bool) -> None:
     if as_json:
         say_json(rows)
         return
-    below = ("settings", "paper")
+    below = ("settings", "paper", "refuses")
     cells = [[str(value) for name, value in vars(row).items() if name not in below] for row in rows]
     widths = [max(len(row[i]) for row in cells) for i in range(len(cells[0]))]
     for row, line in zip(rows, cells, strict=True):
@@ -259,6 +259,8 @@ def _table(rows: list[Any], as_json: bool) -> None:
             say(f"    {compact(row.settings)}")
         if hasattr(row, "paper"):
             say(f"    {row.paper}")
+        for refusal in getattr(row, "refuses", ()):
+            say(f"    not {refusal}")
 
 
 def _integers(name: str, text: str, separator: str, example: str) -> tuple[int, ...]:

@@ -45,12 +45,18 @@ TILE = 128
 _INTEGERS = ("uint8", "uint16", "int8", "int16")
 
 
+def _summary() -> str:
+    module = native.load()
+    best = f" ({module.instruction_sets()[0]})" if module is not None else ""
+    return f"fused C++ kernels on the CPU{best}, float32 or with 16-bit products"
+
+
 @final
 class NativeBackend(AbstractBackend):
     """Runs networks on CPUs by the compiled kernels."""
 
     kind: ClassVar[str] = "native"
-    summary: ClassVar[str] = "fused C++ kernels on the CPU"
+    summary: ClassVar[str] = _summary()
 
     def unavailable(self, device: str) -> str | None:
         """See the base class."""

@@ -1,13 +1,17 @@
 """The table of backends and the choice among them."""
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
+
+import torch
 
 from inr.backends.base import AbstractBackend, check
 from inr.backends.native import NativeBackend
 from inr.backends.tcnn import TcnnBackend
 from inr.backends.torch import TorchBackend
 from inr.errors import UnknownComponentError
+from inr.models.base import MODELS
 from inr.models.network import Network
 
 BACKENDS: dict[str, AbstractBackend] = {
@@ -44,12 +48,16 @@ def select(kind: str, network: Network, device: str) -> AbstractBackend:
 
 @dataclass(frozen=True)
 class BackendInfo:
-    """A row of the list of backends; `reason` says why it is not available, or is empty."""
+    """A row of the list of backends; `reason` says why it is not available, or is empty.
+
+    `refuses` names the models that it does not run with their usual settings on pictures, and the layer that is why.
+    """
 
     kind: str
     available: bool
     summary: str
     reason: str
+    refuses: tuple[str, ...] = ()
 
 
 def describe() -> list[BackendInfo]:
@@ -57,5 +65,15 @@ def describe() -> list[BackendInfo]:
     rows = []
     for backend in BACKENDS.values():
         reason = backend.unavailable("auto")
-        rows.append(BackendInfo(backend.kind, reason is None, backend.summary, reason or ""))
+        refused = tuple(f"{kind}: {text}" for kind, text in _refusals(backend) if reason is None)
+        rows.append(BackendInfo(backend.kind, reason is None, backend.summary, reason or "", refused))
     return rows
+
+
+def _refusals(backend: AbstractBackend) -> Iterator[tuple[str, str]]:
+    """Models of the zoo with their usual settings that a backend refuses, and why; allocates no tensor memory."""
+    for kind in MODELS.kinds():
+        with torch.device("meta"):
+            refusal = backend.refuses(MODELS.make(kind).build(2, 3))
+        if refusal is not None:
+            yield kind, refusal

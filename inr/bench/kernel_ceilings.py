@@ -2,13 +2,16 @@
 
 Two ceilings are measured by loops of the kernels' own kind that do nothing else: products of matrices that lie in the
 cache, and sines with their cosines. A step can be no faster than both take one after the other; elementwise work, the
-memory of hash grids, sums over threads and Adam come on top.
+memory of hash grids, sums over threads and Adam come on top. Beside them the kernels tell how long one thread is busy
+with each operation.
 """
 
-from collections.abc import Mapping
+import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 
 from inr import native
@@ -29,11 +32,21 @@ from inr.models.layers import (
 )
 from inr.models.network import COORDINATES, Network
 
-PROFILED_STEPS = 10
-_ONE_BY_ONE = (Sine, Finer, SineFilter)
-"""Layers with one sine a feature; its cosine is the slope."""
-_PAIRS = (RealGabor, ComplexGabor, Fourier, FourierSeries)
-"""Layers with a sine and a cosine for two features."""
+PROFILES = 7
+"""Times that the parts of a step are measured; what counts is the median."""
+REST = "rest"
+"""What is none of the operations: the loss, gradients of tables of grids, sums over threads, Adam, packing, waiting."""
+_PERIODIC: dict[type[Layer], tuple[str, int]] = {
+    Sine: ("sine", 1),
+    Finer: ("finer", 1),
+    SineFilter: ("sine filter", 1),
+    RealGabor: ("real gabor", 2),
+    ComplexGabor: ("complex gabor", 2),
+    Fourier: ("fourier", 2),
+    FourierSeries: ("fourier series", 2),
+}
+"""Kind of the operation of a layer, and its features for each pair of a sine and a cosine, of which one may be the
+slope."""
 
 
 @dataclass(frozen=True)
@@ -42,11 +55,16 @@ class Work:
 
     Attributes:
         gflop: of matrix products, a product and a sum counting as two.
-        sines: pairs of a sine and a cosine, millions.
+        sines: pairs of a sine and a cosine in the operations of each kind, millions.
     """
 
     gflop: float
-    sines: float
+    sines: dict[str, float]
+
+    @property
+    def all_sines(self) -> float:
+        """Of all kinds, millions."""
+        return sum(self.sines.values())
 
 
 @dataclass(frozen=True)
@@ -55,13 +73,23 @@ class Ceilings:
 
     Attributes:
         fma_gflops: independent multiplications with sums, 32 bits, GFLOP/s.
-        gemm_gflops: matrix products of the kernels in their fastest precision, GFLOP/s.
+        gemm_gflops: matrix products of 32-bit operands, GFLOP/s.
+        half_gemm_gflops: matrix products of 16-bit operands, GFLOP/s; 0 without such instructions.
         sine_ns: a sine and its cosine, nanoseconds.
     """
 
     fma_gflops: float
     gemm_gflops: float
+    half_gemm_gflops: float
     sine_ns: float
+
+    def products(self, precision: str) -> float:
+        """That of matrix products in a precision, GFLOP/s."""
+        return self.half_gemm_gflops if precision == "bf16" and self.half_gemm_gflops else self.gemm_gflops
+
+    def least_ms(self, done: Work, precision: str) -> float:
+        """Milliseconds that one thread takes at the ceilings."""
+        return 1000 * done.gflop / self.products(precision) + done.all_sines * self.sine_ns
 
 
 @dataclass(frozen=True)
@@ -86,14 +114,18 @@ class Part:
     """A share of a step.
 
     Attributes:
-        kind: of the layers, or another part of the step, such as "adam".
-        ms: of a step, of all threads together.
-        share: of the step.
+        kind: of the operations, or `REST`.
+        ms: of all threads together.
+        forward: milliseconds of that forwards, or None.
+        backward: milliseconds of that backwards, or None.
+        share: of all.
         of_ceiling: what its products or sines take at the ceiling, by `ms`; None for what has neither.
     """
 
     kind: str
     ms: float
+    forward: float | None
+    backward: float | None
     share: float
     of_ceiling: float | None
 
@@ -105,21 +137,17 @@ def work(network: Network, d_in: int, samples: int, training: bool) -> Work:
     trained, for the gradient of the layer's input.
     """
     layers, widths = network.layer_list(), _widths(network, d_in)
-    products, sines = 0, 0
+    products, sines = 0, dict[str, float]()
     for i, layer in enumerate(layers):
         if isinstance(layer, Linear | Matrix | ComplexLinear):
             entries = (2 if isinstance(layer, ComplexLinear) else 1) * layer.weight.numel()
             before = set().union(*(network.behind(source) for source in network.sources[i]))
             trained = any(True for j in before for _ in layers[j].parameters())
             products += entries * (1 if not training else 3 if trained else 2)
-        sines += _sines(layer, widths[i + 1])
-    return Work(2e-9 * products * samples, 1e-6 * sines * samples)
-
-
-def _sines(layer: Layer, width: int) -> int:
-    if isinstance(layer, _ONE_BY_ONE):
-        return width
-    return width // 2 if isinstance(layer, _PAIRS) else 0
+        elif type(layer) in _PERIODIC:
+            kind, features = _PERIODIC[type(layer)]
+            sines[kind] = sines.get(kind, 0.0) + 1e-6 * samples * (widths[i + 1] // features)
+    return Work(2e-9 * products * samples, sines)
 
 
 def _widths(network: Network, d_in: int) -> list[int]:
@@ -143,48 +171,63 @@ def ceilings(seconds: float) -> tuple[Ceilings | None, str]:
     return Ceilings(**{name: float(found[name]) for name in Ceilings.__dataclass_fields__}), ""
 
 
-def reach(done: Work, milliseconds: float, ceiling: Ceilings, threads: int) -> Reach:
+def median_of(measured: Sequence[Ceilings]) -> Ceilings | None:
+    """The medians of several measurements, or None if there are none."""
+    if not measured:
+        return None
+    names = Ceilings.__dataclass_fields__
+    return Ceilings(**{name: statistics.median(getattr(one, name) for one in measured) for name in names})
+
+
+def reach(done: Work, milliseconds: float, ceiling: Ceilings, precision: str, threads: int) -> Reach:
     """How far a time is from what the ceilings of all threads allow."""
-    least = least_ms(done, ceiling) / threads
+    least = ceiling.least_ms(done, precision) / threads
     gflops = 1000 * done.gflop / milliseconds
-    return Reach(gflops, gflops / (ceiling.gemm_gflops * threads), least, least / milliseconds)
+    return Reach(gflops, gflops / (ceiling.products(precision) * threads), least, least / milliseconds)
 
 
-def least_ms(done: Work, ceiling: Ceilings) -> float:
-    """Milliseconds of one thread at the ceilings."""
-    return 1000 * done.gflop / ceiling.gemm_gflops + done.sines * ceiling.sine_ns
+Parts = dict[str, tuple[float, float]]
+"""Milliseconds that one thread would take for the operations of each kind, forwards and backwards."""
 
 
-def profile(engine: Any, flat: Flat, coordinates: Coordinates, targets: Values) -> tuple[dict[str, float] | None, str]:
-    """Milliseconds of the parts of a step, of all threads together, or None and why there are none.
+def profile(engine: Any, flat: Flat, coordinates: Coordinates, targets: Values) -> tuple[Parts | None, str]:
+    """The parts of a step on a batch, or None and why there are none.
 
-    The engine tells them by ``profile(params, coordinates, targets, steps)``: a mapping from parts to seconds of one
-    step, a mean over some steps that leave `params` as they are. A part is the kind of an operation, such as "linear",
-    or something else, such as "adam"; what follows a colon tells parts of one kind apart ("linear: forward").
+    The engine tells them by ``profile(params, coordinates, targets)``: for each operation its kind and the seconds that
+    one thread takes for it, forwards and backwards, over the whole batch.
     """
     measure: Any = getattr(engine, "profile", None)
     if measure is None:
         return None, "no parts of a step: this build of the kernels does not measure them (its engine has no profile)"
-    return {str(part): 1000 * float(s) for part, s in measure(flat, coordinates, targets, PROFILED_STEPS).items()}, ""
+    runs = [measure(flat, coordinates, targets) for _ in range(PROFILES)]
+    medians = np.median([[seconds for _, *seconds in run] for run in runs], axis=0)
+    parts: Parts = {}
+    for (kind, *_), (forward, backward) in zip(runs[0], 1000 * medians, strict=True):
+        before = parts.get(kind, (0.0, 0.0))
+        parts[kind] = (before[0] + float(forward), before[1] + float(backward))
+    return parts, ""
 
 
-def by_kind(parts: Mapping[str, float], done: Work, ceiling: Ceilings | None) -> list[Part]:
-    """The parts of a step by the kind of layer, the longest first."""
-    total = sum(parts.values())
-    kinds: dict[str, float] = {}
-    for part, ms in parts.items():
-        kind = part.partition(":")[0]
-        kinds[kind] = kinds.get(kind, 0.0) + ms
-    periodic = [kind for kind in kinds if kind in _PERIODIC]
+def by_kind(
+    parts: Parts, done: Work, milliseconds: float, ceiling: Ceilings | None, precision: str, threads: int
+) -> list[Part]:
+    """Where the time of all threads goes, the longest part first.
+
+    Args:
+        parts: of `profile`.
+        done: what a step computes.
+        milliseconds: of a step.
+        ceiling: of one thread.
+        precision: of the products.
+        threads: of the step.
+    """
+    busy = sum(forward + backward for forward, backward in parts.values())
+    total = max(busy, milliseconds * threads)
     found = []
-    for kind, ms in kinds.items():
-        least = None
-        if ceiling is not None and kind == "linear":
-            least = least_ms(Work(done.gflop, 0), ceiling)
-        elif ceiling is not None and periodic == [kind]:  # whose sines are whose is not told if there are several
-            least = least_ms(Work(0, done.sines), ceiling)
-        found.append(Part(kind, ms, ms / total, None if least is None else least / ms))
+    for kind, (forward, backward) in parts.items():
+        ms = forward + backward
+        own = Work(done.gflop if kind == "linear" else 0.0, {kind: done.sines.get(kind, 0.0)})
+        least = 0.0 if ceiling is None else ceiling.least_ms(own, precision)
+        found.append(Part(kind, ms, forward, backward, ms / total, least / ms if least and ms else None))
+    found.append(Part(REST, total - busy, None, None, 1 - busy / total, None))
     return sorted(found, key=lambda part: -part.ms)
-
-
-_PERIODIC = ("sine", "finer", "sine filter", "real gabor", "complex gabor", "fourier", "fourier series")

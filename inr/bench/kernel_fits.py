@@ -7,7 +7,7 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -16,13 +16,12 @@ from inr import native
 from inr.bench.cases import Curve, Result
 from inr.bench.cases import Run as Fit
 from inr.bench.kernels import NATIVE, Method, measured_precision, torch_threads
-from inr.bench.run import decoded
+from inr.bench.run import WARM_UP, decoded
 from inr.bench.run import measure as measure_fit
 from inr.bench.stats import seconds_to_reach
 from inr.errors import FitError, MissingDependencyError
 from inr.fitting.loop import fit
 from inr.fitting.spec import Budget, FitSpec
-from inr.models.base import ModelSpec
 from inr.models.siren import Siren
 from inr.optimisers.adam import Adam
 from inr.samplers.uniform import UniformSampler
@@ -33,8 +32,7 @@ MODEL = Siren(width=256, depth=3)
 BATCH = 16_384
 RATE = 1e-3
 TARGETS = (30.0, 32.0, 34.0)
-BACKENDS = (NATIVE, "torch")
-"""What fits are compared; the last one is what the others are compared with."""
+TORCH = "torch"
 STEPS_FOR_MEMORY = 60
 """Of a fit whose memory is measured; all steps take the same."""
 
@@ -50,7 +48,7 @@ class Reached:
 
 @dataclass(frozen=True)
 class Fitted:
-    """What the fits of one picture with one backend gave.
+    """What the fits of one picture with one backend in one precision gave.
 
     Attributes:
         source: name of the picture.
@@ -60,7 +58,7 @@ class Fitted:
         steps: of each.
         seconds: median, of the training steps.
         psnr: of the final field decoded in full, dB: median, the least and the most of a seed.
-        gain: by how much the median is above that of the last backend, which is PyTorch; dB.
+        gain: by how much the median is above PyTorch's, dB.
         reached: from the curve, for each of `TARGETS`.
     """
 
@@ -77,7 +75,7 @@ class Fitted:
 
 @dataclass(frozen=True)
 class Memory:
-    """Resident memory of a process that fits and decodes a picture, MiB: after importing, and the most beyond that."""
+    """Resident memory of a process that fits and decodes a picture, MB: after importing, and the most beyond that."""
 
     source: str
     backend: str
@@ -86,46 +84,44 @@ class Memory:
 
 
 def measure_fits(
-    signals: Mapping[str, Signal],
-    steps: int,
-    seeds: int,
-    method: Method,
-    tell: Callable[[str], None],
-    model: ModelSpec = MODEL,
+    signals: Mapping[str, Signal], steps: int, seeds: int, method: Method, tell: Callable[[str], None]
 ) -> list[Fitted]:
-    """Fit every picture with every backend.
+    """Fit every picture with the kernels, in 32 bits too if their products have 16, and then with PyTorch, by turns.
 
     Args:
         signals: pictures by name.
         steps: of each fit, with a cosine schedule over them.
-        seeds: fits of a picture with a backend, by turns.
+        seeds: fits of a picture with each.
         method: threads of both, and precision of the kernels.
         tell: called before each fit.
-        model: what is fitted.
 
     Raises:
         FitError: a fit diverged, or a backend cannot run.
     """
     found = []
-    precisions = {NATIVE: measured_precision(method.precision)}
+    candidates = [*dict.fromkeys([(NATIVE, measured_precision(method.precision)), (NATIVE, "fp32"), (TORCH, "fp32")])]
     for source, signal in signals.items():
-        results: dict[str, list[Result]] = {backend: [] for backend in BACKENDS}
+        results: dict[tuple[str, str], list[Result]] = {candidate: [] for candidate in candidates}
         for seed in range(seeds):
-            for backend in BACKENDS if seed % 2 == 0 else reversed(BACKENDS):
-                tell(f"fit of {source} with {backend}, seed {seed}")
+            for candidate in candidates if seed % 2 == 0 else reversed(candidates):
+                backend, precision = candidate
+                tell(f"fit of {source} with {backend}, products in {precision}, seed {seed}")
+                spec = _spec(backend, steps, seed, replace(method, precision=precision))
                 with torch_threads(method.threads):
-                    result = measure_fit(Fit("", backend, source, _spec(model, backend, steps, seed, method)), signal)
+                    if not results[candidate]:
+                        fit(signal, spec.replace(budget=WARM_UP))
+                    result = measure_fit(Fit("", backend, source, spec), signal)
                 if result.outcome != "done":
                     raise FitError(f"fit of {source} with {backend}: {result.reason}")
-                results[backend].append(result)
-        base = statistics.median(result.psnr for result in results[BACKENDS[-1]])
-        found += [_fitted(own, base, precisions.get(backend, "fp32")) for backend, own in results.items()]
+                results[candidate].append(result)
+        base = statistics.median(result.psnr for result in results[candidates[-1]])
+        found += [_fitted(own, base, precision) for (_, precision), own in results.items()]
     return found
 
 
-def _spec(model: ModelSpec, backend: str, steps: int, seed: int, method: Method) -> FitSpec:
+def _spec(backend: str, steps: int, seed: int, method: Method) -> FitSpec:
     return FitSpec(
-        model=model,
+        model=MODEL,
         sampler=UniformSampler(batch=BATCH),
         optimiser=Adam(learning_rate=RATE),
         budget=Budget(steps=steps),
@@ -166,13 +162,7 @@ def _median(values: Sequence[float | None]) -> float | None:
     return statistics.median(known) if len(known) == len(values) else None
 
 
-def measure_memory(
-    paths: Sequence[Path],
-    method: Method,
-    tell: Callable[[str], None],
-    model: ModelSpec = MODEL,
-    steps: int = STEPS_FOR_MEMORY,
-) -> list[Memory]:
+def measure_memory(paths: Sequence[Path], method: Method, tell: Callable[[str], None]) -> list[Memory]:
     """The memory of fits, each in a process of its own.
 
     Raises:
@@ -183,9 +173,9 @@ def measure_memory(
         raise MissingDependencyError("memory can only be measured on Linux")
     found = []
     for path in paths:
-        for backend in BACKENDS:
+        for backend in (NATIVE, TORCH):
             tell(f"memory of a fit of {path.stem} with {backend}")
-            spec = _spec(model, backend, steps, 0, method)
+            spec = _spec(backend, STEPS_FOR_MEMORY, 0, method)
             code = "import sys; from inr.bench.kernel_fits import child; child(*sys.argv[1:])"
             command = [sys.executable, "-c", code, str(path), spec.model_dump_json()]
             run = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -198,7 +188,7 @@ def measure_memory(
 
 
 def child(path: str, settings: str) -> None:
-    """Fit and decode a picture; write to standard output the MiB after importing and the most there ever were."""
+    """Fit and decode a picture; write to standard output the MB after importing and the most there ever were."""
     spec = FitSpec.model_validate_json(settings)
     torch.set_num_threads(spec.threads or 1)
     native.load()
@@ -210,5 +200,5 @@ def child(path: str, settings: str) -> None:
 
 
 def _status(name: str) -> float:
-    """An entry of this process's status, MiB."""
-    return int(re.findall(rf"{name}:\s+(\d+) kB", Path("/proc/self/status").read_text())[0]) / 2**10
+    """An entry of this process's status, MB (10^6 bytes)."""
+    return int(re.findall(rf"{name}:\s+(\d+) kB", Path("/proc/self/status").read_text())[0]) * 1024 / 1e6

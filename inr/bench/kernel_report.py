@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from inr.bench.kernel_ceilings import by_kind, reach
+from inr.bench.kernel_ceilings import Part, by_kind, reach
 from inr.bench.kernel_fits import Fitted, Memory, Reached
 from inr.bench.kernel_rivals import EAGER
 from inr.bench.kernels import NATIVE, Comparison, Measured
@@ -13,7 +13,7 @@ from inr.bench.report import environment, markdown, short, write_json
 from inr.files import write_bytes
 
 MEMORY_ASKED = 400
-"""MiB beyond importing, at most, for a picture of 768 x 512 samples; that is stricter than 400 MB."""
+"""MB beyond importing, at most, for a picture of 768 x 512 samples."""
 GAIN_ASKED = 0.3
 """dB that products of 16-bit operands may cost at equal steps, up to 40 dB."""
 
@@ -34,7 +34,8 @@ def tables(told: Told) -> str:
     comparisons = measured.comparisons
     parts = []
     if comparisons:
-        parts += [_basis(told), _ratios(comparisons), _modes(comparisons), _work(measured, threads), _parts(measured)]
+        parts += [_basis(told), _ratios(comparisons), _modes(comparisons), _work(measured, threads)]
+        parts.append(_parts(measured, threads))
     parts += [_fits(told.fits), _memory(told.memory)]
     parts.append("\n".join(f"- {note}" for note in measured.notes))
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -96,29 +97,38 @@ def _work(measured: Measured, threads: int) -> str:
     rows = [[*head, "of products' ceiling", "ms at the ceilings", "of the time"] if ceiling is not None else head]
     for one in measured.comparisons:
         ms, done = one.median(NATIVE), one.work
-        cells = [one.title, f"{done.gflop:.3g}", f"{done.sines:.3g}", f"{1000 * done.gflop / ms:.0f}"]
+        cells = [one.title, f"{done.gflop:.3g}", f"{done.all_sines:.3g}", f"{1000 * done.gflop / ms:.0f}"]
         if ceiling is not None:
-            near = reach(done, ms, ceiling, threads)
+            near = reach(done, ms, ceiling, one.precision, threads)
             cells += [f"{near.of_gemm:.0%}", _digits(near.least_ms), f"{near.of_both:.0%}"]
         rows.append(cells)
     table = "\n".join(markdown(rows))
     if ceiling is None:
         return table
+    half = f"{ceiling.half_gemm_gflops:.0f} GFLOP/s of these in bf16, " if ceiling.half_gemm_gflops else ""
     about = (
         f"One thread of this machine: {ceiling.fma_gflops:.0f} GFLOP/s of independent sums of products in 32 bits, "
-        f"{ceiling.gemm_gflops:.0f} GFLOP/s of matrix products, {ceiling.sine_ns:.3g} ns for a sine with its cosine."
+        f"{ceiling.gemm_gflops:.0f} GFLOP/s of matrix products in fp32, {half}{ceiling.sine_ns:.3g} ns for a sine with "
+        "its cosine."
     )
     return f"{about}\n\n{table}"
 
 
-def _parts(measured: Measured) -> str:
+def _parts(measured: Measured, threads: int) -> str:
     """Where the time of a step goes; nothing if the kernels do not tell."""
-    rows = [["network", "part", "ms of all threads", "of the step", "of its ceiling"]]
+    rows = [["network", "operations", "ms of all threads", "forward", "backward", "of the step", "of its ceiling"]]
     for one in measured.comparisons:
-        for part in by_kind(one.parts, one.work, measured.ceilings) if one.parts else ():
+        for part in _kinds(one, measured, threads) or ():
+            ways = ["" if ms is None else _digits(ms) for ms in (part.forward, part.backward)]
             ceiling = "" if part.of_ceiling is None else f"{part.of_ceiling:.0%}"
-            rows.append([one.title, part.kind, _digits(part.ms), f"{part.share:.0%}", ceiling])
+            rows.append([one.title, part.kind, _digits(part.ms), *ways, f"{part.share:.0%}", ceiling])
     return "\n".join(markdown(rows)) if len(rows) > 1 else ""
+
+
+def _kinds(one: Comparison, measured: Measured, threads: int) -> list[Part] | None:
+    if one.parts is None:
+        return None
+    return by_kind(one.parts, one.work, one.median(NATIVE), measured.ceilings, one.precision, threads)
 
 
 def _fits(fits: Sequence[Fitted]) -> str:
@@ -146,7 +156,7 @@ def _reached(point: Reached) -> str:
 def _memory(memory: Sequence[Memory]) -> str:
     if not memory:
         return ""
-    rows = [["memory of a fit", "backend", "imported MiB", "beyond that, at most MiB", "asked"]]
+    rows = [["memory of a fit", "backend", "imported MB", "most beyond that, MB", "asked"]]
     for one in memory:
         asked = f"under {MEMORY_ASKED}" if one.backend == NATIVE else ""
         rows.append([one.source, one.backend, f"{one.imported:.0f}", f"{one.beyond:.0f}", asked])
@@ -170,14 +180,15 @@ def document(told: Told) -> dict[str, Any]:
 
 def _comparison(one: Comparison, measured: Measured, threads: int) -> dict[str, Any]:
     """A comparison with what follows from it."""
-    ceiling, best = measured.ceilings, one.best()
+    ceiling, best, kinds = measured.ceilings, one.best(), _kinds(one, measured, threads)
+    near = None if ceiling is None else reach(one.work, one.median(NATIVE), ceiling, one.precision, threads)
     derived = {
         "median_ms": {name: one.median(name) for name in one.milliseconds},
         "over_eager": asdict(one.over(EAGER.name)),
         "best": best,
         "over_best": asdict(one.over(best)),
-        "reach": None if ceiling is None else asdict(reach(one.work, one.median(NATIVE), ceiling, threads)),
-        "kinds": [asdict(part) for part in by_kind(one.parts, one.work, ceiling)] if one.parts else None,
+        "reach": None if near is None else asdict(near),
+        "kinds": None if kinds is None else [asdict(part) for part in kinds],
     }
     found: dict[str, Any] = short({**asdict(one), **derived})
     return found

@@ -21,7 +21,7 @@ from inr.backends.base import AbstractBackend, AbstractTrainer, Field, PointBatc
 from inr.backends.render import render
 from inr.backends.select import get
 from inr.bench.kernel_cases import Asked, Case
-from inr.bench.kernel_ceilings import Ceilings, Work, ceilings, profile, work
+from inr.bench.kernel_ceilings import Ceilings, Parts, Work, ceilings, median_of, profile, work
 from inr.bench.kernel_rivals import EAGER, Mode, RivalField, attempt, matmul_precision, rival_step
 from inr.domain import Domain
 from inr.errors import BackendUnavailableError, SpecError
@@ -35,6 +35,7 @@ NATIVE = "native"
 D_IN, D_OUT = 2, 3
 RATE = 1e-3
 CEILING_SECONDS = 1.0
+"""Of measuring the ceilings before each case; what counts is the median over the cases."""
 TOLERANCE = 0.02
 """Relative, of the first result of a candidate: more is told."""
 
@@ -67,7 +68,7 @@ class Comparison:
         results: loss of each candidate's first step, or mean of what it decoded.
         failed: why modes of PyTorch have no number.
         work: products and sines of a step or a decode.
-        parts: milliseconds of a step by parts, of all threads together; None where the kernels do not tell.
+        parts: where the time of a step goes, or None where the kernels do not tell.
     """
 
     name: str
@@ -81,7 +82,7 @@ class Comparison:
     results: dict[str, float]
     failed: dict[str, str]
     work: Work
-    parts: dict[str, float] | None = None
+    parts: Parts | None = None
 
     def median(self, candidate: str) -> float:
         """Milliseconds."""
@@ -148,18 +149,19 @@ def measure(cases: Mapping[str, Case], method: Method, tell: Callable[[str], Non
     if not cases:
         return Measured((), None, ())
     with torch_threads(method.threads):
-        tell("ceilings of the machine")
-        found, reason = ceilings(CEILING_SECONDS)
-        notes = [reason] if reason else []
+        found: list[Ceilings] = []
+        notes: list[str] = []
         comparisons = []
         for name, case in cases.items():
             tell(case.title)
+            ceiling, reason = ceilings(CEILING_SECONDS)
+            found += [ceiling] if ceiling is not None else []
             one, said = _compare(name, case, backend, method)
             comparisons.append(one)
-            notes += [note for note in said if note not in notes]
+            notes += [note for note in (reason, *said) if note and note not in notes]
             for candidate, why in one.failed.items():
                 tell(f"{case.title}: {candidate} skipped: {why}")
-    return Measured(tuple(comparisons), found, tuple(notes))
+    return Measured(tuple(comparisons), median_of(found), tuple(notes))
 
 
 def thread_count(wanted: int | None) -> int:

@@ -60,9 +60,7 @@ class Engine:
         moments: Moments | None = None,
         adam: AdamSettings | None = None,
     ) -> float: ...
-    def profile(
-        self, params: Floats, coordinates: Floats, targets: Floats
-    ) -> list[tuple[str, float, float]]: ...
+    def profile(self, params: Floats, coordinates: Floats, targets: Floats) -> list[tuple[str, float, float]]: ...
     def train_samples(
         self,
         params: Floats,

@@ -41,8 +41,9 @@ std::string shape_text(const Array& array) {
 template <typename T, typename Array>
 auto checked(const Array& array, const char* name, std::initializer_list<int64_t> shape) {
     if (array.dtype() != nb::dtype<T>())
-        throw nb::type_error((std::string(name) + ": expected " + type_name(nb::dtype<T>()) + "; got " +
-                              type_name(array.dtype())).c_str());
+        throw nb::type_error(
+            (std::string(name) + ": expected " + type_name(nb::dtype<T>()) + "; got " + type_name(array.dtype()))
+                .c_str());
     bool fits = array.ndim() == shape.size();
     std::string wanted = "(";
     size_t i = 0;
@@ -52,13 +53,15 @@ auto checked(const Array& array, const char* name, std::initializer_list<int64_t
         ++i;
     }
     if (!fits)
-        throw nb::value_error((std::string(name) + ": expected shape " + wanted + (i == 1 ? ",)" : ")") + "; got " +
-                               shape_text(array)).c_str());
+        throw nb::value_error(
+            (std::string(name) + ": expected shape " + wanted + (i == 1 ? ",)" : ")") + "; got " + shape_text(array))
+                .c_str());
     int64_t step = 1;
     const bool empty = array.size() == 0;
     for (size_t k = array.ndim(); k-- > 0;) {
         if (!empty && array.shape(k) > 1 && array.stride(k) != step)
-            throw nb::value_error((std::string(name) + ": expected a C-contiguous array; got strides that skip").c_str());
+            throw nb::value_error(
+                (std::string(name) + ": expected a C-contiguous array; got strides that skip").c_str());
         step *= static_cast<int64_t>(array.shape(k));
     }
     using Pointer = std::conditional_t<std::is_same_v<Array, Given>, const T*, T*>;

@@ -101,9 +101,8 @@ void encode_refinements(LockedEncoder& self, nb::handle coarse, nb::handle fine)
         throw SpecError("entropy coder: coarse and fine must have the same length; got " +
                         std::to_string(known.shape(0)) + " and " + std::to_string(values.shape(0)));
     }
-    without_gil(self, [&](Encoder& coder) {
-        coder.encode_refinements(entries(known), entries(values), values.shape(0));
-    });
+    without_gil(self,
+                [&](Encoder& coder) { coder.encode_refinements(entries(known), entries(values), values.shape(0)); });
 }
 
 nb::bytes finish_encoder(LockedEncoder& self) {

@@ -10,9 +10,9 @@ enum class SampleType : int { kNone, kUint8, kUint16, kInt8, kInt16, kFloat32 };
 
 struct Samples {
     SampleType type = SampleType::kNone;
-    const void* data = nullptr;   // (size, channels)
-    const float* table = nullptr; // normalised values of the integers of 8 and 16 bits, from the lowest on
-    double low = 0, factor = 0;   // float32: (x - low) factor - 1
+    const void* data = nullptr;    // (size, channels)
+    const float* table = nullptr;  // normalised values of the integers of 8 and 16 bits, from the lowest on
+    double low = 0, factor = 0;    // float32: (x - low) factor - 1
 };
 
 // Where points come from: rows of coordinates, or samples of a grid by flat index.
@@ -22,8 +22,8 @@ struct Points {
     const int64_t* index = nullptr;      // (n,) of samples of the grid; null for all in order
     int ndim = 0;
     int64_t shape[4] = {1, 1, 1, 1};
-    const float* axes[4] = {};           // coordinates along each axis
-    const float* offsets = nullptr;      // (n, ndim) in cells, or null
+    const float* axes[4] = {};       // coordinates along each axis
+    const float* offsets = nullptr;  // (n, ndim) in cells, or null
     float cells[4] = {};
 };
 
@@ -31,8 +31,8 @@ struct Batch {
     Points points;
     const float* targets = nullptr;  // (n, d_out), or null: from the samples
     Samples samples;
-    const float* weights = nullptr;  // (n,) or null
-    float* residuals = nullptr;      // (n, d_out) or null
+    const float* weights = nullptr;    // (n,) or null
+    float* residuals = nullptr;        // (n, d_out) or null
     float* input_gradients = nullptr;  // (n, d_in) or null
 };
 
@@ -54,7 +54,7 @@ struct Memory {
     float* worker;
     float* gradients;
     float* packed;
-    float* saved;      // of all tiles, or null
+    float* saved;  // of all tiles, or null
 };
 
 struct Isa {
@@ -83,7 +83,8 @@ struct Isa {
 
 // Instruction sets of this build that this machine has, best first; never empty.
 const std::vector<const Isa*>& available();
-// The one named by INR_ISA (amx_emulated too, which is for tests), else the best. Throws std::invalid_argument if the machine lacks it.
+// The one named by INR_ISA (amx_emulated too, which is for tests), else the best. Throws std::invalid_argument if the
+// machine lacks it.
 const Isa& selected();
 
 }  // namespace inr

@@ -10,6 +10,7 @@
 
 #include "arrays.h"
 #include "engine.h"
+#include "inputs.h"
 #include "pool.h"
 
 void bind_entropy(nanobind::module_& m);
@@ -36,56 +37,14 @@ Program build(const std::vector<Spec>& specs, int64_t d_in, std::vector<int> hea
         ops.push_back({kind_of(kind), inputs, ints, reals, constants, params});
     }
     if (n_params < 0 || n_params > (int64_t{1} << 31)) throw std::invalid_argument("program: too many parameters");
-    return Program::build(std::move(ops), d_in, std::move(heads), n_params, tile, training, input_gradient,
-                          half);
+    return Program::build(std::move(ops), d_in, std::move(heads), n_params, tile, training, input_gradient, half);
 }
-
-SampleType sample_type(const std::string& name) {
-    if (name == "uint8") return SampleType::kUint8;
-    if (name == "uint16") return SampleType::kUint16;
-    if (name == "int8") return SampleType::kInt8;
-    if (name == "int16") return SampleType::kInt16;
-    if (name == "float32") return SampleType::kFloat32;
-    throw nb::type_error(("samples: expected uint8, uint16, int8, int16 or float32; got " + name).c_str());
-}
-
-// Coordinates along each axis of a grid, and which of its points are meant.
-class Grid {
-public:
-    Grid(const std::vector<Given>& axes, std::vector<double> cells) {
-        if (axes.empty() || axes.size() > 4) throw nb::value_error("axes: expected 1 to 4 of them");
-        if (!cells.empty() && cells.size() != axes.size()) throw nb::value_error("cells: expected one size for each axis");
-        int64_t size = 1;
-        for (size_t k = 0; k < axes.size(); ++k) {
-            const float* x = checked<float>(axes[k], "axes", {kAny});
-            const int64_t n = static_cast<int64_t>(axes[k].shape(0));
-            if (n < 1 || size > (int64_t{1} << 62) / n) throw nb::value_error("axes: expected at least one sample along each");
-            coordinates_.emplace_back(x, x + n);
-            points_.shape[k] = n;
-            points_.cells[k] = cells.empty() ? 0.0f : static_cast<float>(cells[k]);
-            size *= n;
-        }
-        points_.ndim = static_cast<int>(axes.size());
-        points_.n = size;
-    }
-
-    int ndim() const { return points_.ndim; }
-    int64_t size() const { return points_.n; }
-    Points points() const {
-        Points points = points_;
-        for (int k = 0; k < points.ndim; ++k) points.axes[k] = coordinates_[static_cast<size_t>(k)].data();
-        return points;
-    }
-
-private:
-    std::vector<std::vector<float>> coordinates_;
-    Points points_;
-};
 
 void check_width(const Engine& engine, int64_t width) {
     if (engine.program().d_in != width)
-        throw nb::value_error(("points: expected " + std::to_string(engine.program().d_in) + " coordinates; got " +
-                               std::to_string(width)).c_str());
+        throw nb::value_error(
+            ("points: expected " + std::to_string(engine.program().d_in) + " coordinates; got " + std::to_string(width))
+                .c_str());
 }
 
 Points rows(const Engine& engine, const Given& coordinates) {
@@ -105,7 +64,8 @@ Points chosen(const Engine& engine, const Grid& grid, const std::optional<Given>
         for (int64_t i = 0; i < points.n; ++i)
             if (points.index[i] < 0 || points.index[i] >= grid.size())
                 throw nb::index_error(("index: samples are 0.." + std::to_string(grid.size() - 1) + "; got " +
-                                       std::to_string(points.index[i])).c_str());
+                                       std::to_string(points.index[i]))
+                                          .c_str());
     }
     if (offsets) points.offsets = checked<float>(*offsets, "offsets", {points.n, grid.ndim()});
     return points;
@@ -128,41 +88,6 @@ void complete(const Engine& engine, Batch& batch, const std::optional<Given>& we
     batch.input_gradients = checked<float>(*gradients, "input_gradients", {batch.points.n, program.d_in});
 }
 
-// Samples of a signal and how they become targets.
-class Source {
-public:
-    Source(Given samples, const std::string& type, std::optional<Given> table, double low, double factor)
-        : array_(std::move(samples)) {
-        samples_.type = sample_type(type);
-        int64_t entries = 0;
-        switch (samples_.type) {
-            case SampleType::kUint8: samples_.data = checked<uint8_t>(array_, "samples", {kAny, kAny}); entries = 256; break;
-            case SampleType::kInt8: samples_.data = checked<int8_t>(array_, "samples", {kAny, kAny}); entries = 256; break;
-            case SampleType::kUint16: samples_.data = checked<uint16_t>(array_, "samples", {kAny, kAny}); entries = 65536; break;
-            case SampleType::kInt16: samples_.data = checked<int16_t>(array_, "samples", {kAny, kAny}); entries = 65536; break;
-            default: samples_.data = checked<float>(array_, "samples", {kAny, kAny});
-        }
-        samples_.low = low;
-        samples_.factor = factor;
-        if (entries == 0) return;
-        if (!table) throw nb::value_error("table: integers need the values they stand for");
-        const float* values = checked<float>(*table, "table", {entries});
-        table_.assign(values, values + entries);
-        samples_.table = table_.data();
-    }
-
-    Source(const Source&) = delete;
-    Source& operator=(const Source&) = delete;
-    int64_t size() const { return static_cast<int64_t>(array_.shape(0)); }
-    int64_t channels() const { return static_cast<int64_t>(array_.shape(1)); }
-    const Samples& samples() const { return samples_; }
-
-private:
-    Given array_;  // keeps the memory
-    std::vector<float> table_;
-    Samples samples_;
-};
-
 struct Update {
     Adam adam{};
     std::vector<uint8_t> decays;
@@ -174,10 +99,14 @@ Update update(const Engine& engine, double rate, std::pair<double, double> betas
     if (step < 1) throw nb::value_error("step: counts from 1");
     Update u;
     const double count = static_cast<double>(step);
-    u.adam = {static_cast<float>(rate), static_cast<float>(betas.first), static_cast<float>(betas.second),
-              static_cast<float>(epsilon), static_cast<float>(decay),
+    u.adam = {static_cast<float>(rate),
+              static_cast<float>(betas.first),
+              static_cast<float>(betas.second),
+              static_cast<float>(epsilon),
+              static_cast<float>(decay),
               static_cast<float>(1 - std::pow(betas.first, count)),
-              static_cast<float>(std::sqrt(1 - std::pow(betas.second, count))), nullptr};
+              static_cast<float>(std::sqrt(1 - std::pow(betas.second, count))),
+              nullptr};
     for (const ParamBlock& block : engine.program().blocks) {
         bool found = false;
         for (const int64_t offset : decaying) found = found || offset == block.offset;
@@ -186,10 +115,11 @@ Update update(const Engine& engine, double rate, std::pair<double, double> betas
     return u;
 }
 
-nb::object train(Engine& engine, Batch& batch, const Writable& params, const std::optional<Writable>& gradients,
-                 const std::optional<std::tuple<Writable, Writable>>& moments,
-                 const std::optional<std::tuple<double, std::pair<double, double>, double, double, std::vector<int64_t>,
-                                                int64_t>>& adam) {
+nb::object train(
+    Engine& engine, Batch& batch, const Writable& params, const std::optional<Writable>& gradients,
+    const std::optional<std::tuple<Writable, Writable>>& moments,
+    const std::optional<std::tuple<double, std::pair<double, double>, double, double, std::vector<int64_t>, int64_t>>&
+        adam) {
     const int64_t n = engine.program().n_params;
     float* p = checked<float>(params, "params", {n});
     if (gradients) {
@@ -219,121 +149,144 @@ using Moments = std::optional<std::tuple<Writable, Writable>>;
 using AdamSettings =
     std::optional<std::tuple<double, std::pair<double, double>, double, double, std::vector<int64_t>, int64_t>>;
 
-void bind_engine(nb::module_& m) {
+void bind_inputs(nb::module_& m) {
     nb::class_<Grid>(m, "Grid").def(nb::init<const std::vector<Given>&, std::vector<double>>(), "axes"_a, "cells"_a);
     nb::class_<Source>(m, "Source")
         .def(nb::init<Given, const std::string&, std::optional<Given>, double, double>(), "samples"_a, "dtype"_a,
              "table"_a.none(), "low"_a, "factor"_a);
-    nb::class_<Engine>(m, "Engine")
-        .def("__init__",
-             [](Engine* self, const std::vector<Spec>& specs, int64_t d_in, std::vector<int> heads, int64_t n_params,
-                int64_t tile, bool training, bool input_gradient, int threads, bool half) {
-                 const bool used = half && selected().half;
-                 new (self) Engine(
-                     build(specs, d_in, std::move(heads), n_params, tile, training, input_gradient, used), threads);
-             },
-             "ops"_a, "d_in"_a, "heads"_a, "n_params"_a, "tile"_a, "training"_a, "input_gradient"_a, "threads"_a,
-             "half"_a = false)
+}
+
+nb::class_<Engine> bind_engine(nb::module_& m) {
+    return nb::class_<Engine>(m, "Engine")
+        .def(
+            "__init__",
+            [](Engine* self, const std::vector<Spec>& specs, int64_t d_in, std::vector<int> heads, int64_t n_params,
+               int64_t tile, bool training, bool input_gradient, int threads, bool half) {
+                const bool used = half && selected().half;
+                new (self) Engine(build(specs, d_in, std::move(heads), n_params, tile, training, input_gradient, used),
+                                  threads);
+            },
+            "ops"_a, "d_in"_a, "heads"_a, "n_params"_a, "tile"_a, "training"_a, "input_gradient"_a, "threads"_a,
+            "half"_a = false)
         .def_prop_ro("isa", [](const Engine& e) { return std::string(e.isa()); })
         .def_prop_ro("threads", &Engine::threads)
         .def_prop_ro("half", [](const Engine& e) { return e.program().half; })
         .def_prop_ro("d_out", [](const Engine& e) { return e.program().d_out; })
-        .def_prop_ro("memory", [](const Engine& e) { return e.program().memory * 4; })
-        .def("forward",
-             [](Engine& e, const Given& params, const Given& coordinates, const Writable& values) {
-                 const Points points = rows(e, coordinates);
-                 const float* p = parameters(e, params);
-                 Target target;
-                 target.values = checked<float>(values, "values", {points.n, e.program().d_out});
-                 const nb::gil_scoped_release free;
-                 e.forward(p, points, target);
-             },
-             "params"_a, "coordinates"_a, "values"_a)
-        .def("forward_grid",
-             [](Engine& e, const Given& params, const Grid& grid, const Writable& values) {
-                 const Points points = chosen(e, grid, std::nullopt, std::nullopt);
-                 const float* p = parameters(e, params);
-                 Target target;
-                 target.values = checked<float>(values, "values", {points.n, e.program().d_out});
-                 const nb::gil_scoped_release free;
-                 e.forward(p, points, target);
-             },
-             "params"_a, "grid"_a, "values"_a)
-        .def("forward_samples",
-             [](Engine& e, const Given& params, const Grid& grid, const Writable& samples, const std::string& dtype,
-                double low, double high) {
-                 const Points points = chosen(e, grid, std::nullopt, std::nullopt);
-                 const float* p = parameters(e, params);
-                 Target target;
-                 target.type = sample_type(dtype);
-                 target.low = low;
-                 target.high = high;
-                 const auto place = [&](auto zero) -> void* {
-                     return checked<decltype(zero)>(samples, "samples", {points.n, e.program().d_out});
-                 };
-                 switch (target.type) {
-                     case SampleType::kUint8: target.samples = place(uint8_t{}); break;
-                     case SampleType::kUint16: target.samples = place(uint16_t{}); break;
-                     case SampleType::kInt8: target.samples = place(int8_t{}); break;
-                     case SampleType::kInt16: target.samples = place(int16_t{}); break;
-                     default: target.samples = place(float{});
-                 }
-                 const nb::gil_scoped_release free;
-                 e.forward(p, points, target);
-             },
-             "params"_a, "grid"_a, "samples"_a, "dtype"_a, "low"_a, "high"_a)
-        .def("train_points",
-             [](Engine& e, const Writable& params, const Given& coordinates, const Given& targets,
-                const std::optional<Given>& weights, const std::optional<Writable>& residuals,
-                const std::optional<Writable>& input_gradients, const std::optional<Writable>& gradients,
-                const Moments& moments, const AdamSettings& adam) {
-                 Batch batch;
-                 batch.points = rows(e, coordinates);
-                 batch.targets = checked<float>(targets, "targets", {batch.points.n, e.program().d_out});
-                 complete(e, batch, weights, residuals, input_gradients);
-                 return train(e, batch, params, gradients, moments, adam);
-             },
-             "params"_a, "coordinates"_a, "targets"_a, "weights"_a.none() = nb::none(), "residuals"_a.none() = nb::none(),
-             "input_gradients"_a.none() = nb::none(), "gradients"_a.none() = nb::none(), "moments"_a.none() = nb::none(),
-             "adam"_a.none() = nb::none())
-        .def("profile",
-             [](Engine& e, const Given& params, const Given& coordinates, const Given& targets) {
-                 Batch batch;
-                 batch.points = rows(e, coordinates);
-                 batch.targets = checked<float>(targets, "targets", {batch.points.n, e.program().d_out});
-                 complete(e, batch, std::nullopt, std::nullopt, std::nullopt);
-                 const float* p = parameters(e, params);
-                 std::vector<double> seconds;
-                 {
-                     const nb::gil_scoped_release free;
-                     seconds = e.profile(p, batch);
-                 }
-                 std::vector<std::tuple<std::string, double, double>> found;
-                 const size_t count = e.program().ops.size();
-                 for (size_t i = 0; i < count; ++i)
-                     found.emplace_back(kind_name(e.program().ops[i].kind), seconds[i], seconds[count + i]);
-                 return found;
-             },
-             "params"_a, "coordinates"_a, "targets"_a)
-        .def("train_samples",
-             [](Engine& e, const Writable& params, const Grid& grid, const Source& source, const std::optional<Given>& index,
-                const std::optional<Given>& offsets, const std::optional<Given>& weights,
-                const std::optional<Writable>& residuals, const std::optional<Writable>& input_gradients,
-                const std::optional<Writable>& gradients, const Moments& moments, const AdamSettings& adam) {
-                 if (source.size() != grid.size() || source.channels() != e.program().d_out)
-                     throw nb::value_error(("samples: expected shape (" + std::to_string(grid.size()) + ", " +
-                                            std::to_string(e.program().d_out) + "); got (" +
-                                            std::to_string(source.size()) + ", " + std::to_string(source.channels()) +
-                                            ")").c_str());
-                 Batch batch;
-                 batch.points = chosen(e, grid, index, offsets);
-                 batch.samples = source.samples();
-                 complete(e, batch, weights, residuals, input_gradients);
-                 return train(e, batch, params, gradients, moments, adam);
-             },
-             "params"_a, "grid"_a, "source"_a, "index"_a.none() = nb::none(), "offsets"_a.none() = nb::none(),
-             "weights"_a.none() = nb::none(), "residuals"_a.none() = nb::none(), "input_gradients"_a.none() = nb::none(),
-             "gradients"_a.none() = nb::none(), "moments"_a.none() = nb::none(), "adam"_a.none() = nb::none());
+        .def_prop_ro("memory", [](const Engine& e) { return e.program().memory * 4; });
+}
+
+void bind_forward(nb::class_<Engine>& engine) {
+    engine
+        .def(
+            "forward",
+            [](Engine& e, const Given& params, const Given& coordinates, const Writable& values) {
+                const Points points = rows(e, coordinates);
+                const float* p = parameters(e, params);
+                Target target;
+                target.values = checked<float>(values, "values", {points.n, e.program().d_out});
+                const nb::gil_scoped_release free;
+                e.forward(p, points, target);
+            },
+            "params"_a, "coordinates"_a, "values"_a)
+        .def(
+            "forward_grid",
+            [](Engine& e, const Given& params, const Grid& grid, const Writable& values) {
+                const Points points = chosen(e, grid, std::nullopt, std::nullopt);
+                const float* p = parameters(e, params);
+                Target target;
+                target.values = checked<float>(values, "values", {points.n, e.program().d_out});
+                const nb::gil_scoped_release free;
+                e.forward(p, points, target);
+            },
+            "params"_a, "grid"_a, "values"_a)
+        .def(
+            "forward_samples",
+            [](Engine& e, const Given& params, const Grid& grid, const Writable& samples, const std::string& dtype,
+               double low, double high) {
+                const Points points = chosen(e, grid, std::nullopt, std::nullopt);
+                const float* p = parameters(e, params);
+                Target target;
+                target.type = sample_type(dtype);
+                target.low = low;
+                target.high = high;
+                const auto place = [&](auto zero) -> void* {
+                    return checked<decltype(zero)>(samples, "samples", {points.n, e.program().d_out});
+                };
+                switch (target.type) {
+                    case SampleType::kUint8: target.samples = place(uint8_t{}); break;
+                    case SampleType::kUint16: target.samples = place(uint16_t{}); break;
+                    case SampleType::kInt8: target.samples = place(int8_t{}); break;
+                    case SampleType::kInt16: target.samples = place(int16_t{}); break;
+                    default: target.samples = place(float{});
+                }
+                const nb::gil_scoped_release free;
+                e.forward(p, points, target);
+            },
+            "params"_a, "grid"_a, "samples"_a, "dtype"_a, "low"_a, "high"_a);
+}
+
+void bind_train_points(nb::class_<Engine>& engine) {
+    engine.def(
+        "train_points",
+        [](Engine& e, const Writable& params, const Given& coordinates, const Given& targets,
+           const std::optional<Given>& weights, const std::optional<Writable>& residuals,
+           const std::optional<Writable>& input_gradients, const std::optional<Writable>& gradients,
+           const Moments& moments, const AdamSettings& adam) {
+            Batch batch;
+            batch.points = rows(e, coordinates);
+            batch.targets = checked<float>(targets, "targets", {batch.points.n, e.program().d_out});
+            complete(e, batch, weights, residuals, input_gradients);
+            return train(e, batch, params, gradients, moments, adam);
+        },
+        "params"_a, "coordinates"_a, "targets"_a, "weights"_a.none() = nb::none(), "residuals"_a.none() = nb::none(),
+        "input_gradients"_a.none() = nb::none(), "gradients"_a.none() = nb::none(), "moments"_a.none() = nb::none(),
+        "adam"_a.none() = nb::none());
+}
+
+void bind_profile(nb::class_<Engine>& engine) {
+    engine.def(
+        "profile",
+        [](Engine& e, const Given& params, const Given& coordinates, const Given& targets) {
+            Batch batch;
+            batch.points = rows(e, coordinates);
+            batch.targets = checked<float>(targets, "targets", {batch.points.n, e.program().d_out});
+            complete(e, batch, std::nullopt, std::nullopt, std::nullopt);
+            const float* p = parameters(e, params);
+            std::vector<double> seconds;
+            {
+                const nb::gil_scoped_release free;
+                seconds = e.profile(p, batch);
+            }
+            std::vector<std::tuple<std::string, double, double>> found;
+            const size_t count = e.program().ops.size();
+            for (size_t i = 0; i < count; ++i)
+                found.emplace_back(kind_name(e.program().ops[i].kind), seconds[i], seconds[count + i]);
+            return found;
+        },
+        "params"_a, "coordinates"_a, "targets"_a);
+}
+
+void bind_train_samples(nb::class_<Engine>& engine) {
+    engine.def(
+        "train_samples",
+        [](Engine& e, const Writable& params, const Grid& grid, const Source& source, const std::optional<Given>& index,
+           const std::optional<Given>& offsets, const std::optional<Given>& weights,
+           const std::optional<Writable>& residuals, const std::optional<Writable>& input_gradients,
+           const std::optional<Writable>& gradients, const Moments& moments, const AdamSettings& adam) {
+            if (source.size() != grid.size() || source.channels() != e.program().d_out)
+                throw nb::value_error(("samples: expected shape (" + std::to_string(grid.size()) + ", " +
+                                       std::to_string(e.program().d_out) + "); got (" + std::to_string(source.size()) +
+                                       ", " + std::to_string(source.channels()) + ")")
+                                          .c_str());
+            Batch batch;
+            batch.points = chosen(e, grid, index, offsets);
+            batch.samples = source.samples();
+            complete(e, batch, weights, residuals, input_gradients);
+            return train(e, batch, params, gradients, moments, adam);
+        },
+        "params"_a, "grid"_a, "source"_a, "index"_a.none() = nb::none(), "offsets"_a.none() = nb::none(),
+        "weights"_a.none() = nb::none(), "residuals"_a.none() = nb::none(), "input_gradients"_a.none() = nb::none(),
+        "gradients"_a.none() = nb::none(), "moments"_a.none() = nb::none(), "adam"_a.none() = nb::none());
 }
 
 }  // namespace
@@ -344,7 +297,12 @@ NB_MODULE(_kernels, m) {
     using namespace inr;
     using nb::literals::operator""_a;
     nb::set_leak_warnings(false);
-    bind_engine(m);
+    bind_inputs(m);
+    auto engine = bind_engine(m);
+    bind_forward(engine);
+    bind_train_points(engine);
+    bind_train_samples(engine);
+    bind_profile(engine);
     bind_entropy(m);
     m.def("instruction_sets", [] {
         std::vector<std::string> names;
@@ -352,35 +310,37 @@ NB_MODULE(_kernels, m) {
         return names;
     });
     m.def("available_cores", &available_cores);
-    m.def("ceilings",
-          [](double seconds) {
-              double found[4] = {};
-              if (!(seconds > 0 && seconds <= 60)) throw nb::value_error("seconds: must be above 0 and at most 60");
-              {
-                  const nb::gil_scoped_release free;
-                  selected().ceilings(seconds / 4, found);
-              }
-              nb::dict result;
-              result["fma_gflops"] = found[0] * 1e-9;
-              result["gemm_gflops"] = found[1] * 1e-9;
-              result["half_gemm_gflops"] = found[2] * 1e-9;
-              result["sine_ns"] = 1e9 / found[3];
-              return result;
-          },
-          "seconds"_a);
-    m.def("elementwise",
-          [](const std::string& name, std::vector<int64_t> ints, std::vector<double> reals, const Given& x, const Writable& y,
-             const Writable& slope) {
-              Op op;
-              op.kind = kind_of(name);
-              if (op.kind < Kind::kSine || op.kind > Kind::kTanh)
-                  throw nb::value_error((name + ": it is not elementwise").c_str());
-              op.ints = std::move(ints);
-              op.reals = std::move(reals);
-              if (op.reals.empty() || op.ints.empty()) throw nb::value_error("settings: too few");
-              const int64_t n = static_cast<int64_t>(x.size());
-              selected().elementwise(op, checked<float>(x, "x", {n}), checked<float>(y, "y", {n}),
-                                     checked<float>(slope, "slope", {n}), n);
-          },
-          "kind"_a, "ints"_a, "reals"_a, "x"_a, "y"_a, "slope"_a);
+    m.def(
+        "ceilings",
+        [](double seconds) {
+            double found[4] = {};
+            if (!(seconds > 0 && seconds <= 60)) throw nb::value_error("seconds: must be above 0 and at most 60");
+            {
+                const nb::gil_scoped_release free;
+                selected().ceilings(seconds / 4, found);
+            }
+            nb::dict result;
+            result["fma_gflops"] = found[0] * 1e-9;
+            result["gemm_gflops"] = found[1] * 1e-9;
+            result["half_gemm_gflops"] = found[2] * 1e-9;
+            result["sine_ns"] = 1e9 / found[3];
+            return result;
+        },
+        "seconds"_a);
+    m.def(
+        "elementwise",
+        [](const std::string& name, std::vector<int64_t> ints, std::vector<double> reals, const Given& x,
+           const Writable& y, const Writable& slope) {
+            Op op;
+            op.kind = kind_of(name);
+            if (op.kind < Kind::kSine || op.kind > Kind::kTanh)
+                throw nb::value_error((name + ": it is not elementwise").c_str());
+            op.ints = std::move(ints);
+            op.reals = std::move(reals);
+            if (op.reals.empty() || op.ints.empty()) throw nb::value_error("settings: too few");
+            const int64_t n = static_cast<int64_t>(x.size());
+            selected().elementwise(op, checked<float>(x, "x", {n}), checked<float>(y, "y", {n}),
+                                   checked<float>(slope, "slope", {n}), n);
+        },
+        "kind"_a, "ints"_a, "reals"_a, "x"_a, "y"_a, "slope"_a);
 }

@@ -30,7 +30,8 @@ void BufferPlan::merge(int one, int other) {
 }
 
 int BufferPlan::root(int buffer) const {
-    while (buffers_[static_cast<size_t>(buffer)].same_as != buffer) buffer = buffers_[static_cast<size_t>(buffer)].same_as;
+    while (buffers_[static_cast<size_t>(buffer)].same_as != buffer)
+        buffer = buffers_[static_cast<size_t>(buffer)].same_as;
     return buffer;
 }
 

@@ -107,8 +107,10 @@ int available_cores() {
 }
 
 void run_parallel(int n, const std::function<void(int)>& work) {
-    if (n == 1) work(0);
-    else pool().run(n, work);
+    if (n == 1)
+        work(0);
+    else
+        pool().run(n, work);
 }
 
 void Barrier::wait() {

@@ -10,10 +10,11 @@ namespace inr {
 
 namespace {
 
-const char* const kNames[] = {"linear", "sine", "relu", "gaussian", "finer", "gated tanh", "leaky relu", "tanh",
-                              "real gabor", "complex gabor", "multiply", "add", "concat", "columns", "constant",
-                              "noisy target", "noise", "fourier", "sine filter", "fourier series", "chebyshev",
-                              "layer norm", "grid", "cp", "tt", "tucker"};
+const char* const kNames[] = {"linear",      "sine",           "relu",       "gaussian",      "finer",    "gated tanh",
+                              "leaky relu",  "tanh",           "real gabor", "complex gabor", "multiply", "add",
+                              "concat",      "columns",        "constant",   "noisy target",  "noise",    "fourier",
+                              "sine filter", "fourier series", "chebyshev",  "layer norm",    "grid",     "cp",
+                              "tt",          "tucker"};
 static_assert(sizeof(kNames) / sizeof(kNames[0]) == static_cast<size_t>(Kind::kCount), "a name for each kind");
 
 bool is_elementwise(Kind kind) { return kind >= Kind::kSine && kind <= Kind::kTanh; }
@@ -58,15 +59,25 @@ private:
 
 bool Builder::keeps_inputs(Kind kind) {
     switch (kind) {
-        case Kind::kLinear: case Kind::kRealGabor: case Kind::kComplexGabor: case Kind::kMultiply:
-        case Kind::kChebyshev: case Kind::kGrid: case Kind::kCp: case Kind::kTt: case Kind::kTucker: return true;
+        case Kind::kLinear:
+        case Kind::kRealGabor:
+        case Kind::kComplexGabor:
+        case Kind::kMultiply:
+        case Kind::kChebyshev:
+        case Kind::kGrid:
+        case Kind::kCp:
+        case Kind::kTt:
+        case Kind::kTucker: return true;
         default: return false;
     }
 }
 
 bool Builder::keeps_output(Kind kind) {
     switch (kind) {
-        case Kind::kRealGabor: case Kind::kComplexGabor: case Kind::kFourier: case Kind::kFourierSeries:
+        case Kind::kRealGabor:
+        case Kind::kComplexGabor:
+        case Kind::kFourier:
+        case Kind::kFourierSeries:
         case Kind::kChebyshev: return true;
         default: return false;
     }
@@ -172,8 +183,8 @@ void Builder::add_packed(Op& op) {
     op.half = p_.half && op.width >= kTile && depth >= kTile;
     const auto room = [&](int64_t rows, int64_t columns) {
         const int64_t at = p_.packed_memory;
-        const int64_t floats = op.half ? round_up(rows, kTile) * round_up(columns, 2 * kTile) / 2
-                                       : round_up(rows, kRows) * columns;
+        const int64_t floats =
+            op.half ? round_up(rows, kTile) * round_up(columns, 2 * kTile) / 2 : round_up(rows, kRows) * columns;
         p_.packed_memory += round_up(floats, 16);
         return at;
     };

@@ -12,18 +12,18 @@ constexpr int64_t kRows = 6;    // rows of a register block of a matrix product
 constexpr int64_t kTile = 16;   // rows and columns of the sums of a 16-bit product
 
 enum class Kind : int {
-    kLinear,         // params: weight, bias or -1; ints: d_out, d_in, complex
-    kSine,           // reals: omega
+    kLinear,  // params: weight, bias or -1; ints: d_out, d_in, complex
+    kSine,    // reals: omega
     kReLU,
-    kGaussian,       // reals: sigma
-    kFiner,          // reals: omega; ints: full gradient
-    kGatedTanh,      // reals: omega
-    kLeakyReLU,      // reals: slope
+    kGaussian,   // reals: sigma
+    kFiner,      // reals: omega; ints: full gradient
+    kGatedTanh,  // reals: omega
+    kLeakyReLU,  // reals: slope
     kTanh,
-    kRealGabor,      // reals: omega, sigma; inputs: z, others
-    kComplexGabor,   // reals: omega, sigma; inputs: z, others
+    kRealGabor,     // reals: omega, sigma; inputs: z, others
+    kComplexGabor,  // reals: omega, sigma; inputs: z, others
     kMultiply,
-    kAdd,            // reals: a factor for each input
+    kAdd,  // reals: a factor for each input
     kConcat,
     kColumns,        // ints: first, last
     kConstant,       // reals: value; ints: width
@@ -56,25 +56,25 @@ enum class Write : int8_t { kNone, kSet, kAdd };
 
 struct Op : OpSpec {
     int output = 0;
-    int64_t width = 0;               // rows of the output
+    int64_t width = 0;  // rows of the output
     std::vector<int64_t> in_widths;
-    std::vector<Write> writes;       // for each input
-    bool live = false;               // an output depends on it
-    bool trained = false;            // takes part in the backward pass
-    int64_t aux = -1;                // floats from the start of a worker's memory, or -1
-    int64_t slopes = -1;             // of the elementwise operation before, which is undone here on the way back
-    bool folded = false;             // an elementwise operation that the one after it undoes
-    int64_t gradient = -1;           // floats from the start of a worker's gradients
-    int64_t packed = -1;             // floats from the start of the packed matrices
+    std::vector<Write> writes;  // for each input
+    bool live = false;          // an output depends on it
+    bool trained = false;       // takes part in the backward pass
+    int64_t aux = -1;           // floats from the start of a worker's memory, or -1
+    int64_t slopes = -1;        // of the elementwise operation before, which is undone here on the way back
+    bool folded = false;        // an elementwise operation that the one after it undoes
+    int64_t gradient = -1;      // floats from the start of a worker's gradients
+    int64_t packed = -1;        // floats from the start of the packed matrices
     int64_t packed_transposed = -1;
-    int64_t packed_bias = -1;        // of 16-bit products: tiles that sums begin with
-    bool half = false;               // its products have 16-bit operands
-    int64_t saved = -1;              // first row of what a grid saves of a tile for the scatter
+    int64_t packed_bias = -1;  // of 16-bit products: tiles that sums begin with
+    bool half = false;         // its products have 16-bit operands
+    int64_t saved = -1;        // first row of what a grid saves of a tile for the scatter
 };
 
 // Parameters that one run of a worker's gradients belongs to.
 struct ParamBlock {
-    int64_t offset;    // into the flat parameters
+    int64_t offset;  // into the flat parameters
     int64_t rows, columns;
     int64_t gradient;  // into a worker's gradients, or -1 for a table, whose gradients are scattered
     int64_t stride;    // of the rows there
@@ -87,16 +87,16 @@ struct GridLevel {
     int64_t offset, entries;
     bool hashed;
     float scale[4];
-    float shift;        // added to the scaled coordinate
-    float last[4];      // highest cell, or -1 for no limit
+    float shift;    // added to the scaled coordinate
+    float last[4];  // highest cell, or -1 for no limit
     uint32_t strides[4];
 };
 
 struct Program {
     std::vector<Op> ops;
-    std::vector<int64_t> widths;       // of each value
-    std::vector<int64_t> values;       // place of each value in a worker's memory
-    std::vector<int64_t> gradients;    // place of its gradient, or -1
+    std::vector<int64_t> widths;     // of each value
+    std::vector<int64_t> values;     // place of each value in a worker's memory
+    std::vector<int64_t> gradients;  // place of its gradient, or -1
     std::vector<int> heads;
     std::vector<ParamBlock> blocks;
     std::vector<std::vector<GridLevel>> grids;  // by number of the operation
@@ -104,13 +104,13 @@ struct Program {
     int64_t n_params = 0;
     int64_t tile = kBlock;
     bool training = false, input_gradient = false;
-    bool half = false;                 // large products have 16-bit operands
-    int64_t memory = 0;                // floats a worker needs for values, gradients of values and scratch
-    int64_t scratch = 0;               // where the scratch begins
-    int64_t targets = 0;               // where the targets of a tile begin
-    int64_t gradient_memory = 0;       // floats a worker needs for gradients of parameters
-    int64_t packed_memory = 0;         // floats of all packed matrices
-    int64_t saved_rows = 0;            // rows that grids save of a tile
+    bool half = false;            // large products have 16-bit operands
+    int64_t memory = 0;           // floats a worker needs for values, gradients of values and scratch
+    int64_t scratch = 0;          // where the scratch begins
+    int64_t targets = 0;          // where the targets of a tile begin
+    int64_t gradient_memory = 0;  // floats a worker needs for gradients of parameters
+    int64_t packed_memory = 0;    // floats of all packed matrices
+    int64_t saved_rows = 0;       // rows that grids save of a tile
 
     // Checks everything that later code relies on; throws std::invalid_argument with one line.
     static Program build(std::vector<OpSpec> specs, int64_t d_in, std::vector<int> heads, int64_t n_params,

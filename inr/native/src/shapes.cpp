@@ -20,18 +20,24 @@ struct Counts {
 Counts needed(Kind kind, size_t inputs) {
     switch (kind) {
         case Kind::kLinear: return {3, 0, 2};
-        case Kind::kSine: case Kind::kGaussian: case Kind::kGatedTanh: case Kind::kLeakyReLU: return {0, 1, 0};
+        case Kind::kSine:
+        case Kind::kGaussian:
+        case Kind::kGatedTanh:
+        case Kind::kLeakyReLU: return {0, 1, 0};
         case Kind::kFiner: return {1, 1, 0};
-        case Kind::kRealGabor: case Kind::kComplexGabor: return {0, 2, 0};
+        case Kind::kRealGabor:
+        case Kind::kComplexGabor: return {0, 2, 0};
         case Kind::kAdd: return {0, inputs, 0};
         case Kind::kColumns: return {2, 0, 0};
         case Kind::kConstant: return {1, 1, 0};
         case Kind::kNoise: return {3, 1, 0};
         case Kind::kSineFilter: return {0, 0, 1};
-        case Kind::kFourierSeries: case Kind::kChebyshev: return {1, 0, 0};
+        case Kind::kFourierSeries:
+        case Kind::kChebyshev: return {1, 0, 0};
         case Kind::kLayerNorm: return {0, 0, 2};
         case Kind::kGrid: return {4, 1, 1};
-        case Kind::kCp: case Kind::kTt: return {2, 0, 0};
+        case Kind::kCp:
+        case Kind::kTt: return {2, 0, 0};
         case Kind::kTucker: return {1, 0, 1};
         default: return {0, 0, 0};
     }
@@ -92,7 +98,8 @@ int64_t output_width(const Op& op, size_t number, int64_t n_params) {
             expect(axes == 4 && op.in_widths[1] == first && op.in_widths[2] == 1 && op.in_widths[3] == first, "inputs");
             return first;
         case Kind::kNoise: expect(op.ints[0] >= 1, "channels"); return op.ints[0];
-        case Kind::kFourier: case Kind::kSineFilter: {
+        case Kind::kFourier:
+        case Kind::kSineFilter: {
             expect(first <= 4, "more than 4 axes");
             expect(!op.constants.empty() && static_cast<int64_t>(op.constants.size()) % first == 0, "frequencies");
             const int64_t rows = static_cast<int64_t>(op.constants.size()) / first;
@@ -113,7 +120,8 @@ int64_t output_width(const Op& op, size_t number, int64_t n_params) {
             expect(op.ints[0] >= 1 && op.ints[0] <= 4 && op.ints[0] == first, "axes");
             expect(op.ints[1] >= 1 && op.ints[1] <= 64 && op.ints[2] >= 1 && op.ints[2] <= 64, "levels or features");
             return op.ints[1] * op.ints[2];
-        case Kind::kCp: case Kind::kTt: {
+        case Kind::kCp:
+        case Kind::kTt: {
             const int64_t rank = op.ints[0], channels = op.ints[1];
             expect(axes >= 2 && rank >= 1 && channels >= 1 && rank <= 4096 && channels <= 4096, "settings");
             for (int64_t k = 0; k < axes; ++k) {

@@ -44,14 +44,7 @@ public:
 namespace inr {
 namespace INR_ISA {
 
-static thread_local uint32_t tiles[8][16][16];
-
-INR_INLINE float upper_half(uint32_t word) {
-    const uint32_t bits = word & 0xffff0000u;
-    float value;
-    std::memcpy(&value, &bits, sizeof(value));
-    return value;
-}
+alignas(64) static thread_local uint32_t tiles[8][16][16];
 
 static void tile_load(int n, const void* from, int64_t stride) {
     for (int row = 0; row < 16; ++row) std::memcpy(tiles[n][row], static_cast<const char*>(from) + row * stride, 64);
@@ -63,17 +56,25 @@ static void tile_store(int n, void* to, int64_t stride) {
 
 // c[m][n] += sum over pairs p of a[m][p] . b[p][n], each a product of two pairs of 16-bit numbers.
 static void tile_product(int c, int a, int b) {
-    for (int m = 0; m < 16; ++m)
-        for (int n = 0; n < 16; ++n) {
-            float total;
-            std::memcpy(&total, &tiles[c][m][n], sizeof(total));
-            for (int p = 0; p < 16; ++p) {
-                const uint32_t x = tiles[a][m][p], y = tiles[b][p][n];
-                total += upper_half(x << 16) * upper_half(y << 16);
-                total += upper_half(x) * upper_half(y);
-            }
-            std::memcpy(&tiles[c][m][n], &total, sizeof(total));
+    V low[16], high[16];
+    for (int p = 0; p < 16; ++p) {
+        U words;
+        std::memcpy(&words, tiles[b][p], sizeof(words));
+        low[p] = as_float(reinterpret_cast<I>(words << 16));
+        high[p] = as_float(reinterpret_cast<I>(words & 0xffff0000u));
+    }
+    for (int m = 0; m < 16; ++m) {
+        V total;
+        std::memcpy(&total, tiles[c][m], sizeof(total));
+        for (int p = 0; p < 16; ++p) {
+            const uint32_t bits[2] = {tiles[a][m][p] << 16, tiles[a][m][p] & 0xffff0000u};
+            float x[2];
+            std::memcpy(x, bits, sizeof(x));
+            total += x[0] * low[p];
+            total += x[1] * high[p];
         }
+        std::memcpy(tiles[c][m], &total, sizeof(total));
+    }
 }
 
 #define INR_FENCE

@@ -55,7 +55,8 @@ static void ceilings(double seconds, double* results) {
     }
     const double operations = 2.0 * kProbe * kProbe * kProbe;
     results[0] = multiply_add_rate(seconds);
-    results[1] = rate(seconds, operations, [&] { product<End::kSet>(w, x, y, kProbe, kProbe, kProbe, nullptr, nullptr); });
+    results[1] =
+        rate(seconds, operations, [&] { product<End::kSet>(w, x, y, kProbe, kProbe, kProbe, nullptr, nullptr); });
     results[2] = 0;
 #ifdef INR_TILES
     const TileUse tiles;

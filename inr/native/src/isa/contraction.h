@@ -167,8 +167,10 @@ static void tucker_backward(const Op& op, const Tile& tile) {
                     const V v = load(d + q * n + i);
                     total += v * (before == nullptr ? splat(core[at]) : load(before + at * n + i));
                     const V back = v * load(u + r * n + i);
-                    if (k == 0) d_core[at] += sum(back);
-                    else store(place + at * n + i, back);
+                    if (k == 0)
+                        d_core[at] += sum(back);
+                    else
+                        store(place + at * n + i, back);
                 }
                 if (du != nullptr) put(du + r * n + i, total, op.writes[k]);
             }

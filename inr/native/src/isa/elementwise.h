@@ -1,5 +1,5 @@
-// Elementwise functions, each with its derivative: the forward pass leaves the derivative in the operation's own memory,
-// which may be the memory of its input, and the backward pass is one product.
+// Elementwise functions, each with its derivative: the forward pass leaves the derivative in the operation's own
+// memory, which may be the memory of its input, and the backward pass is one product.
 #pragma once
 
 #include "tile.h"
@@ -141,9 +141,8 @@ static bool with_function(const Op& op, Use use) {
 }
 
 static bool elementwise_forward(const Op& op, const Tile& tile) {
-    return with_function(op, [&](auto f) {
-        apply(f, tile.in(op, 0), tile.out(op), tile.aux(op), op.width * tile.size());
-    });
+    return with_function(op,
+                         [&](auto f) { apply(f, tile.in(op, 0), tile.out(op), tile.aux(op), op.width * tile.size()); });
 }
 
 static void elementwise_backward(const Op& op, const Tile& tile) {

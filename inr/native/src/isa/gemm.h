@@ -67,8 +67,7 @@ static void transpose(const float* x, float* y, int64_t depth, int64_t tile, int
         for (int64_t column = 0; column < tile; column += kLanes) {
             V square[kLanes];
 #pragma GCC unroll 16
-            for (int i = 0; i < kLanes; ++i)
-                square[i] = row + i < depth ? load(x + (row + i) * tile + column) : V{};
+            for (int i = 0; i < kLanes; ++i) square[i] = row + i < depth ? load(x + (row + i) * tile + column) : V{};
             transpose_square(square);
 #pragma GCC unroll 16
             for (int i = 0; i < kLanes; ++i) store(y + (column + i) * stride + row, square[i]);
@@ -118,7 +117,8 @@ static void row_sums(const float* dy, const float* x, float* w, int64_t rows, in
         for (int i = 0; i < kLanes && row + i < rows; ++i) {
             const float* from = dy + (row + i) * tile;
             V total{};
-            for (int64_t t = 0; t < tile; t += kLanes) total += x == nullptr ? load(from + t) : load(from + t) * load(x + t);
+            for (int64_t t = 0; t < tile; t += kLanes)
+                total += x == nullptr ? load(from + t) : load(from + t) * load(x + t);
             totals[i] = total;
         }
         alignas(64) float parts[kLanes];
@@ -147,7 +147,9 @@ static void outer(const float* dy, const float* x, float* w, int64_t rows, int64
             switch ((stride - column) / kLanes < kVectors ? (stride - column) / kLanes : kVectors) {
                 case 1: outer_block<1>(from, scratch + column, to, tile, stride, count); break;
                 case 2: outer_block<2>(from, scratch + column, to, tile, stride, count); break;
-                case 3: outer_block<kVectors < 3 ? kVectors : 3>(from, scratch + column, to, tile, stride, count); break;
+                case 3:
+                    outer_block < kVectors<3 ? kVectors : 3>(from, scratch + column, to, tile, stride, count);
+                    break;
                 default: outer_block<kVectors>(from, scratch + column, to, tile, stride, count);
             }
         }

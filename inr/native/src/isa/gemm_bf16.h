@@ -65,7 +65,7 @@ static void pack_transposed(const float* x, uint32_t* to, int64_t depth, int64_t
 // Where a block of sums goes: to memory with a stride, whole or in part.
 struct Sums {
     float* place;
-    int64_t stride;   // floats
+    int64_t stride;  // floats
     int64_t rows, columns;
     bool add;
 };
@@ -109,13 +109,13 @@ static void product_tiles(const uint32_t* a0, const uint32_t* a1, const uint32_t
         INR_TILE_PRODUCT(2, 5, 6);
         INR_TILE_PRODUCT(3, 5, 7);
     }
-#define INR_FINISH(n)                                                        \
-    if (to[n].rows == 16 && to[n].columns == 16 && !to[n].add) {             \
-        INR_TILE_STORE(n, to[n].place, to[n].stride * 4);                    \
-    } else if (to[n].rows > 0 && to[n].columns > 0) {                        \
-        INR_TILE_STORE(n, buffer, 64);                                       \
-        INR_FENCE;                                                           \
-        finish_tile(buffer, to[n]);                                          \
+#define INR_FINISH(n)                                            \
+    if (to[n].rows == 16 && to[n].columns == 16 && !to[n].add) { \
+        INR_TILE_STORE(n, to[n].place, to[n].stride * 4);        \
+    } else if (to[n].rows > 0 && to[n].columns > 0) {            \
+        INR_TILE_STORE(n, buffer, 64);                           \
+        INR_FENCE;                                               \
+        finish_tile(buffer, to[n]);                              \
     }
     INR_FINISH(0)
     INR_FINISH(1)

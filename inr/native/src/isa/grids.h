@@ -11,10 +11,10 @@ constexpr int kMostCorners = 16;
 
 // Where one vector of samples lies in a level.
 struct Corners {
-    I index[kMostCorners];   // rows of the level's table
+    I index[kMostCorners];  // rows of the level's table
     V weight[kMostCorners];
-    V below[4], above[4];    // weights along each axis
-    V inside[4];             // 1 where a coordinate moves its sample, 0 where it is held at the border
+    V below[4], above[4];  // weights along each axis
+    V inside[4];           // 1 where a coordinate moves its sample, 0 where it is held at the border
 };
 
 // A row of a level whose nodes all have one, wherever the point lies.
@@ -36,7 +36,8 @@ INR_INLINE void corners(const Op& op, const GridLevel& level, const V* x, Corner
     U first[D];
 #pragma GCC unroll 4
     for (int k = 0; k < D; ++k) {
-        V unit = (x[k] / static_cast<float>(op.reals[k]) + 1.0f) * 0.5f;
+        const float extent = static_cast<float>(op.reals[k]);
+        V unit = ((extent == 1.0f ? x[k] : x[k] / extent) + 1.0f) * 0.5f;
         c.inside[k] = splat(1.0f);
         if (clamped) {
             const I held = (unit < 0.0f) | (unit > 1.0f);
@@ -45,8 +46,10 @@ INR_INLINE void corners(const Op& op, const GridLevel& level, const V* x, Corner
         }
         const V position = unit * level.scale[k] + level.shift;
         V cell = floor(position);
-        if (clamped) cell = minimum(cell, splat(level.last[k]));
-        else outside |= ~((cell >= 0.0f) & (cell <= level.last[k]));
+        if (clamped)
+            cell = minimum(cell, splat(level.last[k]));
+        else
+            outside |= ~((cell >= 0.0f) & (cell <= level.last[k]));
         c.above[k] = position - cell;
         c.below[k] = 1.0f - c.above[k];
         node[k] = truncate(cell);
@@ -64,7 +67,8 @@ INR_INLINE void corners(const Op& op, const GridLevel& level, const V* x, Corner
             weight *= (corner >> k) & 1 ? c.above[k] : c.below[k];
         }
         const U entries = U{} + static_cast<uint32_t>(level.entries);
-        I index = reinterpret_cast<I>(level.hashed ? row & (entries - 1u) : row - (reinterpret_cast<U>(row >= entries) & entries));
+        I index = reinterpret_cast<I>(level.hashed ? row & (entries - 1u)
+                                                   : row - (reinterpret_cast<U>(row >= entries) & entries));
         if (__builtin_expect(far, 0)) wrap_rows(level, node, corner, D, index);
         c.index[corner] = index;
         c.weight[corner] = weight;
@@ -74,8 +78,9 @@ INR_INLINE void corners(const Op& op, const GridLevel& level, const V* x, Corner
 // Feature f of a vector of rows.
 INR_INLINE V gather(const float* table, I index, int64_t features, int64_t f) {
 #if defined(__AVX512F__)
-    const __m512i at = _mm512_add_epi32(_mm512_mullo_epi32(reinterpret_cast<__m512i>(index), _mm512_set1_epi32(static_cast<int>(features))),
-                                        _mm512_set1_epi32(static_cast<int>(f)));
+    const __m512i at = _mm512_add_epi32(
+        _mm512_mullo_epi32(reinterpret_cast<__m512i>(index), _mm512_set1_epi32(static_cast<int>(features))),
+        _mm512_set1_epi32(static_cast<int>(f)));
     return reinterpret_cast<V>(_mm512_i32gather_ps(at, table, 4));
 #else
     V v;
@@ -83,6 +88,27 @@ INR_INLINE V gather(const float* table, I index, int64_t features, int64_t f) {
     return v;
 #endif
 }
+
+#if defined(__AVX512F__)
+// Both features of a vector of rows of two, mixed with the weights of the corners: one load for each pair.
+template <int D>
+INR_INLINE void mix_pairs(const float* table, const Corners& c, float* out, int64_t n) {
+    V lower{}, upper{};
+#pragma GCC unroll 16
+    for (int corner = 0; corner < (1 << D); ++corner) {
+        const __m512i index = reinterpret_cast<__m512i>(c.index[corner]);
+        const __m256i first = _mm512_castsi512_si256(index), second = _mm512_extracti64x4_epi64(index, 1);
+        const Interleaved weight = interleave(c.weight[corner], c.weight[corner]);
+        lower += weight.lower * reinterpret_cast<V>(_mm512_i32gather_pd(first, table, 8));
+        upper += weight.upper * reinterpret_cast<V>(_mm512_i32gather_pd(second, table, 8));
+    }
+    const __m512i even = _mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
+    const __m512i odd = _mm512_add_epi32(even, _mm512_set1_epi32(1));
+    const __m512 a = reinterpret_cast<__m512>(lower), b = reinterpret_cast<__m512>(upper);
+    store(out, reinterpret_cast<V>(_mm512_permutex2var_ps(a, even, b)));
+    store(out + n, reinterpret_cast<V>(_mm512_permutex2var_ps(a, odd, b)));
+}
+#endif
 
 template <int D>
 static void grid_forward_level(const Op& op, const GridLevel& level, const Tile& tile, int64_t number) {
@@ -94,6 +120,12 @@ static void grid_forward_level(const Op& op, const GridLevel& level, const Tile&
         Corners c;
         for (int k = 0; k < D; ++k) x[k] = load(tile.in(op, 0) + k * n + i);
         corners<D>(op, level, x, c);
+#if defined(__AVX512F__)
+        if (features == 2) {
+            mix_pairs<D>(table, c, out + i, n);
+            continue;
+        }
+#endif
         for (int64_t f = 0; f < features; ++f) {
             V total{};
 #pragma GCC unroll 16
@@ -134,7 +166,25 @@ static void grid_backward_level(const Op& op, const GridLevel& level, const Tile
     }
 }
 
-// Adds the gradients of one level's table over some tiles; `saved` is that of the first tile, `step` from one to the next.
+typedef float Two __attribute__((vector_size(8), aligned(4), may_alias));
+
+// Adds weighted gradients of two features to the rows of one corner, lane by lane.
+INR_INLINE void scatter_pairs(V weight, I index, V first, V second, float* gradients) {
+    alignas(64) int32_t rows[kLanes];
+    alignas(64) float parts[2 * kLanes];
+    std::memcpy(rows, &index, sizeof(rows));
+    const Interleaved pairs = interleave(weight * first, weight * second);
+    store(parts, pairs.lower);
+    store(parts + kLanes, pairs.upper);
+#pragma GCC unroll 16
+    for (int lane = 0; lane < kLanes; ++lane) {
+        Two* row = reinterpret_cast<Two*>(gradients + 2 * static_cast<int64_t>(rows[lane]));
+        *row += *reinterpret_cast<const Two*>(parts + 2 * lane);
+    }
+}
+
+// Adds the gradients of one level's table over some tiles; `saved` is that of the first tile, `step` from one to the
+// next.
 template <int D>
 static void grid_scatter_level(const Op& op, const GridLevel& level, int64_t number, const float* saved, int64_t step,
                                int64_t tiles, int64_t n, float* gradients) {
@@ -147,6 +197,10 @@ static void grid_scatter_level(const Op& op, const GridLevel& level, int64_t num
             for (int k = 0; k < D; ++k) x[k] = load(x_rows + k * n + i);
             corners<D>(op, level, x, c);
             for (int corner = 0; corner < (1 << D); ++corner) {
+                if (features == 2) {
+                    scatter_pairs(c.weight[corner], c.index[corner], load(d + i), load(d + n + i), gradients);
+                    continue;
+                }
                 alignas(64) int32_t index[kLanes];
                 alignas(64) float parts[8][kLanes];
                 std::memcpy(index, &c.index[corner], sizeof(index));
@@ -164,12 +218,12 @@ static void grid_scatter_level(const Op& op, const GridLevel& level, int64_t num
     }
 }
 
-#define INR_BY_DIMENSION(call)          \
-    switch (op.ints[0]) {               \
-        case 1: call(1); break;         \
-        case 2: call(2); break;         \
-        case 3: call(3); break;         \
-        default: call(4);               \
+#define INR_BY_DIMENSION(call)  \
+    switch (op.ints[0]) {       \
+        case 1: call(1); break; \
+        case 2: call(2); break; \
+        case 3: call(3); break; \
+        default: call(4);       \
     }
 
 static void grid_forward(const Op& op, const Tile& tile, const std::vector<GridLevel>& levels) {

@@ -59,15 +59,18 @@ static void linear_backward(const Op& op, const Tile& tile) {
     const float* d = tile.d_out(op);
     float* gradients = tile.gradients + op.gradient;
 #ifdef INR_TILES
-    if (op.half) outer_bf16(d, tile.in(op, 0), gradients, op.width, depth, tile.size(), stride, tile.scratch());
+    if (op.half)
+        outer_bf16(d, tile.in(op, 0), gradients, op.width, depth, tile.size(), stride, tile.scratch());
     else
 #endif
         outer(d, tile.in(op, 0), gradients, op.width, depth, tile.size(), stride, tile.scratch());
     if (op.params[1] >= 0) row_sums(d, nullptr, gradients + op.width * stride, op.width, tile.size(), 1);
     float* dx = tile.d_in(op, 0);
     if (dx == nullptr) return;
-    if (op.slopes >= 0) linear_product(op, tile, true, d, dx, End::kScale, tile.memory + op.slopes);
-    else linear_product(op, tile, true, d, dx, op.writes[0] == Write::kAdd ? End::kAdd : End::kSet, nullptr);
+    if (op.slopes >= 0)
+        linear_product(op, tile, true, d, dx, End::kScale, tile.memory + op.slopes);
+    else
+        linear_product(op, tile, true, d, dx, op.writes[0] == Write::kAdd ? End::kAdd : End::kSet, nullptr);
 }
 
 static void forward_op(const Op& op, const Tile& tile, int number) {
@@ -104,7 +107,9 @@ static void backward_op(const Op& op, const Tile& tile, int number) {
         case Kind::kAdd: return add_backward(op, tile);
         case Kind::kConcat: return concat_backward(op, tile);
         case Kind::kColumns: return columns_backward(op, tile);
-        case Kind::kConstant: case Kind::kNoisyTarget: case Kind::kNoise: return;
+        case Kind::kConstant:
+        case Kind::kNoisyTarget:
+        case Kind::kNoise: return;
         case Kind::kFourier: return fourier_backward(op, tile);
         case Kind::kSineFilter: return sine_filter_backward(op, tile);
         case Kind::kFourierSeries: return series_backward(op, tile);
@@ -165,7 +170,8 @@ static void load_targets(const Batch& batch, int64_t first, int64_t count, int64
         case SampleType::kUint8: return load_integers<uint8_t>(samples, points, first, count, channels, 0, size, y);
         case SampleType::kUint16: return load_integers<uint16_t>(samples, points, first, count, channels, 0, size, y);
         case SampleType::kInt8: return load_integers<int8_t>(samples, points, first, count, channels, -128, size, y);
-        case SampleType::kInt16: return load_integers<int16_t>(samples, points, first, count, channels, -32768, size, y);
+        case SampleType::kInt16:
+            return load_integers<int16_t>(samples, points, first, count, channels, -32768, size, y);
         default: break;
     }
     const float* data = static_cast<const float*>(samples.data);
@@ -272,7 +278,8 @@ static void store_values(const Program& program, const float* y, int64_t first, 
     switch (target.type) {
         case SampleType::kUint8: {  // 24 bits are enough for 256 values
             uint8_t* out = static_cast<uint8_t*>(target.samples) + first * channels;
-            const float factor = static_cast<float>((target.high - target.low) / 2), low = static_cast<float>(target.low);
+            const float factor = static_cast<float>((target.high - target.low) / 2),
+                        low = static_cast<float>(target.low);
             for (int64_t i = 0; i < count; ++i)
                 for (int64_t c = 0; c < channels; ++c) {
                     const float scaled = (bounded(y[c * size + i]) + 1.0f) * factor;
@@ -288,8 +295,8 @@ static void store_values(const Program& program, const float* y, int64_t first, 
             const double factor = (target.high - target.low) / 2;
             for (int64_t i = 0; i < count; ++i)
                 for (int64_t c = 0; c < channels; ++c)
-                    out[i * channels + c] = static_cast<float>(
-                        (static_cast<double>(bounded(y[c * size + i])) + 1) * factor + target.low);
+                    out[i * channels + c] =
+                        static_cast<float>((static_cast<double>(bounded(y[c * size + i])) + 1) * factor + target.low);
             return;
         }
         default:

@@ -133,6 +133,29 @@ INR_INLINE void transpose_square(V* rows) {
     exchange_rows<1>(rows);
 }
 
+// a0 b0 a1 b1 ..., the lower and the upper half of it.
+struct Interleaved {
+    V lower, upper;
+};
+
+INR_INLINE Interleaved interleave(V a, V b) {
+#if defined(__clang__)
+    V lower{}, upper{};
+    for (int j = 0; j < kLanes; ++j) {
+        lower[j] = (j & 1) ? b[j / 2] : a[j / 2];
+        upper[j] = (j & 1) ? b[kLanes / 2 + j / 2] : a[kLanes / 2 + j / 2];
+    }
+    return {lower, upper};
+#else
+    I first{}, second{};
+    for (int j = 0; j < kLanes; ++j) {
+        first[j] = j / 2 + (j & 1) * kLanes;
+        second[j] = first[j] + kLanes / 2;
+    }
+    return {__builtin_shuffle(a, b, first), __builtin_shuffle(a, b, second)};
+#endif
+}
+
 // Sums of the lanes of kLanes vectors, always in the same order.
 INR_INLINE V sums(V* vectors) {
     transpose_square(vectors);

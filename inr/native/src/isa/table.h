@@ -29,8 +29,8 @@ constexpr bool kHalf = true;
 #else
 constexpr bool kHalf = false;
 #endif
-const Isa table = {INR_TEXT(INR_ISA), kHalf, forward, train, grid_scatter_entry, reduce, adam, pack, ceilings,
-                   elementwise};
+const Isa table = {INR_TEXT(INR_ISA), kHalf,      forward, train, grid_scatter_entry, reduce, adam, pack,
+                   ceilings,          elementwise};
 
 }  // namespace INR_ISA
 }  // namespace inr

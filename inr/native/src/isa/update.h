@@ -83,7 +83,8 @@ INR_INLINE float entry(const float* w, const Op& op, int64_t row, int64_t column
 }
 
 // Rows panel * kRows ... of the matrix or its transpose, as products of 32-bit operands read them.
-static void pack_panel(const Op& op, const float* w, float* to, bool turned, int64_t panel, int64_t rows, int64_t inner) {
+static void pack_panel(const Op& op, const float* w, float* to, bool turned, int64_t panel, int64_t rows,
+                       int64_t inner) {
     for (int64_t k = 0; k < inner; ++k)
         for (int64_t i = 0; i < kRows; ++i) {
             const int64_t row = panel * kRows + i;
@@ -139,7 +140,8 @@ static void pack(const Program& program, const float* params, float* packed, int
                     continue;
                 }
                 const int64_t words = round_up(inner, 2 * kTile) / 2 * kTile;
-                pack_half(op, w, reinterpret_cast<uint32_t*>(packed + place) + panel * words, turned, panel, rows, inner);
+                pack_half(op, w, reinterpret_cast<uint32_t*>(packed + place) + panel * words, turned, panel, rows,
+                          inner);
                 if (!turned) pack_bias(op, params, packed + op.packed_bias + panel * kTile * kTile, panel);
             }
         }
