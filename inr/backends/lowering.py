@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from inr.errors import SpecError
 from inr.fitted import FloatTensor
 from inr.models import layers as vocabulary
 from inr.models.hashing import HASH_PRIMES
@@ -65,7 +66,7 @@ def refusal(network: Network) -> str | None:
     """None if the kernels have every layer, else which one they lack."""
     for graph in (network, network.training_graph):
         for i, layer in enumerate(graph.layer_list() if graph is not None else ()):
-            if type(layer) not in _TABLE:
+            if _settings_of(layer) is None:
                 return f"layer {i} ({type(layer).__name__}) has no compiled kernel"
             if isinstance(layer, vocabulary.HashGrid | vocabulary.DenseGrid) and _uses(network, layer) > 1:
                 return f"layer {i} ({type(layer).__name__}): a table that is read at several places has none"
@@ -85,7 +86,10 @@ def lower(network: Network, parameters: Parameters, names: dict[int, int], d_in:
     operations = []
     for i, layer in enumerate(network.layer_list()):
         sources = list(network.sources[i])
-        settings = _TABLE[type(layer)](layer, [widths[s] for s in sources])
+        settings_of = _settings_of(layer)
+        if settings_of is None:
+            raise SpecError(f"layer {i} ({type(layer).__name__}) has no compiled kernel")
+        settings = settings_of(layer, [widths[s] for s in sources])
         places = [-1 if n is None else parameters.offsets[f"{names[id(layer)]}.{n}"] for n in settings.params]
         ints, reals, constants = list(settings.ints), list(settings.reals), list(settings.constants)
         operations.append((settings.kind, sources, ints, reals, constants, places))
@@ -98,6 +102,11 @@ def stored_numbers(network: Network) -> dict[int, int]:
     for i, layer in enumerate(network.layer_list()):
         numbers.setdefault(id(layer), i)
     return numbers
+
+
+def _settings_of(layer: Layer) -> Callable[[Any, "Widths"], Settings] | None:
+    """What describes a layer of its type; a reparameterised layer has a type of its own, derived from the layer's."""
+    return next((_TABLE[base] for base in type(layer).__mro__ if base in _TABLE), None)
 
 
 def _uses(network: Network, layer: Layer) -> int:

@@ -132,7 +132,7 @@ def _engine(
     """An engine for a graph over the layers of a network."""
     module: Any = native.load()
     operations = lower(graph, parameters, stored_numbers(network), d_in)
-    threads = native.default_threads() if resources.threads is None else resources.threads
+    threads = native.threads(resources.threads)
     heads = list(graph.heads)
     half = resources.half
     try:
@@ -206,8 +206,8 @@ class _NativeTrainer(AbstractTrainer):
             batch = PointBatch(mesh(batch.axes), batch.targets)
         call = _Call(self, batch, wanted)
         if self._adam is not None:
-            self._steps += 1
             loss = call.run(moments=self._moments, adam=self._settings(self._adam, learning_rate))
+            self._steps += 1
             return call.result(loss)
         results: list[StepResult] = []
 
@@ -242,7 +242,7 @@ class _NativeTrainer(AbstractTrainer):
             for i, layer in enumerate(self._network.layer_list())
             if isinstance(layer, Linear | Matrix | ComplexLinear) and f"{i}.weight" in self._parameters.offsets
         ]
-        return rate, (spec.beta_1, spec.beta_2), spec.epsilon, decay, decaying if decay else [], self._steps
+        return rate, (spec.beta_1, spec.beta_2), spec.epsilon, decay, decaying if decay else [], self._steps + 1
 
     def engine(self, d_in: int, d_out: int, gradient: bool) -> Any:
         """The engine that trains, with or without gradients of coordinates."""

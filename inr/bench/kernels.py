@@ -168,7 +168,7 @@ def thread_count(wanted: int | None) -> int:
     """As many threads as wanted, or as the kernels take by themselves; raises `SpecError` for more than cores."""
     module: Any = native.load()
     if wanted is None or module is None:
-        return wanted or native.default_threads()
+        return native.threads(wanted)
     if not 1 <= wanted <= module.available_cores():
         raise SpecError(f"--threads: 1 to {module.available_cores()}, one a core; got {wanted}")
     return wanted

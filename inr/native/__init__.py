@@ -9,6 +9,8 @@ import os
 from functools import cache
 from types import ModuleType
 
+_limit: int | None = None
+
 
 def load() -> ModuleType | None:
     """The compiled module, or None."""
@@ -20,12 +22,20 @@ def reason() -> str | None:
     return _module()[1]
 
 
-def default_threads() -> int:
-    """Threads that kernels use unless they are told: ``OMP_NUM_THREADS`` if it is a number, at most one a core."""
+def limit_threads(count: int) -> None:
+    """Let kernels in this process use so many threads at most, whatever they are told."""
+    global _limit  # noqa: PLW0603 (a property of the process, like the environment)
+    _limit = count
+
+
+def threads(wanted: int | None = None) -> int:
+    """Threads that kernels use: those wanted, or else ``OMP_NUM_THREADS`` if it is a number, or else one a core."""
     module = load()
     cores = int(module.available_cores()) if module is not None else 1
-    wanted = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
-    return min(cores, int(wanted)) if wanted.isdigit() and int(wanted) > 0 else cores
+    if wanted is None:
+        usual = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+        wanted = min(cores, int(usual)) if usual.isdigit() and int(usual) > 0 else cores
+    return wanted if _limit is None else min(wanted, _limit)
 
 
 def _module() -> tuple[ModuleType | None, str | None]:

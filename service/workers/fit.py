@@ -9,6 +9,7 @@ import torch
 import torch._dynamo  # the first optimiser of a process loads it, which takes a second: here, before workers are forked
 
 from inr.errors import StorageError
+from inr.native import limit_threads
 from service.config import ServerConfig
 from service.logs import configure
 from service.store.blobs import BlobStore
@@ -36,6 +37,7 @@ def work(settings: str, pipe: Connection) -> None:
     signal.signal(signal.SIGTERM, lambda number, frame: parent.stop())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # ctrl-C reaches the server, which tells its workers
     torch.set_num_threads(config.worker_threads)
+    limit_threads(config.worker_threads)
     database = Database(config.database_url)
     queue = Queue(database, config.lease_seconds, config.attempts)
     runner = JobRunner(config, queue, BlobStore(database, config.blobs_url), parent.drain)

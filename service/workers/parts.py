@@ -16,6 +16,7 @@ import torch
 
 from inr.codec.encode import FittedPart, check_count, compress_parts, fit_part, join_parts, shared_of
 from inr.fitting.events import CheckpointSaved, Event, Progress
+from inr.native import limit_threads
 from service.config import ServerConfig
 from service.store.blobs import BlobStore
 from service.store.database import Database
@@ -115,7 +116,9 @@ def steps(settings: str, claim: Claim) -> Iterator[Steps]:
     """
     config = ServerConfig.from_json(settings)
     # As many as the node sets aside for it, and the same number on each, so that every node makes the same bits.
-    torch.set_num_threads(config.threads or max(1, int(config.ray_cpus)))
+    threads = config.threads or max(1, int(config.ray_cpus))
+    torch.set_num_threads(threads)
+    limit_threads(threads)
     database = Database(config.database_url)
     try:
         queue = Queue(database, config.lease_seconds, config.attempts)

@@ -34,9 +34,20 @@ Rounding to 24 bits is 6e-8 and a sum of n products collects about sqrt(n) of it
 by omega, and three layers with omega = 30 make 1e-6 of that. Measured: at most 2e-6 over the layers and the models.
 """
 GRADIENTS = 2e-5
-"""Of gradients, as a share of the largest one: a sum over points of products of what has the error above."""
+"""Of gradients, as a share of the largest one: a sum over points of products of what has the error above.
+
+Measured: at most 1.2e-5.
+"""
 SMALL_GRADIENTS = 2e-3
-"""Of the gradients of one tensor, as a share of its own largest one: they may all be sums of numbers that cancel."""
+"""Of the gradients of one tensor, as a share of its own largest one: they may all be sums of numbers that cancel.
+
+Its scale is at least a thousandth of the largest gradient of all. Measured: at most 3e-4.
+"""
+COORDINATES = 3e-4
+"""Of gradients by coordinates, as a share of the largest one or of 1e-2: sums over features that may cancel.
+
+Measured: at most 6e-5, behind a normalisation of one feature; 2e-5 elsewhere.
+"""
 HALF = 5e-2
 """Of everything where operands of products are rounded to 8 bits (2e-3 each)."""
 
@@ -91,8 +102,7 @@ def reference(network: Network, batch: Batch) -> Found:
     errors = [((output - targets).square().mean(dim=1) * weights.double()).mean() for output in outputs]
     loss = torch.stack(errors).mean()
     tensors = list(exact.tensors().values())
-    found = torch.autograd.grad(loss, [x, *tensors], allow_unused=True)
-    whole = [torch.zeros_like(t) if g is None else g for g, t in zip(found, [x, *tensors], strict=True)]
+    whole = torch.autograd.grad(loss, [x, *tensors], materialize_grads=True)
     value = outputs[-1].detach()
     flat = np.concatenate([gradient.numpy().reshape(-1) for gradient in whole[1:]])
     return Found(loss.item(), value.numpy(), (value - targets).numpy(), flat, whole[0].numpy() * len(x))
@@ -174,8 +184,8 @@ def assert_same_results(found: Found, expected: Found, parameters: Parameters, h
     assert_near(found.residuals, expected.residuals, max(rounding, VALUES), "residuals")
     assert_near(found.gradients, expected.gradients, max(rounding, GRADIENTS), "gradients", least=1e-6)
     if found.input_gradients.size:
-        tolerance = max(rounding, GRADIENTS)
-        assert_near(found.input_gradients, expected.input_gradients, tolerance, "coordinates", least=1e-6)
+        tolerance = max(rounding, COORDINATES)
+        assert_near(found.input_gradients, expected.input_gradients, tolerance, "coordinates", least=1e-2)
     if half:
         return
     for name, offset in parameters.offsets.items():

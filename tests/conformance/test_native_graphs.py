@@ -16,6 +16,7 @@ from inr.models.layers import (
     ComplexLinear,
     Concat,
     Constant,
+    CoordinateNoise,
     CpContraction,
     DenseGrid,
     Gaussian,
@@ -75,7 +76,7 @@ def head_in_the_middle(*heads: int) -> Network:
 
 def dead() -> Network:
     """Layers with parameters on which no output depends, among those on which it does."""
-    layers = [Linear(2, W), Linear(2, 9), Sine(2.0), LayerNorm(9), Tanh(), Linear(W, 2), Linear(W, 3)]
+    layers = [Linear(2, W), Linear(2, 9), Sine(2.0), LayerNorm(9), Tanh(), Linear(W, 2), Linear(9, 3)]
     return reads(layers, [(0,), (0,), (1,), (2,), (4,), (3,), (5,)], 6)
 
 
@@ -129,6 +130,18 @@ def no_coordinates() -> Network:
     return chain(Constant(0.5, 3), Linear(3, W), Tanh(), Linear(W, 2))
 
 
+def held_back() -> Network:
+    """Trained layers whose outputs are read only by what lets no gradient through."""
+    layers = [Linear(2, 2), Constant(0.5, 3), CoordinateNoise(2, 8, 5), Linear(2, W), Concat(), Linear(W + 5, 2)]
+    return reads(layers, [(0,), (1,), (1,), (0,), (2, 3, 4), (5,)])
+
+
+def given_head() -> Network:
+    """An output that no parameter moves, and one that nothing moves, beside one that is trained."""
+    layers = [Tanh(), CoordinateNoise(2, 8, 5), Linear(2, 2)]
+    return reads(layers, [(0,), (0,), (1,)], 1, 2, 3)
+
+
 def two_grids() -> Network:
     """Tables of two layers, one behind a trained layer."""
     layers = [HashGrid(2, 2, 2, 64, 3, 9), Linear(2, 2), Tanh(), DenseGrid(((3, 3),), (1.0, 1.0), 3), Concat()]
@@ -161,6 +174,8 @@ NETWORKS: dict[str, Callable[[], Network]] = {
     "functions in a row": functions_in_a_row,
     "function of a gabor": function_of_a_gabor,
     "no coordinates": no_coordinates,
+    "held back": held_back,
+    "outputs without parameters": given_head,
     "two grids": two_grids,
     "grid at the end": grid_at_the_end,
 }
@@ -225,7 +240,9 @@ def test_random_graph_is_that_of_float64(seed: int) -> None:
 
 def test_layers_of_no_use_get_no_gradients() -> None:
     lowered, batch, _ = case("dead layers", 65)
-    found = lowered.parameters.views(computed(lowered, batch).gradients)
+    gradients = np.empty_like(lowered.flat)
+    lowered.engine(True).train_points(lowered.flat, batch.x, batch.targets, gradients=gradients)
+    found = lowered.parameters.views(gradients)
     for name in ("1.weight", "1.bias", "3.weight", "3.bias", "6.weight", "6.bias"):
         assert not found[name].any()
     assert found["0.weight"].all()

@@ -140,7 +140,9 @@ def test_layers_that_combine_axes_are_known() -> None:
     assert "Contraction" not in concrete()
 
 
-@pytest.mark.skipif("avx512" not in SETS, reason="this machine has no AVX-512, in which the 16-bit products are written")
+@pytest.mark.skipif(
+    "avx512" not in SETS, reason="this machine has no AVX-512, in which the 16-bit products are written"
+)
 @each_thread_count
 @pytest.mark.parametrize("width", [16, 17, 33, 65])
 def test_products_of_16_bits_are_near_those_of_float64(

@@ -16,7 +16,7 @@ from tests.service.servers import RunningServer
 SMALL: dict[str, Any] = {"model": "siren", "settings": {"width": 16, "depth": 2}, "steps": 40}
 """A job of a fraction of a second."""
 LONG_STEPS = 1600
-LONG: dict[str, Any] = {"model": "siren", "settings": {"width": 32, "depth": 2}, "steps": LONG_STEPS, "batch": 2048}
+LONG: dict[str, Any] = {"model": "siren", "settings": {"width": 96, "depth": 2}, "steps": LONG_STEPS, "batch": 2048}
 """A job of several seconds."""
 
 

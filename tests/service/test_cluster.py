@@ -254,7 +254,7 @@ def test_a_part_on_a_lost_node_is_made_good(
     ray_cluster: RayCluster, ray_server: RunningServer, ray_client: inr.Client, clip: Path
 ) -> None:
     ray_cluster.add(cpus=1)
-    settings: dict[str, Any] = {**LONG, "segment": 3, "steps": 600}
+    settings: dict[str, Any] = {**LONG, "settings": {"width": 32, "depth": 2}, "segment": 3, "steps": 4000}
     job = ray_client.submit(clip, **settings)
     until((ray_server.data / "checkpoints" / job.id / "1" / "fit.part2").exists)
     [(process, node)] = tasks(ray_cluster).items()

@@ -24,7 +24,7 @@ inline std::string type_name(nb::dlpack::dtype type) {
         case dtype_code::UInt: kind = "uint"; break;
         case dtype_code::Float: kind = "float"; break;
         case dtype_code::Complex: kind = "complex"; break;
-        case dtype_code::Bool: kind = "bool"; break;
+        case dtype_code::Bool: return "bool";
         default: break;
     }
     return kind + std::to_string(type.bits);

@@ -45,6 +45,7 @@ struct Target {
 
 struct Adam {
     float rate, beta_1, beta_2, epsilon, decay;
+    float rest_1, rest_2;              // 1 - beta
     float correction_1, correction_2;  // 1 - beta^t, and the root of it
     const uint8_t* decays;             // for each block of parameters
 };

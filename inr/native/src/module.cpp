@@ -104,6 +104,8 @@ Update update(const Engine& engine, double rate, std::pair<double, double> betas
               static_cast<float>(betas.second),
               static_cast<float>(epsilon),
               static_cast<float>(decay),
+              static_cast<float>(1 - betas.first),
+              static_cast<float>(1 - betas.second),
               static_cast<float>(1 - std::pow(betas.first, count)),
               static_cast<float>(std::sqrt(1 - std::pow(betas.second, count))),
               nullptr};

@@ -22,7 +22,8 @@ bool is_elementwise(Kind kind) { return kind >= Kind::kSine && kind <= Kind::kTa
 // Builds a program step by step; every member checks what it adds.
 class Builder {
 public:
-    Builder(Program& program, size_t count) : p_(program), needs_(count + 1, false), live_(count + 1, false) {}
+    Builder(Program& program, size_t count)
+        : p_(program), needs_(count + 1, false), live_(count + 1, false), moves_(count + 1, false) {}
 
     void add(OpSpec spec, size_t number) {
         Op op;
@@ -55,6 +56,7 @@ private:
     Program& p_;
     std::vector<bool> needs_;  // by value: its gradient is wanted
     std::vector<bool> live_;   // by value: an output depends on it
+    std::vector<bool> moves_;  // by value: it depends on a parameter
 };
 
 bool Builder::keeps_inputs(Kind kind) {
@@ -96,6 +98,15 @@ bool Builder::is_head(int value) const {
     return false;
 }
 
+// Contractions write the gradient of their last factor first; a value may be given to them twice.
+std::vector<size_t> order_of_writes(const Op& op) {
+    std::vector<size_t> order;
+    for (size_t k = 0; k < op.inputs.size(); ++k) order.push_back(k);
+    if (op.kind == Kind::kTt || op.kind == Kind::kTucker) std::reverse(order.begin(), order.end());
+    if (op.kind == Kind::kCp) std::rotate(order.begin(), order.end() - 1, order.end());
+    return order;
+}
+
 // Which values carry a gradient, who writes it first, and who adds to it.
 void Builder::find_gradients() {
     for (const int head : p_.heads) live_[static_cast<size_t>(head)] = true;
@@ -107,6 +118,9 @@ void Builder::find_gradients() {
     needs_[0] = p_.input_gradient;
     for (size_t i = 0; i < p_.ops.size(); ++i) {
         Op& op = p_.ops[i];
+        for (const int input : op.inputs) moves_[i + 1] = moves_[i + 1] || moves_[static_cast<size_t>(input)];
+        if (op.kind == Kind::kNoisyTarget && moves_[i + 1]) fail(i, op.kind, "an input that is trained");
+        moves_[i + 1] = moves_[i + 1] || !op.params.empty();
         const bool given = op.kind == Kind::kNoise || op.kind == Kind::kNoisyTarget || op.kind == Kind::kConstant;
         bool any = !op.params.empty();
         for (const int input : op.inputs) any = any || (needs_[static_cast<size_t>(input)] && !given);
@@ -118,13 +132,18 @@ void Builder::find_gradients() {
     for (size_t i = p_.ops.size(); i-- > 0;) {
         Op& op = p_.ops[i];
         if (!op.trained) continue;
-        for (size_t k = 0; k < op.inputs.size(); ++k) {
+        if (!written[i + 1]) {  // what reads it passes nothing back
+            op.trained = needs_[i + 1] = false;
+            continue;
+        }
+        for (const size_t k : order_of_writes(op)) {
             const size_t input = static_cast<size_t>(op.inputs[k]);
             if (!needs_[input]) continue;
             op.writes[k] = written[input] ? Write::kAdd : Write::kSet;
             written[input] = true;
         }
     }
+    p_.inputs_move = written[0];
 }
 
 // Memory of gradients of parameters, packed matrices, and what grids save.
@@ -327,6 +346,8 @@ Program Program::build(std::vector<OpSpec> specs, int64_t d_in, std::vector<int>
     program.widths.push_back(d_in);
     Builder builder(program, specs.size());
     for (size_t i = 0; i < specs.size(); ++i) builder.add(std::move(specs[i]), i);
+    if (heads.back() < 1 || heads.back() > static_cast<int>(program.ops.size()))
+        throw std::invalid_argument("program: output " + std::to_string(heads.back()));
     for (const int head : heads)
         if (head < 1 || head > static_cast<int>(program.ops.size()) ||
             program.widths[static_cast<size_t>(head)] != program.widths[static_cast<size_t>(heads.back())])

@@ -104,6 +104,7 @@ struct Program {
     int64_t n_params = 0;
     int64_t tile = kBlock;
     bool training = false, input_gradient = false;
+    bool inputs_move = false;     // the gradient of the inputs is written
     bool half = false;            // large products have 16-bit operands
     int64_t memory = 0;           // floats a worker needs for values, gradients of values and scratch
     int64_t scratch = 0;          // where the scratch begins

@@ -57,8 +57,10 @@ void check_settings(Op& op, size_t number, const std::vector<int64_t>& widths) {
         if (input < 0 || input > static_cast<int>(number)) fail(number, op.kind, "input " + std::to_string(input));
         op.in_widths.push_back(widths[static_cast<size_t>(input)]);
     }
-    if (op.ints.size() < counts.ints || op.reals.size() < counts.reals || op.params.size() < counts.params)
-        fail(number, op.kind, "too few settings");
+    const bool levels = op.kind == Kind::kGrid;  // of which there may be any number
+    const auto fits = [&](size_t given, size_t wanted) { return given == wanted || (levels && given > wanted); };
+    if (!fits(op.ints.size(), counts.ints) || !fits(op.reals.size(), counts.reals) || op.params.size() != counts.params)
+        fail(number, op.kind, "settings of another number");
     for (const double real : op.reals)
         if (!std::isfinite(real)) fail(number, op.kind, "a setting is not finite");
 }
@@ -163,7 +165,7 @@ std::vector<GridLevel> grid_levels(const Op& op, size_t number, int64_t n_params
         level.entries = n[1];
         level.hashed = n[2] != 0;
         level.shift = static_cast<float>(r[0]);
-        if (level.entries < 1 || level.entries > (int64_t{1} << 30) || level.offset < 0)
+        if (level.entries < 1 || level.entries > (int64_t{1} << 30) || level.offset < 0 || level.offset > kMostFloats)
             fail(number, op.kind, "table size");
         if (level.hashed && (level.entries & (level.entries - 1))) fail(number, op.kind, "hashed table size");
         check_param(op.params[0], (level.offset + level.entries) * features, number, op.kind, n_params);

@@ -15,7 +15,7 @@ constexpr float kSmallestWindow = 1e-20f;  // see inr.models.layers.activations.
 
 INR_INLINE V window(V exponent) {
     const V y = exponential(exponent);
-    return select(y > kSmallestWindow, y, V{});
+    return select(y < kSmallestWindow, V{}, y);  // NaN stays NaN
 }
 
 struct SineFunction {
@@ -61,7 +61,7 @@ struct GaussianFunction {
     INR_INLINE_MEMBER Pair operator()(V x) const {
         const V scaled = sigma * x;
         const V y = window(-(scaled * scaled));
-        return {y, select(y > 0.0f, (-2.0f * sigma) * scaled * y, V{})};
+        return {y, select(y == 0.0f, V{}, (-2.0f * sigma) * scaled * y)};
     }
 };
 

@@ -1,6 +1,8 @@
 // The interpreter: a tile goes forward through all operations, meets the loss, and goes back.
 #pragma once
 
+#include <algorithm>
+
 #include "../isa.h"
 #include "clock.h"
 #include "combine.h"
@@ -192,15 +194,19 @@ static double squared_error(const Program& program, float* memory, const Batch& 
                                 static_cast<double>(program.heads.size()));
     const float* targets = memory + program.targets;
     double loss = 0;
-    for (const int head : program.heads) {
+    for (const int& head : program.heads) {
         const float* y = memory + program.values[head];
-        float* d = memory + program.gradients[head];
+        // An output that no parameter moves has no gradient; one that is named twice adds up.
+        float* d = program.gradients[head] < 0 ? nullptr : memory + program.gradients[head];
+        const bool again = std::find(program.heads.data(), &head, head) != &head;
         for (int64_t c = 0; c < program.d_out; ++c)
             for (int64_t i = 0; i < size; ++i) {
                 const float weight = i >= count ? 0.0f : batch.weights == nullptr ? 1.0f : batch.weights[first + i];
                 const float r = i >= count ? 0.0f : y[c * size + i] - targets[c * size + i];
                 loss += share * static_cast<double>(weight) * static_cast<double>(r) * static_cast<double>(r);
-                d[c * size + i] = static_cast<float>(2 * share) * weight * r;
+                if (d == nullptr) continue;
+                const float slope = static_cast<float>(2 * share) * weight * r;
+                d[c * size + i] = again ? d[c * size + i] + slope : slope;
             }
     }
     if (batch.residuals != nullptr) {
@@ -254,7 +260,8 @@ static double train(const Program& program, const float* params, const Memory& m
         const float scale = static_cast<float>(batch.points.n);  // of each point's own loss, not of the mean
         for (int64_t i = 0; i < count; ++i)
             for (int64_t k = 0; k < program.d_in; ++k)
-                batch.input_gradients[(first + i) * program.d_in + k] = scale * d[k * size + i];
+                batch.input_gradients[(first + i) * program.d_in + k] =
+                    program.inputs_move ? scale * d[k * size + i] : 0.0f;
     }
     return loss;
 }

@@ -49,6 +49,30 @@ INR_INLINE V to_float(I v) { return __builtin_convertvector(v, V); }
 INR_INLINE I truncate(V v) { return __builtin_convertvector(v, I); }
 INR_INLINE V select(I mask, V yes, V no) { return as_float((mask & as_int(yes)) | (~mask & as_int(no))); }
 INR_INLINE V absolute(V v) { return as_float(as_int(v) & 0x7fffffff); }
+// a b + c, rounded once where the machine can (kFused), which no rearrangement of the compiler undoes.
+#if defined(__AVX512F__)
+constexpr bool kFused = true;
+INR_INLINE V multiply_add(V a, V b, V c) {
+    return reinterpret_cast<V>(
+        _mm512_fmadd_ps(reinterpret_cast<__m512>(a), reinterpret_cast<__m512>(b), reinterpret_cast<__m512>(c)));
+}
+#elif defined(__AVX2__)
+constexpr bool kFused = true;
+INR_INLINE V multiply_add(V a, V b, V c) {
+    return reinterpret_cast<V>(
+        _mm256_fmadd_ps(reinterpret_cast<__m256>(a), reinterpret_cast<__m256>(b), reinterpret_cast<__m256>(c)));
+}
+#elif defined(__ARM_NEON) && defined(__aarch64__)
+constexpr bool kFused = true;
+INR_INLINE V multiply_add(V a, V b, V c) {
+    return reinterpret_cast<V>(vfmaq_f32(reinterpret_cast<float32x4_t>(c), reinterpret_cast<float32x4_t>(a),
+                                         reinterpret_cast<float32x4_t>(b)));
+}
+#else
+constexpr bool kFused = false;
+INR_INLINE V multiply_add(V a, V b, V c) { return a * b + c; }
+#endif
+
 INR_INLINE V minimum(V a, V b) { return a < b ? a : b; }
 INR_INLINE V maximum(V a, V b) { return a > b ? a : b; }
 

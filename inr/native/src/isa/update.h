@@ -45,8 +45,8 @@ static void reduce(const Program& program, const float* const* workers, int n_wo
 static void adam(const Adam& spec, float decay, float* params, const float* gradients, float* m, float* v, int64_t n) {
     const float step = spec.rate / spec.correction_1, keep = 1.0f - spec.rate * decay;
     const auto move = [&](V p, V g, V& first, V& second) {
-        first = spec.beta_1 * first + (1.0f - spec.beta_1) * g;
-        second = spec.beta_2 * second + (1.0f - spec.beta_2) * (g * g);
+        first = spec.beta_1 * first + spec.rest_1 * g;
+        second = spec.beta_2 * second + spec.rest_2 * (g * g);
         const V scale = square_root(second) / spec.correction_2 + spec.epsilon;
         return keep * p - step * first / scale;
     };
