@@ -24,7 +24,7 @@ from inr.quantize.uniform import dequantize
 from tests.default_backend import AUTO
 from tests.unit.small_fits import Array, compressed, photo, pixels_of, psnr_of
 
-both_kinds = pytest.mark.parametrize("kind", ("siren", "hashgrid"))
+both_kinds = pytest.mark.parametrize("kind", ["siren", "hashgrid"])
 
 
 @both_kinds
