@@ -121,7 +121,9 @@ INR_INLINE V exponential(V x) {
 }
 
 // 1 / (1 + e^-x); absolute error below 1e-7.
-INR_INLINE V logistic(V x) { return 1.0f / (1.0f + exponential(-x)); }
+INR_INLINE V logistic(V x) {
+    return 1.0f / (1.0f + exponential(select(x > 80.0f, splat(-80.0f), -x)));  // no denormal number on the way
+}
 
 // tanh x; relative error below 4e-7.
 INR_INLINE V hyperbolic_tangent(V x) {
