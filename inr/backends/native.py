@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, ClassVar, final
 
 import numpy as np
@@ -184,7 +185,6 @@ class _NativeTrainer(AbstractTrainer):
 
     def __init__(self, network: Network, optimiser: OptimiserSpec, seed: int, resources: Resources) -> None:
         self._network, self._seed, self._resources = network, seed, resources
-        self._optimiser = TorchOptimiser(network, optimiser)
         self._parameters = Parameters.of(network)
         self._flat = _finite(self._parameters, self._parameters.flat(network))
         self._moments = (np.zeros_like(self._flat), np.zeros_like(self._flat))
@@ -192,10 +192,18 @@ class _NativeTrainer(AbstractTrainer):
         plain = all(id(tensor) in own for tensor in network.tensors().values())
         self._adam = optimiser if plain and isinstance(optimiser, Adam | AdamW) else None
         """Set if the kernels move the parameters."""
+        self._spec = optimiser
+        if self._adam is None:
+            _ = self._optimiser  # refuses now what it cannot train
         self._evaluator = _Evaluator(network, self._parameters, resources)
         self._engines: dict[bool, Any] = {}
         self._signal: tuple[Signal, Any, Any] | None = None
         self._steps = 0
+
+    @cached_property
+    def _optimiser(self) -> TorchOptimiser:
+        """Torch's own; the first one of a process takes a second, which a fit in the kernels need not wait for."""
+        return TorchOptimiser(self._network, self._spec)
 
     def step(
         self, batch: PointBatch | GridBatch | SampleBatch, learning_rate: float, wanted: Wanted = "nothing"
@@ -343,9 +351,9 @@ class _Call:
         self._report: dict[str, Any] = {}
         if wanted == "nothing":
             return
-        if trainer.has_training_graph:  # what was trained has seen the targets: ask what decoders see
-            points = batch.points() if isinstance(batch, SampleBatch) else batch
-            self._residuals = trainer.field()(points.coordinates) - points.targets
+        if not isinstance(batch, SampleBatch) and trainer.has_training_graph:
+            # What was trained has seen the targets: ask what decoders see.
+            self._residuals = trainer.field()(batch.coordinates) - batch.targets
         else:
             self._residuals = self._report["residuals"] = np.empty((count, d_out), dtype=np.float32)
         if wanted == "gradients":

@@ -65,15 +65,15 @@ def describe() -> list[BackendInfo]:
     rows = []
     for backend in BACKENDS.values():
         reason = backend.unavailable("auto")
-        refused = tuple(f"{kind}: {text}" for kind, text in _refusals(backend) if reason is None)
+        refused = tuple(_refusals(backend)) if reason is None else ()
         rows.append(BackendInfo(backend.kind, reason is None, backend.summary, reason or "", refused))
     return rows
 
 
-def _refusals(backend: AbstractBackend) -> Iterator[tuple[str, str]]:
+def _refusals(backend: AbstractBackend) -> Iterator[str]:
     """Models of the zoo with their usual settings that a backend refuses, and why; allocates no tensor memory."""
     for kind in MODELS.kinds():
         with torch.device("meta"):
             refusal = backend.refuses(MODELS.make(kind).build(2, 3))
         if refusal is not None:
-            yield kind, refusal
+            yield f"{kind}: {refusal}"
