@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -92,18 +92,31 @@ class Guard(grpc.aio.ServerInterceptor):
     @asynccontextmanager
     async def _around(self, method: str, context: Any) -> AsyncIterator[None]:
         request_id = _request_id(context)
+        try:
+            with self._counted(method, request_id):
+                who = tenant_of(self._tokens, context.invocation_metadata() or (), context.auth_context())
+                _tenant.set(who)
+                structlog.contextvars.bind_contextvars(tenant=who)
+                self._check_rate(who)
+                yield
+        except InrError as error:
+            await _abort(context, error)
+        except (asyncio.CancelledError, grpc.aio.AbortError):
+            raise
+        except Exception:
+            await _abort(context, InternalServiceError(f"a mistake in the server; its log has request {request_id}"))
+
+    @contextlib.contextmanager
+    def _counted(self, method: str, request_id: str) -> Iterator[None]:
+        """A call that is counted and logged before its client learns how it ended."""
         began, outcome = time.perf_counter(), "OK"
         structlog.contextvars.bind_contextvars(request_id=request_id, method=method)
         self._metrics.open_calls.labels(method).inc()
         try:
-            who = tenant_of(self._tokens, context.invocation_metadata() or (), context.auth_context())
-            _tenant.set(who)
-            structlog.contextvars.bind_contextvars(tenant=who)
-            self._check_rate(who)
             yield
         except InrError as error:
             outcome = error.code
-            await _abort(context, error)
+            raise
         except asyncio.CancelledError:
             outcome = "cancelled"
             raise
@@ -113,7 +126,7 @@ class Guard(grpc.aio.ServerInterceptor):
         except Exception:
             outcome = "internal"
             _log.exception("call_failed")
-            await _abort(context, InternalServiceError(f"a mistake in the server; its log has request {request_id}"))
+            raise
         finally:
             seconds = time.perf_counter() - began
             self._metrics.open_calls.labels(method).dec()
