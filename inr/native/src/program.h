@@ -9,7 +9,7 @@ namespace inr {
 
 constexpr int64_t kBlock = 64;  // samples of a register block; a tile has a multiple of it
 constexpr int64_t kRows = 6;    // rows of a register block of a matrix product
-constexpr int64_t kTile = 16;   // rows and columns of the sums of a 16-bit product
+constexpr int64_t kHalfRows = 32;  // rows, columns and depth of a block of a 16-bit product
 
 enum class Kind : int {
     kLinear,  // params: weight, bias or -1; ints: d_out, d_in, complex
@@ -62,14 +62,24 @@ struct Op : OpSpec {
     bool live = false;          // an output depends on it
     bool trained = false;       // takes part in the backward pass
     int64_t aux = -1;           // floats from the start of a worker's memory, or -1
-    int64_t slopes = -1;        // of the elementwise operation before, which is undone here on the way back
-    bool folded = false;        // an elementwise operation that the one after it undoes
     int64_t gradient = -1;      // floats from the start of a worker's gradients
-    int64_t packed = -1;        // floats from the start of the packed matrices
+    int64_t saved = -1;         // first row of what a grid saves of a tile for the scatter
+    // Linear operations.
+    int function = -1;             // the elementwise operation that is done with the sums of the product, or -1
+    int undone = -1;               // the elementwise operation that the product with the transpose undoes, or -1
+    int64_t bias_gradient = -1;    // floats from the start of a worker's gradients
+    int64_t packed = -1;           // floats from the start of the packed matrices
     int64_t packed_transposed = -1;
-    int64_t packed_bias = -1;  // of 16-bit products: tiles that sums begin with
-    bool half = false;         // its products have 16-bit operands
-    int64_t saved = -1;        // first row of what a grid saves of a tile for the scatter
+    int64_t packed_bias = -1;      // of 16-bit products: tiles that sums begin with
+    bool half = false;             // its products have 16-bit operands
+    bool blocks = false;           // in a program with such products: all sums, and those on the way back, are made in
+    bool blocks_back = false;      // blocks of 32 rows and columns
+    bool packs_input = false;      // nobody before it has packed its input, and nobody its output's gradient
+    bool packs_gradient = false;
+    // Elementwise operations.
+    bool done = false;         // on the way forward by the product before it
+    bool folded = false;       // undone on the way back by the product after it
+    bool half_slopes = false;  // its slopes are 16-bit numbers, in the order of `Halves::features`
 };
 
 // Parameters that one run of a worker's gradients belongs to.
@@ -79,7 +89,15 @@ struct ParamBlock {
     int64_t gradient;  // into a worker's gradients, or -1 for a table, whose gradients are scattered
     int64_t stride;    // of the rows there
     bool complex;      // rows of Wr and then of Wi, from the gradients of [Wr -Wi; Wi Wr]
+    bool tiled;        // there they stand in squares of 16 rows and columns
     int op;
+};
+
+// A value, or a gradient, as operand of 16-bit products: places in a worker's memory, or -1.
+struct Halves {
+    int64_t features = -1;  // pairs of features, for products with a matrix
+    int64_t samples = -1;   // pairs of samples, for the gradient of a matrix
+    bool only = false;      // nothing reads the 32-bit numbers, and nothing writes them
 };
 
 // One level of a grid, decoded from the numbers of its operation.
@@ -97,6 +115,7 @@ struct Program {
     std::vector<int64_t> widths;     // of each value
     std::vector<int64_t> values;     // place of each value in a worker's memory
     std::vector<int64_t> gradients;  // place of its gradient, or -1
+    std::vector<Halves> half_values, half_gradients;  // by value
     std::vector<int> heads;
     std::vector<ParamBlock> blocks;
     std::vector<std::vector<GridLevel>> grids;  // by number of the operation

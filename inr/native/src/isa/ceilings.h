@@ -61,8 +61,11 @@ static void ceilings(double seconds, double* results) {
 #ifdef INR_TILES
     const TileUse tiles;
     results[2] = rate(seconds, operations, [&] {
-        product_bf16(reinterpret_cast<const uint32_t*>(w), reinterpret_cast<const uint32_t*>(x), kProbe / 32, y, kProbe,
-                     kProbe, kProbe, false, nullptr);
+        product_half(reinterpret_cast<const uint32_t*>(w), reinterpret_cast<const uint32_t*>(x), kProbe / kHalfRows,
+                     kProbe, kProbe, nullptr, [&](int64_t row, int64_t column, const float* block) {
+                         for (int64_t i = 0; i < kHalfRows; ++i)
+                             std::memcpy(y + (row + i) * kProbe + column, block + i * kHalfRows, 128);
+                     });
     });
 #endif
     results[3] = rate(seconds, kProbe * kProbe, [&] {

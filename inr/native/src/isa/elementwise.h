@@ -108,7 +108,7 @@ static void apply(const Function f, const float* in, float* out, float* slopes, 
 }
 
 static void apply(const SineFunction f, const float* in, float* out, float* slopes, int64_t n) {
-    constexpr int kGroup = 4;
+    constexpr int kGroup = kVectors;  // what a register block of a product has in a row
     for (int64_t i = 0; i < n; i += kGroup * kLanes) {
         V x[kGroup];
         I far{};
@@ -140,6 +140,26 @@ static bool with_function(const Op& op, Use use) {
         default: return false;
     }
 }
+
+#if defined(__AVX512DQ__)
+struct CoarseSineFunction {
+    float turns, omega;
+    explicit CoarseSineFunction(const Op& op)
+        : turns(static_cast<float>(op.reals[0] * 0.15915494309189533577)), omega(static_cast<float>(op.reals[0])) {}
+    INR_INLINE_MEMBER Pair operator()(V x) const {
+        const SineCosine s = sine_cosine_coarse(turns * x);
+        return {s.sine, omega * s.cosine};
+    }
+};
+
+// The same where results become operands of 16-bit products.
+template <typename Use>
+static bool with_coarse_function(const Op& op, Use use) {
+    if (op.kind != Kind::kSine) return with_function(op, use);
+    use(CoarseSineFunction(op));
+    return true;
+}
+#endif
 
 static bool elementwise_forward(const Op& op, const Tile& tile) {
     return with_function(op,

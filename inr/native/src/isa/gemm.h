@@ -2,6 +2,7 @@
 #pragma once
 
 #include "../program.h"
+#include "elementwise.h"
 #include "simd.h"
 
 namespace inr {
@@ -58,6 +59,23 @@ static void product(const float* packed, const float* x, float* y, int64_t rows,
             product_block<kVectors, how>(packed + row * depth, x + column, y + at, depth, tile, tile, count,
                                          bias == nullptr ? nullptr : bias + row,
                                          how == End::kScale ? scale + at : nullptr);
+        }
+}
+
+// y = f(packed matrix times x + bias), and the slopes of f if they are wanted.
+template <typename Function>
+static void product_function(const Function& f, const float* packed, const float* x, float* y, float* slopes,
+                             int64_t rows, int64_t depth, int64_t tile, const float* bias) {
+    alignas(64) float sums[kRows * kColumns];
+    for (int64_t column = 0; column < tile; column += kColumns)
+        for (int64_t row = 0; row < rows; row += kRows) {
+            const int64_t count = rows - row < kRows ? rows - row : kRows, at = row * tile + column;
+            product_block<kVectors, End::kSet>(packed + row * depth, x + column, sums, depth, tile, kColumns, count,
+                                               bias == nullptr ? nullptr : bias + row, nullptr);
+            for (int64_t i = 0; i < count; ++i) {
+                const int64_t to = at + i * tile;
+                apply(f, sums + i * kColumns, y + to, slopes == nullptr ? nullptr : slopes + to, kColumns);
+            }
         }
 }
 
@@ -127,17 +145,61 @@ static void row_sums(const float* dy, const float* x, float* w, int64_t rows, in
     }
 }
 
-// The same for any depth; `scratch` takes tile * stride floats.
-static void outer(const float* dy, const float* x, float* w, int64_t rows, int64_t depth, int64_t tile, int64_t stride,
-                  float* scratch) {
+// w[i row_stride + k thin_stride] += sum over a tile of m[i] thin[k], for all rows of m and `Thin` rows of thin; with
+// `Plain` also plain[i] += sum over m[i]. One pass over m.
+template <int Thin, bool Plain>
+static void thin_sums(const float* m, const float* thin, float* w, float* plain, int64_t rows, int64_t tile,
+                      int64_t row_stride, int64_t thin_stride) {
+    constexpr int kSums = Thin + (Plain ? 1 : 0);
+    V totals[kSums][kLanes];
+    alignas(64) float parts[kLanes];
+    for (int64_t row = 0; row < rows; row += kLanes) {
+        const int64_t count = rows - row < kLanes ? rows - row : kLanes;
+        for (int64_t i = 0; i < kLanes; ++i) {
+            const float* from = m + (row + (i < count ? i : 0)) * tile;
+            V total[kSums];
+#pragma GCC unroll 8
+            for (int k = 0; k < kSums; ++k) total[k] = V{};
+            for (int64_t t = 0; t < tile; t += kLanes) {
+                const V v = load(from + t);
+#pragma GCC unroll 8
+                for (int k = 0; k < Thin; ++k) total[k] += v * load(thin + k * tile + t);
+                if constexpr (Plain) total[Thin] += v;
+            }
+#pragma GCC unroll 8
+            for (int k = 0; k < kSums; ++k) totals[k][i] = total[k];
+        }
+        for (int k = 0; k < kSums; ++k) {
+            store(parts, sums(totals[k]));
+            float* to = Plain && k == Thin ? plain + row : w + row * row_stride + k * thin_stride;
+            const int64_t step = Plain && k == Thin ? 1 : row_stride;
+            for (int64_t i = 0; i < count; ++i) to[i * step] += parts[i];
+        }
+    }
+}
+
+template <bool Plain>
+static void thin_sums_of(int64_t count, const float* m, const float* thin, float* w, float* plain, int64_t rows,
+                         int64_t tile, int64_t row_stride, int64_t thin_stride) {
+    switch (count) {
+        case 1: return thin_sums<1, Plain>(m, thin, w, plain, rows, tile, row_stride, thin_stride);
+        case 2: return thin_sums<2, Plain>(m, thin, w, plain, rows, tile, row_stride, thin_stride);
+        case 3: return thin_sums<3, Plain>(m, thin, w, plain, rows, tile, row_stride, thin_stride);
+        case 4: return thin_sums<4, Plain>(m, thin, w, plain, rows, tile, row_stride, thin_stride);
+        default: return thin_sums<5, Plain>(m, thin, w, plain, rows, tile, row_stride, thin_stride);
+    }
+}
+
+// w (rows, stride) += dy (rows, tile) times the transpose of x (depth, tile), and bias += sums of dy if there is one;
+// `scratch` takes tile * stride floats.
+static void outer(const float* dy, const float* x, float* w, float* bias, int64_t rows, int64_t depth, int64_t tile,
+                  int64_t stride, float* scratch) {
     if (depth < 6) {
-        for (int64_t k = 0; k < depth; ++k) row_sums(dy, x + k * tile, w + k, rows, tile, stride);
-        return;
+        if (bias != nullptr) return thin_sums_of<true>(depth, dy, x, w, bias, rows, tile, stride, 1);
+        return thin_sums_of<false>(depth, dy, x, w, nullptr, rows, tile, stride, 1);
     }
-    if (rows < 4) {
-        for (int64_t row = 0; row < rows; ++row) row_sums(x, dy + row * tile, w + row * stride, depth, tile, 1);
-        return;
-    }
+    if (bias != nullptr) row_sums(dy, nullptr, bias, rows, tile, 1);
+    if (rows < 6) return thin_sums_of<false>(rows, x, dy, w, nullptr, depth, tile, 1, stride);
     transpose(x, scratch, depth, tile, stride);
     for (int64_t column = 0; column < stride; column += kColumns)
         for (int64_t row = 0; row < rows; row += kRows) {

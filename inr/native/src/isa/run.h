@@ -9,11 +9,8 @@
 #include "contraction.h"
 #include "elementwise.h"
 #include "features.h"
-#include "gemm.h"
-#ifdef INR_TILES
-#include "gemm_bf16.h"
-#endif
 #include "grids.h"
+#include "linear.h"
 
 namespace inr {
 namespace INR_ISA {
@@ -24,56 +21,6 @@ struct TileUse {
     ~TileUse() {}
 };
 #endif
-
-static int64_t matrix_depth(const Op& op) { return op.ints[2] ? 2 * op.ints[1] : op.ints[1]; }
-
-// y = matrix times x + bias, or added to y, or times `scale`; in 16 bits where the operation says so.
-static void linear_product(const Op& op, const Tile& tile, bool turned, const float* x, float* y, End how,
-                           const float* scale) {
-    const int64_t depth = matrix_depth(op), n = tile.size();
-    const int64_t rows = turned ? depth : op.width, inner = turned ? op.width : depth;
-    const float* packed = tile.packed + (turned ? op.packed_transposed : op.packed);
-#ifdef INR_TILES
-    if (op.half) {
-        uint32_t* right = reinterpret_cast<uint32_t*>(tile.scratch());
-        pack_right(x, right, inner, n);
-        product_bf16(reinterpret_cast<const uint32_t*>(packed), right, (inner + 31) / 32, y, n, rows, n,
-                     how == End::kAdd, turned ? nullptr : tile.packed + op.packed_bias);
-        for (int64_t i = 0; how == End::kScale && i < rows * n; i += kLanes)
-            store(y + i, load(y + i) * load(scale + i));
-        return;
-    }
-#endif
-    const float* bias = turned || op.params[1] < 0 ? nullptr : tile.params + op.params[1];
-    switch (how) {
-        case End::kSet: return product<End::kSet>(packed, x, y, rows, inner, n, bias, nullptr);
-        case End::kAdd: return product<End::kAdd>(packed, x, y, rows, inner, n, bias, nullptr);
-        case End::kScale: return product<End::kScale>(packed, x, y, rows, inner, n, bias, scale);
-    }
-}
-
-static void linear_forward(const Op& op, const Tile& tile) {
-    linear_product(op, tile, false, tile.in(op, 0), tile.out(op), End::kSet, nullptr);
-}
-
-static void linear_backward(const Op& op, const Tile& tile) {
-    const int64_t depth = matrix_depth(op), stride = round_up(depth, 16);
-    const float* d = tile.d_out(op);
-    float* gradients = tile.gradients + op.gradient;
-#ifdef INR_TILES
-    if (op.half)
-        outer_bf16(d, tile.in(op, 0), gradients, op.width, depth, tile.size(), stride, tile.scratch());
-    else
-#endif
-        outer(d, tile.in(op, 0), gradients, op.width, depth, tile.size(), stride, tile.scratch());
-    if (op.params[1] >= 0) row_sums(d, nullptr, gradients + op.width * stride, op.width, tile.size(), 1);
-    float* dx = tile.d_in(op, 0);
-    if (dx == nullptr) return;
-    if (op.slopes >= 0)
-        linear_product(op, tile, true, d, dx, End::kScale, tile.memory + op.slopes);
-    else
-        linear_product(op, tile, true, d, dx, op.writes[0] == Write::kAdd ? End::kAdd : End::kSet, nullptr);
-}
 
 static void forward_op(const Op& op, const Tile& tile, int number) {
     switch (op.kind) {
@@ -96,7 +43,8 @@ static void forward_op(const Op& op, const Tile& tile, int number) {
         case Kind::kCp: return cp_forward(op, tile);
         case Kind::kTt: return tt_forward(op, tile);
         case Kind::kTucker: return tucker_forward(op, tile);
-        default: elementwise_forward(op, tile);
+        default:
+            if (!op.done) elementwise_forward(op, tile);
     }
 }
 

@@ -3,6 +3,9 @@
 #pragma once
 
 #include "../isa.h"
+#ifdef INR_TILES
+#include "gemm_bf16.h"
+#endif
 #include "simd.h"
 
 namespace inr {
@@ -16,6 +19,12 @@ static void reduce_row(const float* const* workers, int n_workers, int64_t from,
     }
 }
 
+// Where an entry of a block's gradient stands, after its beginning.
+INR_INLINE int64_t entry_place(const ParamBlock& block, int64_t row, int64_t column) {
+    if (!block.tiled) return row * block.stride + column;
+    return row / 16 * 16 * block.stride + column / 16 * 256 + row % 16 * 16 + column % 16;
+}
+
 static void reduce(const Program& program, const float* const* workers, int n_workers, float* gradients, int part,
                    int parts) {
     for (const ParamBlock& block : program.blocks) {
@@ -24,17 +33,20 @@ static void reduce(const Program& program, const float* const* workers, int n_wo
         for (int64_t row = first; row < last; ++row) {
             float* to = gradients + block.offset + row * block.columns;
             if (!block.complex) {
-                reduce_row(workers, n_workers, block.gradient + row * block.stride, to, block.columns);
+                const int64_t run = block.tiled ? 16 : block.columns;
+                for (int64_t i = 0; i < block.columns; i += run)
+                    reduce_row(workers, n_workers, block.gradient + entry_place(block, row, i), to + i,
+                               block.columns - i < run ? block.columns - i : run);
                 continue;
             }
             // [Wr -Wi; Wi Wr]: every number stands twice, that of Wi once with the other sign.
-            const int64_t half = block.rows / 2, top = row < half ? row : row - half;
-            const int64_t one = block.gradient + row * block.stride;
-            const int64_t other = block.gradient + (row < half ? row + half : top) * block.stride + block.columns;
+            const int64_t half = block.rows / 2, twin = row < half ? row + half : row - half;
             const float sign = row < half ? 1.0f : -1.0f;
             for (int64_t i = 0; i < block.columns; ++i) {
+                const int64_t one = block.gradient + entry_place(block, row, i);
+                const int64_t other = block.gradient + entry_place(block, twin, block.columns + i);
                 float total = 0;
-                for (int w = 0; w < n_workers; ++w) total += workers[w][one + i] + sign * workers[w][other + i];
+                for (int w = 0; w < n_workers; ++w) total += workers[w][one] + sign * workers[w][other];
                 to[i] = total;
             }
         }
@@ -92,38 +104,55 @@ static void pack_panel(const Op& op, const float* w, float* to, bool turned, int
         }
 }
 
-INR_INLINE uint32_t rounded_half(float value) {
-    uint32_t bits;
-    std::memcpy(&bits, &value, sizeof(bits));
-    return (bits + 0x8000u) >> 16;
-}
+#ifdef INR_TILES
 
-// A block of 16 rows as a left operand of 16-bit products.
-static void pack_half(const Op& op, const float* w, uint32_t* to, bool turned, int64_t block, int64_t rows,
+// Rows panel * 32 ... of the matrix or its transpose as a left operand of 16-bit products: word p of a row holds columns
+// p and 16 + p of 32.
+static void pack_half(const Op& op, const float* w, uint32_t* to, bool turned, int64_t panel, int64_t rows,
                       int64_t inner) {
-    const int64_t words = (inner + 31) / 32 * 16;
-    for (int64_t i = 0; i < kTile; ++i) {
-        const int64_t row = block * kTile + i;
-        for (int64_t p = 0; p < words; ++p) {
-            uint32_t word = 0;
-            for (int64_t k = 2 * p; k < 2 * p + 2; ++k) {
-                const bool beyond = row >= rows || k >= inner;
-                const float value = beyond ? 0.0f : turned ? entry(w, op, k, row) : entry(w, op, row, k);
-                word |= rounded_half(value) << (k % 2 * 16);
+    const int64_t steps = (inner + kHalfRows - 1) / kHalfRows, d_in = op.ints[1];
+    const bool complex = op.ints[2] != 0;
+    alignas(64) float block[kBlockSums];
+    for (int64_t step = 0; step < steps; ++step) {
+        // Of the matrix itself: from this row and column on.
+        const int64_t row = (turned ? step : panel) * kHalfRows, column = (turned ? panel : step) * kHalfRows;
+        const int64_t n_rows = turned ? inner : rows, n_columns = turned ? rows : inner;
+        const int64_t high = n_rows - row < kHalfRows ? n_rows - row : kHalfRows;
+        const int64_t wide = n_columns - column < kHalfRows ? n_columns - column : kHalfRows;
+        const float* from = w + row * d_in + column;
+        int64_t stride = d_in;
+        if (complex || high < kHalfRows || wide < kHalfRows) {
+            std::memset(block, 0, sizeof(block));
+            for (int64_t i = 0; i < high; ++i)
+                for (int64_t j = 0; j < wide; ++j) block[i * kHalfRows + j] = entry(w, op, row + i, column + j);
+            from = block;
+            stride = kHalfRows;
+        }
+        for (int64_t half = 0; half < 2; ++half) {
+            V words[16];
+#pragma GCC unroll 16
+            for (int64_t i = 0; i < 16; ++i) {
+                const float* one = from + (turned ? i * stride + half * 16 : (half * 16 + i) * stride);
+                words[i] = as_float(pair(load_any(one), load_any(one + (turned ? 16 * stride : 16))));
             }
-            to[(p / 16 * kTile + i) * kTile + p % 16] = word;
+            if (turned) transpose_square(words);
+            float* tile = reinterpret_cast<float*>(to + (half * steps + step) * kTileWords);
+#pragma GCC unroll 16
+            for (int64_t i = 0; i < 16; ++i) store(tile + i * 16, words[i]);
         }
     }
 }
 
-// Tiles that the sums of a block of 16 rows begin with.
-static void pack_bias(const Op& op, const float* params, float* to, int64_t block) {
-    for (int64_t i = 0; i < kTile; ++i) {
-        const int64_t row = block * kTile + i;
+// Tiles that the sums of a block of 32 rows begin with.
+static void pack_bias(const Op& op, const float* params, float* to, int64_t panel) {
+    for (int64_t i = 0; i < kHalfRows; ++i) {
+        const int64_t row = panel * kHalfRows + i;
         const float value = op.params[1] < 0 || row >= op.width ? 0.0f : params[op.params[1] + row];
-        for (int64_t j = 0; j < kTile; ++j) to[i * kTile + j] = value;
+        store(to + i * 16, splat(value));
     }
 }
+
+#endif
 
 static void pack(const Program& program, const float* params, float* packed, int part, int parts) {
     for (const Op& op : program.ops) {
@@ -133,16 +162,18 @@ static void pack(const Program& program, const float* params, float* packed, int
             const int64_t place = turned ? op.packed_transposed : op.packed;
             if (place < 0) continue;
             const int64_t rows = turned ? op.in_widths[0] : op.width, inner = turned ? op.width : op.in_widths[0];
-            const int64_t unit = op.half ? kTile : kRows, panels = (rows + unit - 1) / unit;
+            const int64_t unit = op.half ? kHalfRows : kRows, panels = (rows + unit - 1) / unit;
             for (int64_t panel = panels * part / parts; panel < panels * (part + 1) / parts; ++panel) {
-                if (!op.half) {
-                    pack_panel(op, w, packed + place + panel * kRows * inner, turned, panel, rows, inner);
+#ifdef INR_TILES
+                if (op.half) {
+                    const int64_t words = round_up(inner, kHalfRows) * kHalfRows / 2;
+                    pack_half(op, w, reinterpret_cast<uint32_t*>(packed + place) + panel * words, turned, panel, rows,
+                              inner);
+                    if (!turned) pack_bias(op, params, packed + op.packed_bias + panel * kHalfRows * 16, panel);
                     continue;
                 }
-                const int64_t words = round_up(inner, 2 * kTile) / 2 * kTile;
-                pack_half(op, w, reinterpret_cast<uint32_t*>(packed + place) + panel * words, turned, panel, rows,
-                          inner);
-                if (!turned) pack_bias(op, params, packed + op.packed_bias + panel * kTile * kTile, panel);
+#endif
+                pack_panel(op, w, packed + place + panel * kRows * inner, turned, panel, rows, inner);
             }
         }
     }

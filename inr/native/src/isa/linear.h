@@ -1,0 +1,223 @@
+// Linear operations, with the elementwise operation that follows on the way forward, or comes before on the way back.
+#pragma once
+
+#include "elementwise.h"
+#include "gemm.h"
+#ifdef INR_TILES
+#include "gemm_bf16.h"
+#endif
+
+namespace inr {
+namespace INR_ISA {
+
+static int64_t matrix_depth(const Op& op) { return op.ints[2] ? 2 * op.ints[1] : op.ints[1]; }
+
+#ifdef INR_TILES
+
+// What an operation of 16-bit products reads and writes of a tile.
+struct HalfTile {
+    const Tile& tile;
+    int64_t size, steps;  // samples, and blocks of 32 of them
+
+    explicit HalfTile(const Tile& t) : tile(t), size(t.size()), steps(t.size() / kHalfRows) {}
+    uint32_t* place(int64_t at) const { return at < 0 ? nullptr : reinterpret_cast<uint32_t*>(tile.memory + at); }
+    const Halves& value(int number) const { return tile.program.half_values[static_cast<size_t>(number)]; }
+    const Halves& gradient(int number) const { return tile.program.half_gradients[static_cast<size_t>(number)]; }
+    // Where a block begins in either form.
+    uint32_t* features(int64_t at, int64_t deep, int64_t row, int64_t column) const {
+        return place(at) + (column / 16 * deep + row / kHalfRows) * kTileWords;
+    }
+    uint32_t* samples(int64_t at, int64_t row, int64_t column) const {
+        return place(at) + (row / 16 * steps + column / kHalfRows) * kTileWords;
+    }
+};
+
+static int64_t blocks(int64_t n) { return (n + kHalfRows - 1) / kHalfRows; }
+
+// Calls `use(row of the block, place in a (rows, size) array)` for the rows that a block has.
+template <typename Use>
+INR_INLINE void each_row(int64_t row, int64_t column, int64_t rows, int64_t size, Use use) {
+    const int64_t count = rows - row < kHalfRows ? rows - row : kHalfRows;
+    for (int64_t i = 0; i < count; ++i) {
+        use(i * kHalfRows, (row + i) * size + column);
+        use(i * kHalfRows + 16, (row + i) * size + column + 16);
+    }
+}
+
+// Products of 32-bit numbers with a matrix of few columns, in the same blocks: `packed` as other such products read it.
+template <typename Finish>
+static void product_narrow(const float* packed, const float* x, int64_t depth, int64_t rows, int64_t size,
+                           const float* bias, Finish finish) {
+    alignas(64) float block[kBlockSums];
+    for (int64_t column = 0; column < size; column += kHalfRows)
+        for (int64_t row = 0; row < rows; row += kHalfRows) {
+            const int64_t count = rows - row < kHalfRows ? rows - row : kHalfRows;
+            if (count < kHalfRows) std::memset(block, 0, sizeof(block));
+            for (int64_t i = row; i < row + count; ++i) {
+                const float* w = packed + i / kRows * kRows * depth + i % kRows;
+                V one = bias == nullptr ? V{} : splat(bias[i]), other = one;
+                for (int64_t k = 0; k < depth; ++k) {
+                    one += w[k * kRows] * load(x + k * size + column);
+                    other += w[k * kRows] * load(x + k * size + column + 16);
+                }
+                store(block + (i - row) * kHalfRows, one);
+                store(block + (i - row) * kHalfRows + 16, other);
+            }
+            finish(row, column, block);
+        }
+}
+
+// Values of an elementwise operation from the sums of the product before it, in all forms in which they are read.
+template <typename Function>
+static void blocks_forward(const Function& f, const Op& op, const Op& function, const HalfTile& tile) {
+    const int64_t size = tile.size, rows = op.width, deep = blocks(rows), depth = matrix_depth(op);
+    const Halves& to = tile.value(function.output);
+    float *y = tile.tile.out(function), *slopes = tile.tile.aux(function);
+    alignas(64) float values[kBlockSums], slope[kBlockSums];
+    const auto finish = [&](int64_t row, int64_t column, const float* block) {
+        apply(f, block, values, slopes == nullptr ? nullptr : slope, kBlockSums);
+        if (!to.only)
+            each_row(row, column, rows, size, [&](int64_t from, int64_t at) { store(y + at, load(values + from)); });
+        if (to.features >= 0) pack_features(values, kHalfRows, tile.features(to.features, deep, row, column), deep);
+        if (to.samples >= 0)
+            pack_samples<false>(values, kHalfRows, tile.samples(to.samples, row, column), tile.steps);
+        if (slopes == nullptr) return;
+        if (function.half_slopes)
+            pack_features(slope, kHalfRows, tile.features(function.aux, deep, row, column), deep);
+        else
+            each_row(row, column, rows, size,
+                     [&](int64_t from, int64_t at) { store(slopes + at, load(slope + from)); });
+    };
+    const Tile& whole = tile.tile;
+    if (op.half)
+        return product_half(reinterpret_cast<const uint32_t*>(whole.packed + op.packed),
+                            tile.place(tile.value(op.inputs[0]).features), blocks(depth), rows, size,
+                            whole.packed + op.packed_bias, finish);
+    const float* bias = op.params[1] < 0 ? nullptr : whole.params + op.params[1];
+    product_narrow(whole.packed + op.packed, whole.in(op, 0), depth, rows, size, bias, finish);
+}
+
+static void half_forward(const Op& op, const Tile& whole) {
+    const HalfTile tile(whole);
+    const int64_t depth = matrix_depth(op);
+    const Halves& x = tile.value(op.inputs[0]);
+    if (op.packs_input)
+        pack_both<false>(whole.in(op, 0), depth, tile.size, tile.place(x.features), tile.place(x.samples));
+    if (op.function >= 0) {
+        const Op& function = whole.program.ops[static_cast<size_t>(op.function)];
+        with_coarse_function(function, [&](auto f) { blocks_forward(f, op, function, tile); });
+        return;
+    }
+    float* y = whole.out(op);
+    product_half(reinterpret_cast<const uint32_t*>(whole.packed + op.packed), tile.place(x.features), blocks(depth),
+                 op.width, tile.size, whole.packed + op.packed_bias,
+                 [&](int64_t row, int64_t column, const float* block) {
+                     each_row(row, column, op.width, tile.size,
+                              [&](int64_t from, int64_t at) { store(y + at, load(block + from)); });
+                 });
+}
+
+// The gradient of an elementwise operation's input, from the product that makes the gradient of its output: for a linear
+// operation of 16-bit products in the forms in which it reads it, with the sums that move its bias.
+static void blocks_backward(const Op& op, const Op& function, const HalfTile& tile) {
+    const Tile& whole = tile.tile;
+    const Op& before = whole.program.ops[static_cast<size_t>(function.inputs[0]) - 1];
+    const int64_t rows = before.width, deep = blocks(rows), size = tile.size;
+    const Halves& to = tile.gradient(before.output);
+    float* dx = whole.d_in(function, 0);
+    float* totals = before.half && before.bias_gradient >= 0 ? whole.scratch() : nullptr;  // of the samples, 16 parts
+    if (totals != nullptr) std::memset(totals, 0, static_cast<size_t>(deep * kHalfRows * 16) * sizeof(float));
+    const auto finish = [&](int64_t row, int64_t column, float* block) {
+        scale_block(block, tile.features(function.aux, deep, row, column), deep);
+        if (!to.only)
+            return each_row(row, column, rows, size, [&](int64_t i, int64_t at) { store(dx + at, load(block + i)); });
+        if (to.features >= 0) pack_features(block, kHalfRows, tile.features(to.features, deep, row, column), deep);
+        pack_samples<true>(block, kHalfRows, tile.samples(to.samples, row, column), tile.steps);
+        if (totals == nullptr) return;
+        for (int64_t i = 0; i < kHalfRows; ++i) {
+            float* total = totals + (row + i) * 16;
+            store(total, load(total) + (load(block + i * kHalfRows) + load(block + i * kHalfRows + 16)));
+        }
+    };
+    const float* matrix = whole.packed + op.packed_transposed;
+    if (op.half)
+        product_half(reinterpret_cast<const uint32_t*>(matrix), tile.place(tile.gradient(op.output).features),
+                     blocks(op.width), rows, size, nullptr, finish);
+    else
+        product_narrow(matrix, whole.d_out(op), op.width, rows, size, nullptr, finish);
+    if (totals != nullptr) row_sums(totals, nullptr, whole.gradients + before.bias_gradient, rows, 16, 1);
+}
+
+static void half_backward(const Op& op, const Tile& whole) {
+    const HalfTile tile(whole);
+    const int64_t depth = matrix_depth(op), size = tile.size;
+    const Halves& d = tile.gradient(op.output);
+    if (op.packs_gradient) {
+        pack_both<true>(whole.d_out(op), op.width, size, tile.place(d.features), tile.place(d.samples));
+        if (op.bias_gradient >= 0)
+            row_sums(whole.d_out(op), nullptr, whole.gradients + op.bias_gradient, op.width, size, 1);
+    }
+    outer_half(tile.place(d.samples), tile.place(tile.value(op.inputs[0]).samples), tile.steps,
+               whole.gradients + op.gradient, op.width, depth);
+    float* dx = whole.d_in(op, 0);
+    if (dx == nullptr) return;
+    const Op* function = op.undone < 0 ? nullptr : &whole.program.ops[static_cast<size_t>(op.undone)];
+    if (function != nullptr && function->half_slopes) return blocks_backward(op, *function, tile);
+    const float* slopes = function == nullptr ? nullptr : whole.aux(*function);
+    const bool add = op.writes[0] == Write::kAdd;
+    product_half(reinterpret_cast<const uint32_t*>(whole.packed + op.packed_transposed), tile.place(d.features),
+                 blocks(op.width), depth, size, nullptr, [&](int64_t row, int64_t column, const float* block) {
+                     each_row(row, column, depth, size, [&](int64_t from, int64_t at) {
+                         const V v = load(block + from);
+                         store(dx + at, slopes != nullptr ? v * load(slopes + at) : add ? load(dx + at) + v : v);
+                     });
+                 });
+}
+
+#endif
+
+static void linear_forward(const Op& op, const Tile& tile) {
+#ifdef INR_TILES
+    if (op.half) return half_forward(op, tile);
+#endif
+    const int64_t depth = matrix_depth(op), n = tile.size();
+    const float *packed = tile.packed + op.packed, *x = tile.in(op, 0);
+    const float* bias = op.params[1] < 0 ? nullptr : tile.params + op.params[1];
+    if (op.function < 0) return product<End::kSet>(packed, x, tile.out(op), op.width, depth, n, bias, nullptr);
+    const Op& function = tile.program.ops[static_cast<size_t>(op.function)];
+#ifdef INR_TILES
+    if (op.blocks) {
+        with_coarse_function(function, [&](auto f) { blocks_forward(f, op, function, HalfTile(tile)); });
+        return;
+    }
+#endif
+    with_function(function, [&](auto f) {
+        product_function(f, packed, x, tile.out(function), tile.aux(function), op.width, depth, n, bias);
+    });
+}
+
+static void linear_backward(const Op& op, const Tile& tile) {
+#ifdef INR_TILES
+    if (op.half) return half_backward(op, tile);
+#endif
+    const int64_t depth = matrix_depth(op), stride = round_up(depth, 16), n = tile.size();
+    const float* d = tile.d_out(op);
+    float* bias = op.bias_gradient < 0 ? nullptr : tile.gradients + op.bias_gradient;
+    outer(d, tile.in(op, 0), tile.gradients + op.gradient, bias, op.width, depth, n, stride, tile.scratch());
+    float* dx = tile.d_in(op, 0);
+    if (dx == nullptr) return;
+    const float* packed = tile.packed + op.packed_transposed;
+    if (op.undone >= 0) {
+        const Op& function = tile.program.ops[static_cast<size_t>(op.undone)];
+#ifdef INR_TILES
+        if (function.half_slopes) return blocks_backward(op, function, HalfTile(tile));
+#endif
+        const float* slopes = tile.aux(function);
+        return product<End::kScale>(packed, d, dx, depth, op.width, n, nullptr, slopes);
+    }
+    if (op.writes[0] == Write::kAdd) return product<End::kAdd>(packed, d, dx, depth, op.width, n, nullptr, nullptr);
+    product<End::kSet>(packed, d, dx, depth, op.width, n, nullptr, nullptr);
+}
+
+}  // namespace INR_ISA
+}  // namespace inr
