@@ -142,20 +142,25 @@ static bool with_function(const Op& op, Use use) {
 }
 
 #if defined(__AVX512DQ__)
+// Of sums that are angles in turns, see `turns_of`.
 struct CoarseSineFunction {
-    float turns, omega;
-    explicit CoarseSineFunction(const Op& op)
-        : turns(static_cast<float>(op.reals[0] * 0.15915494309189533577)), omega(static_cast<float>(op.reals[0])) {}
-    INR_INLINE_MEMBER Pair operator()(V x) const {
-        const SineCosine s = sine_cosine_coarse(turns * x);
-        return {s.sine, omega * s.cosine};
+    CoarseSine function;
+    explicit CoarseSineFunction(const Op& op) : function(op.reals[0]) {}
+    INR_INLINE_MEMBER Pair operator()(V turns) const {
+        const SineCosine s = function(turns);
+        return {s.sine, s.cosine};
     }
 };
 
-// The same where results become operands of 16-bit products.
+// What sums are multiplied with before the function that `with_coarse_function` chooses.
+INR_INLINE float turns_of(const Op& op) {
+    return op.kind == Kind::kSine && op.reals[0] > 0 ? static_cast<float>(op.reals[0] * 0.15915494309189533577) : 1.0f;
+}
+
+// The function where results become operands of 16-bit products.
 template <typename Use>
 static bool with_coarse_function(const Op& op, Use use) {
-    if (op.kind != Kind::kSine) return with_function(op, use);
+    if (op.kind != Kind::kSine || op.reals[0] <= 0) return with_function(op, use);
     use(CoarseSineFunction(op));
     return true;
 }

@@ -14,11 +14,12 @@ constexpr int64_t kBlockSums = kHalfRows * kHalfRows;
 #ifdef INR_TILES
 static_assert(kLanes == 16, "tiles are packed by vectors of 16 numbers");
 
-// The upper halves of two vectors after rounding to nearest, `low` in the lower half of each word.
-INR_INLINE I pair(V low, V high) {
-    const U a = reinterpret_cast<U>(low) + 0x8000u, b = reinterpret_cast<U>(high) + 0x8000u;
-    return reinterpret_cast<I>((a >> 16) | (b & 0xffff0000u));
-}
+// Numbers whose upper halves are they, rounded to nearest.
+INR_INLINE U rounded(V v) { return reinterpret_cast<U>(v) + 0x8000u; }
+
+// Those upper halves, `low` in the lower half of each word.
+INR_INLINE V pair(U low, U high) { return reinterpret_cast<V>((low >> 16) | (high & 0xffff0000u)); }
+INR_INLINE V pair(V low, V high) { return pair(rounded(low), rounded(high)); }
 
 INR_INLINE V lower(I words) { return as_float(words << 16); }
 INR_INLINE V upper(I words) { return as_float(words & static_cast<int32_t>(0xffff0000u)); }
@@ -30,8 +31,8 @@ INR_INLINE void pack_features(const float* block, int64_t stride, uint32_t* to, 
 #pragma GCC unroll 16
         for (int64_t q = 0; q < 16; ++q) {
             const float* from = block + q * stride + column * 16;
-            const I words = pair(load(from), load(from + 16 * stride));
-            store(reinterpret_cast<float*>(to + column * steps * kTileWords + q * 16), as_float(words));
+            const V words = pair(load(from), load(from + 16 * stride));
+            store(reinterpret_cast<float*>(to + column * steps * kTileWords + q * 16), words);
         }
 }
 
@@ -44,7 +45,7 @@ INR_INLINE void pack_samples(const float* block, int64_t stride, uint32_t* to, i
 #pragma GCC unroll 16
         for (int64_t i = 0; i < 16; ++i) {
             const float* from = block + (half * 16 + i) * stride;
-            square[i] = as_float(pair(load(from), load(from + 16)));
+            square[i] = pair(load(from), load(from + 16));
         }
         if (!Left) transpose_square(square);
         float* tile = reinterpret_cast<float*>(to + half * steps * kTileWords);
@@ -53,16 +54,32 @@ INR_INLINE void pack_samples(const float* block, int64_t stride, uint32_t* to, i
     }
 }
 
-// Slopes of a block as 16-bit numbers, in the order of `pack_features`, and the product with them.
-INR_INLINE void scale_block(float* block, const uint32_t* slopes, int64_t steps) {
-    for (int64_t column = 0; column < 2; ++column)
-#pragma GCC unroll 4
-        for (int64_t q = 0; q < 16; ++q) {
-            const I words = as_int(load(reinterpret_cast<const float*>(slopes + column * steps * kTileWords + q * 16)));
-            float *low = block + q * kHalfRows + column * 16, *high = low + 16 * kHalfRows;
-            store(low, load(low) * lower(words));
-            store(high, load(high) * upper(words));
-        }
+// The four vectors of rows q and q + 16 of a block, on their way to both forms.
+struct Quad {
+    V one[2], other[2];  // by 16 columns
+};
+
+// Packs rows q and q + 16 of a block: `features` as `pack_features`, with tiles of the next columns at `next`; the rows
+// of `samples` as `pack_samples`, rows from 16 on at `below`.
+INR_INLINE void pack_quad(const Quad& v, int64_t q, float* features, int64_t next, float* samples, int64_t below) {
+    const U one[2] = {rounded(v.one[0]), rounded(v.one[1])}, other[2] = {rounded(v.other[0]), rounded(v.other[1])};
+    if (features != nullptr) {
+        store(features + q * 16, pair(one[0], other[0]));
+        store(features + next + q * 16, pair(one[1], other[1]));
+    }
+    if (samples != nullptr) {
+        store(samples + q * 16, pair(one[0], one[1]));
+        store(samples + below + q * 16, pair(other[0], other[1]));
+    }
+}
+
+INR_INLINE void transpose_tile(const float* from, float* to) {
+    V square[16];
+#pragma GCC unroll 16
+    for (int i = 0; i < 16; ++i) square[i] = load(from + i * 16);
+    transpose_square(square);
+#pragma GCC unroll 16
+    for (int i = 0; i < 16; ++i) store(to + i * 16, square[i]);
 }
 
 // Both forms of x (rows, size); what is beyond the rows is zero. Either form may be null.

@@ -44,49 +44,83 @@ INR_INLINE void each_row(int64_t row, int64_t column, int64_t rows, int64_t size
     }
 }
 
-// Products of 32-bit numbers with a matrix of few columns, in the same blocks: `packed` as other such products read it.
-template <typename Finish>
-static void product_narrow(const float* packed, const float* x, int64_t depth, int64_t rows, int64_t size,
-                           const float* bias, Finish finish) {
+// Products of 32-bit numbers with a matrix of few columns, in the same blocks, times `scale`: `packed` as other such
+// products read it. Depth 0 stands for any.
+template <int Depth, typename Finish>
+static void product_narrow_of(const float* packed, const float* x, int64_t depth, int64_t rows, int64_t size,
+                              const float* bias, float scale, Finish finish) {
+    if constexpr (Depth > 0) depth = Depth;
     alignas(64) float block[kBlockSums];
     for (int64_t column = 0; column < size; column += kHalfRows)
         for (int64_t row = 0; row < rows; row += kHalfRows) {
             const int64_t count = rows - row < kHalfRows ? rows - row : kHalfRows;
             if (count < kHalfRows) std::memset(block, 0, sizeof(block));
-            for (int64_t i = row; i < row + count; ++i) {
-                const float* w = packed + i / kRows * kRows * depth + i % kRows;
-                V one = bias == nullptr ? V{} : splat(bias[i]), other = one;
+            for (int64_t i = 0; i < count; ++i) {
+                const float* w = packed + (row + i) / kRows * kRows * depth + (row + i) % kRows;
+                V one = bias == nullptr ? V{} : splat(bias[row + i]), other = one;
                 for (int64_t k = 0; k < depth; ++k) {
                     one += w[k * kRows] * load(x + k * size + column);
                     other += w[k * kRows] * load(x + k * size + column + 16);
                 }
-                store(block + (i - row) * kHalfRows, one);
-                store(block + (i - row) * kHalfRows + 16, other);
+                store(block + i * kHalfRows, scale * one);
+                store(block + i * kHalfRows + 16, scale * other);
             }
             finish(row, column, block);
         }
 }
 
+template <typename Finish>
+static void product_narrow(const float* packed, const float* x, int64_t depth, int64_t rows, int64_t size,
+                           const float* bias, float scale, Finish finish) {
+    switch (depth) {
+        case 1: return product_narrow_of<1>(packed, x, depth, rows, size, bias, scale, finish);
+        case 2: return product_narrow_of<2>(packed, x, depth, rows, size, bias, scale, finish);
+        case 3: return product_narrow_of<3>(packed, x, depth, rows, size, bias, scale, finish);
+        default: return product_narrow_of<0>(packed, x, depth, rows, size, bias, scale, finish);
+    }
+}
+
 // Values of an elementwise operation from the sums of the product before it, in all forms in which they are read.
+INR_INLINE void store_quad(const Quad& v, int64_t q, float* y, int64_t row, int64_t column, int64_t rows, int64_t size) {
+    for (int64_t j = 0; j < 2; ++j) {
+        float* place = y + (row + q) * size + column + j * 16;
+        if (row + q < rows) store(place, v.one[j]);
+        if (row + q + 16 < rows) store(place + 16 * size, v.other[j]);
+    }
+}
+
 template <typename Function>
 static void blocks_forward(const Function& f, const Op& op, const Op& function, const HalfTile& tile) {
     const int64_t size = tile.size, rows = op.width, deep = blocks(rows), depth = matrix_depth(op);
     const Halves& to = tile.value(function.output);
     float *y = tile.tile.out(function), *slopes = tile.tile.aux(function);
-    alignas(64) float values[kBlockSums], slope[kBlockSums];
+    const int64_t next = deep * kTileWords;
+    alignas(64) float words[2 * kTileWords];
     const auto finish = [&](int64_t row, int64_t column, const float* block) {
-        apply(f, block, values, slopes == nullptr ? nullptr : slope, kBlockSums);
-        if (!to.only)
-            each_row(row, column, rows, size, [&](int64_t from, int64_t at) { store(y + at, load(values + from)); });
-        if (to.features >= 0) pack_features(values, kHalfRows, tile.features(to.features, deep, row, column), deep);
-        if (to.samples >= 0)
-            pack_samples<false>(values, kHalfRows, tile.samples(to.samples, row, column), tile.steps);
-        if (slopes == nullptr) return;
-        if (function.half_slopes)
-            pack_features(slope, kHalfRows, tile.features(function.aux, deep, row, column), deep);
-        else
-            each_row(row, column, rows, size,
-                     [&](int64_t from, int64_t at) { store(slopes + at, load(slope + from)); });
+        const auto place = [&](int64_t at) {
+            return at < 0 ? nullptr : reinterpret_cast<float*>(tile.features(at, deep, row, column));
+        };
+        float *features = place(to.features), *slope = function.half_slopes ? place(function.aux) : nullptr;
+        float* samples = to.samples < 0 ? nullptr : words;
+        for (int64_t q = 0; q < 16; ++q) {
+            Quad value, d;
+            for (int64_t j = 0; j < 2; ++j) {
+                const float* from = block + q * kHalfRows + j * 16;
+                const Pair one = f(load(from)), other = f(load(from + 16 * kHalfRows));
+                value.one[j] = one.value;
+                value.other[j] = other.value;
+                d.one[j] = one.slope;
+                d.other[j] = other.slope;
+            }
+            pack_quad(value, q, features, next, samples, kTileWords);
+            if (slope != nullptr) pack_quad(d, q, slope, next, nullptr, 0);
+            if (!to.only) store_quad(value, q, y, row, column, rows, size);
+            if (slopes != nullptr && slope == nullptr) store_quad(d, q, slopes, row, column, rows, size);
+        }
+        if (samples == nullptr) return;
+        float* turned = reinterpret_cast<float*>(tile.samples(to.samples, row, column));
+        transpose_tile(words, turned);
+        transpose_tile(words + kTileWords, turned + tile.steps * kTileWords);
     };
     const Tile& whole = tile.tile;
     if (op.half)
@@ -94,7 +128,7 @@ static void blocks_forward(const Function& f, const Op& op, const Op& function, 
                             tile.place(tile.value(op.inputs[0]).features), blocks(depth), rows, size,
                             whole.packed + op.packed_bias, finish);
     const float* bias = op.params[1] < 0 ? nullptr : whole.params + op.params[1];
-    product_narrow(whole.packed + op.packed, whole.in(op, 0), depth, rows, size, bias, finish);
+    product_narrow(whole.packed + op.packed, whole.in(op, 0), depth, rows, size, bias, turns_of(function), finish);
 }
 
 static void half_forward(const Op& op, const Tile& whole) {
@@ -127,16 +161,25 @@ static void blocks_backward(const Op& op, const Op& function, const HalfTile& ti
     float* dx = whole.d_in(function, 0);
     float* totals = before.half && before.bias_gradient >= 0 ? whole.scratch() : nullptr;  // of the samples, 16 parts
     if (totals != nullptr) std::memset(totals, 0, static_cast<size_t>(deep * kHalfRows * 16) * sizeof(float));
-    const auto finish = [&](int64_t row, int64_t column, float* block) {
-        scale_block(block, tile.features(function.aux, deep, row, column), deep);
-        if (!to.only)
-            return each_row(row, column, rows, size, [&](int64_t i, int64_t at) { store(dx + at, load(block + i)); });
-        if (to.features >= 0) pack_features(block, kHalfRows, tile.features(to.features, deep, row, column), deep);
-        pack_samples<true>(block, kHalfRows, tile.samples(to.samples, row, column), tile.steps);
-        if (totals == nullptr) return;
-        for (int64_t i = 0; i < kHalfRows; ++i) {
-            float* total = totals + (row + i) * 16;
-            store(total, load(total) + (load(block + i * kHalfRows) + load(block + i * kHalfRows + 16)));
+    const int64_t next = deep * kTileWords, below = tile.steps * kTileWords;
+    const auto finish = [&](int64_t row, int64_t column, const float* block) {
+        const float* slopes = reinterpret_cast<const float*>(tile.features(function.aux, deep, row, column));
+        float *features = nullptr, *samples = nullptr, *total = totals == nullptr ? nullptr : totals + row * 16;
+        if (to.only) samples = reinterpret_cast<float*>(tile.samples(to.samples, row, column));
+        if (to.features >= 0) features = reinterpret_cast<float*>(tile.features(to.features, deep, row, column));
+        for (int64_t q = 0; q < 16; ++q) {
+            Quad d;
+            for (int64_t j = 0; j < 2; ++j) {
+                const I words = as_int(load(slopes + j * next + q * 16));
+                const float* from = block + q * kHalfRows + j * 16;
+                d.one[j] = load(from) * lower(words);
+                d.other[j] = load(from + 16 * kHalfRows) * upper(words);
+            }
+            pack_quad(d, q, features, next, samples, below);
+            if (!to.only) store_quad(d, q, dx, row, column, rows, size);
+            if (total == nullptr) continue;
+            store(total + q * 16, load(total + q * 16) + (d.one[0] + d.one[1]));
+            store(total + q * 16 + 256, load(total + q * 16 + 256) + (d.other[0] + d.other[1]));
         }
     };
     const float* matrix = whole.packed + op.packed_transposed;
@@ -144,7 +187,7 @@ static void blocks_backward(const Op& op, const Op& function, const HalfTile& ti
         product_half(reinterpret_cast<const uint32_t*>(matrix), tile.place(tile.gradient(op.output).features),
                      blocks(op.width), rows, size, nullptr, finish);
     else
-        product_narrow(matrix, whole.d_out(op), op.width, rows, size, nullptr, finish);
+        product_narrow(matrix, whole.d_out(op), op.width, rows, size, nullptr, 1.0f, finish);
     if (totals != nullptr) row_sums(totals, nullptr, whole.gradients + before.bias_gradient, rows, 16, 1);
 }
 

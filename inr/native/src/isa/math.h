@@ -61,18 +61,25 @@ INR_INLINE SineCosine sine_cosine_half(V r) {
 }
 
 #if defined(__AVX512DQ__)
-// sin(2 pi t) and cos(2 pi t) of t turns, for what becomes a 16-bit operand: absolute errors below 1.4e-5 and 2.7e-6.
-INR_INLINE SineCosine sine_cosine_coarse(V t) {
-    const V r = reinterpret_cast<V>(_mm512_reduce_ps(reinterpret_cast<__m512>(t), 8));  // to the nearest whole turn
-    const V u = r * r;
-    V s = -0.7842286229133606f * u + 3.5947186946868896f;
-    s = s * u - 7.307433605194092f;
-    s = (s * u + 4.442867279052734f) * r;
-    V c = -1.7283488512039185f * u + 5.715238571166992f;
-    c = c * u - 6.977642059326172f;
-    c = c * u + 1.4142041206359863f;
-    return {s * c, 1.0f - s * s};
-}
+// sin(2 pi t) and its derivative by z, where t = omega z / 2 pi, for what becomes a 16-bit operand: by the half angle as
+// above, absolute errors below 1.4e-5 and, in parts of omega > 0, 2.7e-6.
+struct CoarseSine {
+    float omega, s[4], c[4];
+    explicit CoarseSine(double omega_) : omega(static_cast<float>(omega_)) {
+        constexpr double kSine[4] = {4.442867279052734, -7.307433605194092, 3.5947186946868896, -0.7842286229133606};
+        constexpr double kCosine[4] = {1.4142041206359863, -6.977642059326172, 5.715238571166992, -1.7283488512039185};
+        const double root = __builtin_sqrt(omega_);  // s^2 is then a part of the derivative
+        for (int i = 0; i < 4; ++i) s[i] = static_cast<float>(kSine[i] * root);
+        for (int i = 0; i < 4; ++i) c[i] = static_cast<float>(kCosine[i] / root);
+    }
+    INR_INLINE_MEMBER SineCosine operator()(V t) const {
+        const V r = reinterpret_cast<V>(_mm512_reduce_ps(reinterpret_cast<__m512>(t), 8));  // from the nearest integer
+        const V u = r * r;
+        const V a = (((s[3] * u + s[2]) * u + s[1]) * u + s[0]) * r;
+        const V b = ((c[3] * u + c[2]) * u + c[1]) * u + c[0];
+        return {a * b, omega - a * a};
+    }
+};
 #endif
 
 // sin and cos of `factor` x for |factor x| below kLargestTurns; beyond, the numbers mean nothing.

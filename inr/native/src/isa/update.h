@@ -4,6 +4,7 @@
 
 #include "../isa.h"
 #ifdef INR_TILES
+#include "elementwise.h"
 #include "gemm_bf16.h"
 #endif
 #include "simd.h"
@@ -107,9 +108,9 @@ static void pack_panel(const Op& op, const float* w, float* to, bool turned, int
 #ifdef INR_TILES
 
 // Rows panel * 32 ... of the matrix or its transpose as a left operand of 16-bit products: word p of a row holds columns
-// p and 16 + p of 32.
+// p and 16 + p of 32. Times `scale`.
 static void pack_half(const Op& op, const float* w, uint32_t* to, bool turned, int64_t panel, int64_t rows,
-                      int64_t inner) {
+                      int64_t inner, float scale) {
     const int64_t steps = (inner + kHalfRows - 1) / kHalfRows, d_in = op.ints[1];
     const bool complex = op.ints[2] != 0;
     alignas(64) float block[kBlockSums];
@@ -133,7 +134,7 @@ static void pack_half(const Op& op, const float* w, uint32_t* to, bool turned, i
 #pragma GCC unroll 16
             for (int64_t i = 0; i < 16; ++i) {
                 const float* one = from + (turned ? i * stride + half * 16 : (half * 16 + i) * stride);
-                words[i] = as_float(pair(load_any(one), load_any(one + (turned ? 16 * stride : 16))));
+                words[i] = pair(scale * load_any(one), scale * load_any(one + (turned ? 16 * stride : 16)));
             }
             if (turned) transpose_square(words);
             float* tile = reinterpret_cast<float*>(to + (half * steps + step) * kTileWords);
@@ -144,10 +145,10 @@ static void pack_half(const Op& op, const float* w, uint32_t* to, bool turned, i
 }
 
 // Tiles that the sums of a block of 32 rows begin with.
-static void pack_bias(const Op& op, const float* params, float* to, int64_t panel) {
+static void pack_bias(const Op& op, const float* params, float* to, int64_t panel, float scale) {
     for (int64_t i = 0; i < kHalfRows; ++i) {
         const int64_t row = panel * kHalfRows + i;
-        const float value = op.params[1] < 0 || row >= op.width ? 0.0f : params[op.params[1] + row];
+        const float value = op.params[1] < 0 || row >= op.width ? 0.0f : scale * params[op.params[1] + row];
         store(to + i * 16, splat(value));
     }
 }
@@ -167,9 +168,11 @@ static void pack(const Program& program, const float* params, float* packed, int
 #ifdef INR_TILES
                 if (op.half) {
                     const int64_t words = round_up(inner, kHalfRows) * kHalfRows / 2;
+                    // Sines take their angles in turns.
+                    const float scale = turned || op.function < 0 ? 1.0f : turns_of(program.ops[static_cast<size_t>(op.function)]);
                     pack_half(op, w, reinterpret_cast<uint32_t*>(packed + place) + panel * words, turned, panel, rows,
-                              inner);
-                    if (!turned) pack_bias(op, params, packed + op.packed_bias + panel * kHalfRows * 16, panel);
+                              inner, scale);
+                    if (!turned) pack_bias(op, params, packed + op.packed_bias + panel * kHalfRows * 16, panel, scale);
                     continue;
                 }
 #endif
