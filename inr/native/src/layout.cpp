@@ -9,6 +9,8 @@ namespace inr {
 
 namespace {
 
+constexpr int64_t kCheap = 4;  // columns of a matrix
+
 bool is_elementwise(Kind kind) { return kind >= Kind::kSine && kind <= Kind::kTanh; }
 
 bool keeps_inputs(const Op& op) {
@@ -46,6 +48,7 @@ public:
     void run() {
         join();
         find_halves();
+        find_repeated();
         add_buffers();
         for (size_t i = 0; i < p_.ops.size(); ++i) use_operation(i);
         use_halves();
@@ -55,6 +58,7 @@ public:
 private:
     void join();
     void find_halves();
+    void find_repeated();
     void add_buffers();
     void use_operation(size_t i);
     void use_halves();
@@ -73,6 +77,12 @@ private:
         return found;
     }
     bool is_head(int value) const { return std::find(p_.heads.begin(), p_.heads.end(), value) != p_.heads.end(); }
+    // A value that the way back reads in 32 bits.
+    bool kept(int value) const {
+        for (const Op& op : p_.ops)
+            if (op.trained && keeps_inputs(op) && std::count(op.inputs.begin(), op.inputs.end(), value)) return true;
+        return false;
+    }
     // A value of an elementwise operation that a product makes in blocks.
     bool packed_by_maker(int value) const {
         return value != 0 && maker(value).done && maker(maker(value).inputs[0]).blocks;
@@ -92,6 +102,7 @@ private:
     const int64_t count_;
     BufferPlan plan_;
     std::vector<int> values_, gradients_, aux_;
+    std::vector<std::pair<int, int>> repeated_;           // values, and numbers of their buffers on the way back
     std::vector<std::pair<int64_t*, int>> half_places_;  // to be filled in, and numbers of their buffers
 };
 
@@ -114,6 +125,23 @@ void Layout::join() {
         if (!in_place(maker(input))) continue;
         op.undone = input - 1;
         maker(input).folded = true;
+    }
+    for (Op& op : p_.ops) {
+        const bool sign = op.kind == Kind::kReLU || (op.kind == Kind::kLeakyReLU && op.reals[0] > 0);
+        op.from_output = sign && op.trained && !op.folded && kept(op.output);
+    }
+}
+
+// A factor that costs a few products of the coordinates is made again rather than kept.
+void Layout::find_repeated() {
+    for (Op& op : p_.ops) {
+        if (op.kind != Kind::kMultiply || !op.trained) continue;
+        for (const int input : op.inputs) {
+            if (op.again >= 0 || !inner(input)) continue;
+            const Op& factor = maker(input);
+            if (factor.kind == Kind::kLinear && factor.inputs[0] == 0 && factor.in_widths[0] <= kCheap && !factor.half)
+                op.again = input - 1;
+        }
     }
 }
 
@@ -172,11 +200,19 @@ void Layout::use_operation(size_t i) {
     for (const int input : op.inputs) {
         if (op.done) break;
         use_value(input, time);
-        if (op.trained && keeps_inputs(op)) use_value(input, back(i));
+        if (!op.trained || !keeps_inputs(op)) continue;
+        if (op.again >= 0 && op.again == input - 1) {
+            const int buffer = plan_.add(p_.widths[static_cast<size_t>(input)] * p_.tile);
+            plan_.use(buffer, back(i));
+            repeated_.emplace_back(input, buffer);
+            use_value(maker(input).inputs[0], back(i));
+        } else {
+            use_value(input, back(i));
+        }
     }
     if (op.trained) {
         use_gradient(op.output, back(i));
-        if (keeps_output(op.kind)) use_value(op.output, back(i));
+        if (keeps_output(op.kind) || op.from_output) use_value(op.output, back(i));
         for (size_t k = 0; k < op.inputs.size(); ++k)
             if (op.writes[k] != Write::kNone) use_gradient(op.inputs[k], back(i));
     }
@@ -186,9 +222,12 @@ void Layout::use_operation(size_t i) {
     }
     const size_t input = static_cast<size_t>(op.inputs[0]);
     if (in_place(op)) plan_.merge(gradients_[input], gradients_[i + 1]);
+    if (op.kind == Kind::kMultiply && op.inputs.size() == 2 && op.inputs[0] != op.inputs[1] &&
+        op.writes[0] == Write::kSet)
+        plan_.merge(gradients_[input], gradients_[i + 1]);
     if (op.done || !is_elementwise(op.kind) || !inner(op.inputs[0])) return;
     if (keeps_output(maker(op.inputs[0]).kind) && p_.training) return;
-    plan_.merge(values_[input], op.trained ? aux_[i] : values_[i + 1]);
+    plan_.merge(values_[input], aux_[i] >= 0 ? aux_[i] : values_[i + 1]);
 }
 
 void Layout::use_halves() {
@@ -221,6 +260,7 @@ void Layout::use_halves() {
 
 int64_t Layout::aux_floats(const Op& op) const {
     if (!op.trained) return 0;
+    if (op.from_output) return 0;
     if (op.half_slopes) return round_up(op.width, kHalfRows) * p_.tile / 2;
     if (is_elementwise(op.kind) || op.kind == Kind::kSineFilter) return op.width * p_.tile;
     if (op.kind == Kind::kLayerNorm) return (op.width + 1) * p_.tile;
@@ -263,6 +303,8 @@ void Layout::place() {
         p_.values.push_back(plan_.offset(values_[v]));
         p_.gradients.push_back(gradients_[v] < 0 ? -1 : plan_.offset(gradients_[v]));
     }
+    p_.values_back = p_.values;
+    for (const auto& [value, buffer] : repeated_) p_.values_back[static_cast<size_t>(value)] = plan_.offset(buffer);
     for (size_t i = 0; i < p_.ops.size(); ++i)
         if (aux_[i] >= 0) p_.ops[i].aux = plan_.offset(aux_[i]);
     for (const auto& [place, buffer] : half_places_) *place = plan_.offset(buffer);

@@ -64,6 +64,7 @@ struct Op : OpSpec {
     int64_t aux = -1;           // floats from the start of a worker's memory, or -1
     int64_t gradient = -1;      // floats from the start of a worker's gradients
     int64_t saved = -1;         // first row of what a grid saves of a tile for the scatter
+    int again = -1;             // the operation that makes one of its inputs once more before the way back, or -1
     // Linear operations.
     int function = -1;             // the elementwise operation that is done with the sums of the product, or -1
     int undone = -1;               // the elementwise operation that the product with the transpose undoes, or -1
@@ -79,6 +80,7 @@ struct Op : OpSpec {
     // Elementwise operations.
     bool done = false;         // on the way forward by the product before it
     bool folded = false;       // undone on the way back by the product after it
+    bool from_output = false;  // its slopes are known from the sign of its output
     bool half_slopes = false;  // its slopes are 16-bit numbers, in the order of `Halves::features`
 };
 
@@ -114,6 +116,7 @@ struct Program {
     std::vector<Op> ops;
     std::vector<int64_t> widths;     // of each value
     std::vector<int64_t> values;     // place of each value in a worker's memory
+    std::vector<int64_t> values_back;  // on the way back
     std::vector<int64_t> gradients;  // place of its gradient, or -1
     std::vector<Halves> half_values, half_gradients;  // by value
     std::vector<int> heads;

@@ -175,6 +175,12 @@ static void elementwise_backward(const Op& op, const Tile& tile) {
     const float *d = tile.d_out(op), *slopes = tile.aux(op);
     float* dx = tile.d_in(op, 0);
     if (dx == nullptr) return;
+    if (op.from_output) {
+        const float *y = tile.out(op), below = op.kind == Kind::kReLU ? 0.0f : static_cast<float>(op.reals[0]);
+        for (int64_t i = 0; i < op.width * tile.size(); i += kLanes)
+            put(dx + i, load(d + i) * select(load(y + i) > 0.0f, splat(1.0f), splat(below)), op.writes[0]);
+        return;
+    }
     for (int64_t i = 0; i < op.width * tile.size(); i += kLanes)
         put(dx + i, load(d + i) * load(slopes + i), op.writes[0]);
 }

@@ -191,7 +191,7 @@ static double train(const Program& program, const float* params, const Memory& m
     for (int64_t t = first_tile; t < last_tile; ++t) {
         const int64_t first = t * size, count = batch.points.n - first < size ? batch.points.n - first : size;
         float* saved = memory.saved == nullptr ? nullptr : memory.saved + t * program.saved_rows * size;
-        const Tile tile{program, params, memory.packed, memory.worker, memory.gradients, saved};
+        const Tile tile{program, params, memory.packed, memory.worker, memory.gradients, saved, program.values.data()};
         load_points(batch.points, first, program.d_in, size, tile.value(0));
         load_targets(batch, first, count, program.d_out, size, memory.worker + program.targets);
         for (size_t i = 0; i < program.ops.size(); ++i) {
@@ -199,9 +199,13 @@ static double train(const Program& program, const float* params, const Memory& m
             if (program.ops[i].live) forward_op(program.ops[i], tile, static_cast<int>(i));
         }
         loss += squared_error(program, memory.worker, batch, first, count);
+        Tile back = tile;
+        back.values = program.values_back.data();
         for (size_t i = program.ops.size(); i-- > 0;) {
             const Stopwatch watch(seconds, program.ops.size() + i);
-            if (program.ops[i].trained) backward_op(program.ops[i], tile, static_cast<int>(i));
+            const Op& op = program.ops[i];
+            if (op.again >= 0) linear_forward(program.ops[static_cast<size_t>(op.again)], back);
+            if (op.trained) backward_op(op, back, static_cast<int>(i));
         }
         if (batch.input_gradients == nullptr) continue;
         const float* d = memory.worker + program.gradients[0];
@@ -264,7 +268,7 @@ static void forward(const Program& program, const float* params, const Memory& m
                     const Target& target, int64_t first_tile, int64_t last_tile) {
     const int64_t size = program.tile;
     const TileUse tiles;
-    const Tile tile{program, params, memory.packed, memory.worker, nullptr, nullptr};
+    const Tile tile{program, params, memory.packed, memory.worker, nullptr, nullptr, program.values.data()};
     for (int64_t t = first_tile; t < last_tile; ++t) {
         const int64_t first = t * size, count = points.n - first < size ? points.n - first : size;
         load_points(points, first, program.d_in, size, tile.value(0));

@@ -14,9 +14,10 @@ struct Tile {
     float* memory;        // of the worker
     float* gradients;     // of parameters, the worker's own
     float* saved;         // what grids save of this tile for the scatter, or null
+    const int64_t* values;  // places of the values
 
     int64_t size() const { return program.tile; }
-    float* value(int number) const { return memory + program.values[number]; }
+    float* value(int number) const { return memory + values[number]; }
     float* in(const Op& op, int i) const { return value(op.inputs[i]); }
     float* out(const Op& op) const { return value(op.output); }
     float* aux(const Op& op) const { return op.aux < 0 ? nullptr : memory + op.aux; }
