@@ -170,8 +170,13 @@ void Layout::find_halves() {
         p_.half_gradients[static_cast<size_t>(input)].only = maker(sums).half;
         p_.half_gradients[static_cast<size_t>(sums)].only = maker(sums).half;
     }
-    for (Op& op : p_.ops)
+    for (Op& op : p_.ops) {
         if (p_.half_gradients[static_cast<size_t>(op.output)].only) op.packs_gradient = false;
+        if (!op.packs_gradient || op.function < 0) continue;
+        Op& function = p_.ops[static_cast<size_t>(op.function)];
+        op.packs_slopes = !function.folded && in_place(function);
+        function.folded = function.folded || op.packs_slopes;
+    }
 }
 
 void Layout::add_buffers() {

@@ -77,6 +77,7 @@ struct Op : OpSpec {
     bool blocks_back = false;      // blocks of 32 rows and columns
     bool packs_input = false;      // nobody before it has packed its input, and nobody its output's gradient
     bool packs_gradient = false;
+    bool packs_slopes = false;  // and it undoes its function then
     // Elementwise operations.
     bool done = false;         // on the way forward by the product before it
     bool folded = false;       // undone on the way back by the product after it

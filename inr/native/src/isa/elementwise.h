@@ -171,14 +171,19 @@ static bool elementwise_forward(const Op& op, const Tile& tile) {
                          [&](auto f) { apply(f, tile.in(op, 0), tile.out(op), tile.aux(op), op.width * tile.size()); });
 }
 
+// Of an operation whose slopes are known from its output.
+INR_INLINE V slope_of_output(const Op& op, V y) {
+    return select(y > 0.0f, splat(1.0f), splat(op.kind == Kind::kReLU ? 0.0f : static_cast<float>(op.reals[0])));
+}
+
 static void elementwise_backward(const Op& op, const Tile& tile) {
     const float *d = tile.d_out(op), *slopes = tile.aux(op);
     float* dx = tile.d_in(op, 0);
     if (dx == nullptr) return;
     if (op.from_output) {
-        const float *y = tile.out(op), below = op.kind == Kind::kReLU ? 0.0f : static_cast<float>(op.reals[0]);
+        const float* y = tile.out(op);
         for (int64_t i = 0; i < op.width * tile.size(); i += kLanes)
-            put(dx + i, load(d + i) * select(load(y + i) > 0.0f, splat(1.0f), splat(below)), op.writes[0]);
+            put(dx + i, load(d + i) * slope_of_output(op, load(y + i)), op.writes[0]);
         return;
     }
     for (int64_t i = 0; i < op.width * tile.size(); i += kLanes)

@@ -24,43 +24,16 @@ INR_INLINE V pair(V low, V high) { return pair(rounded(low), rounded(high)); }
 INR_INLINE V lower(I words) { return as_float(words << 16); }
 INR_INLINE V upper(I words) { return as_float(words & static_cast<int32_t>(0xffff0000u)); }
 
-// A block as a right operand of products over features: word (q, t) of a tile holds features q and q + 16 of sample t.
-// The operand has tiles [samples / 16][steps], and the block, whose rows are `stride` apart, begins in `to`.
-INR_INLINE void pack_features(const float* block, int64_t stride, uint32_t* to, int64_t steps) {
-    for (int64_t column = 0; column < 2; ++column)
-#pragma GCC unroll 16
-        for (int64_t q = 0; q < 16; ++q) {
-            const float* from = block + q * stride + column * 16;
-            const V words = pair(load(from), load(from + 16 * stride));
-            store(reinterpret_cast<float*>(to + column * steps * kTileWords + q * 16), words);
-        }
-}
-
-// A block as an operand of products over samples: word p of a row holds samples p and 16 + p of 32. As a left operand
-// its rows are those of the tile, as a right one its columns. The operand has tiles [features / 16][steps].
-template <bool Left>
-INR_INLINE void pack_samples(const float* block, int64_t stride, uint32_t* to, int64_t steps) {
-    for (int64_t half = 0; half < 2; ++half) {
-        V square[16];
-#pragma GCC unroll 16
-        for (int64_t i = 0; i < 16; ++i) {
-            const float* from = block + (half * 16 + i) * stride;
-            square[i] = pair(load(from), load(from + 16));
-        }
-        if (!Left) transpose_square(square);
-        float* tile = reinterpret_cast<float*>(to + half * steps * kTileWords);
-#pragma GCC unroll 16
-        for (int64_t i = 0; i < 16; ++i) store(tile + i * 16, square[i]);
-    }
-}
-
 // The four vectors of rows q and q + 16 of a block, on their way to both forms.
 struct Quad {
     V one[2], other[2];  // by 16 columns
 };
 
-// Packs rows q and q + 16 of a block: `features` as `pack_features`, with tiles of the next columns at `next`; the rows
-// of `samples` as `pack_samples`, rows from 16 on at `below`.
+// Packs rows q and q + 16 of a block in either form, or both.
+// `features`, for products over features: word (q, t) of a tile holds features q and q + 16 of sample t. As a right
+// operand it has tiles [samples / 16][features / 32], those of the next 16 samples at `next`.
+// `samples`, for products over samples: word p of a row holds samples p and 16 + p of 32. As a left operand it has tiles
+// [features / 16][samples / 32], those of the next 16 features at `below`; as a right operand each of them transposed.
 INR_INLINE void pack_quad(const Quad& v, int64_t q, float* features, int64_t next, float* samples, int64_t below) {
     const U one[2] = {rounded(v.one[0]), rounded(v.one[1])}, other[2] = {rounded(v.other[0]), rounded(v.other[1])};
     if (features != nullptr) {
@@ -82,27 +55,23 @@ INR_INLINE void transpose_tile(const float* from, float* to) {
     for (int i = 0; i < 16; ++i) store(to + i * 16, square[i]);
 }
 
-// Both forms of x (rows, size); what is beyond the rows is zero. Either form may be null.
-template <bool Left>
-static void pack_both(const float* x, int64_t rows, int64_t size, uint32_t* features, uint32_t* samples) {
-    const int64_t steps = (rows + kHalfRows - 1) / kHalfRows;
-    alignas(64) float padded[kBlockSums];
+// Both forms of x (rows, size) as right operands; what is beyond the rows is zero. `samples` may be null.
+static void pack_value(const float* x, int64_t rows, int64_t size, uint32_t* features, uint32_t* samples) {
+    const int64_t deep = (rows + kHalfRows - 1) / kHalfRows, next = deep * kTileWords, steps = size / kHalfRows;
+    alignas(64) float words[2 * kTileWords];
     for (int64_t row = 0; row < rows; row += kHalfRows)
         for (int64_t column = 0; column < size; column += kHalfRows) {
-            const float* block = x + row * size + column;
-            int64_t stride = size;
-            if (rows - row < kHalfRows) {
-                std::memset(padded, 0, sizeof(padded));
-                for (int64_t i = 0; i < rows - row; ++i)
-                    std::memcpy(padded + i * kHalfRows, block + i * size, kHalfRows * sizeof(float));
-                block = padded;
-                stride = kHalfRows;
-            }
-            if (features != nullptr)
-                pack_features(block, stride, features + (column / 16 * steps + row / 32) * kTileWords, steps);
-            if (samples != nullptr)
-                pack_samples<Left>(block, stride, samples + (row / 16 * (size / 32) + column / 32) * kTileWords,
-                                   size / 32);
+            const float* from = x + row * size + column;
+            const auto value = [&](int64_t i, int64_t j) { return row + i < rows ? load(from + i * size + j) : V{}; };
+            float* to = reinterpret_cast<float*>(features + (column / 16 * deep + row / kHalfRows) * kTileWords);
+            for (int64_t q = 0; q < 16; ++q)
+                pack_quad({{value(q, 0), value(q, 16)}, {value(q + 16, 0), value(q + 16, 16)}}, q, to, next,
+                          samples == nullptr ? nullptr : words, kTileWords);
+            if (samples == nullptr) continue;
+            float* turned =
+                reinterpret_cast<float*>(samples + (row / 16 * steps + column / kHalfRows) * kTileWords);
+            transpose_tile(words, turned);
+            transpose_tile(words + kTileWords, turned + steps * kTileWords);
         }
 }
 

@@ -136,7 +136,7 @@ static void half_forward(const Op& op, const Tile& whole) {
     const int64_t depth = matrix_depth(op);
     const Halves& x = tile.value(op.inputs[0]);
     if (op.packs_input)
-        pack_both<false>(whole.in(op, 0), depth, tile.size, tile.place(x.features), tile.place(x.samples));
+        pack_value(whole.in(op, 0), depth, tile.size, tile.place(x.features), tile.place(x.samples));
     if (op.function >= 0) {
         const Op& function = whole.program.ops[static_cast<size_t>(op.function)];
         with_coarse_function(function, [&](auto f) { blocks_forward(f, op, function, tile); });
@@ -191,15 +191,49 @@ static void blocks_backward(const Op& op, const Op& function, const HalfTile& ti
     if (totals != nullptr) row_sums(totals, nullptr, whole.gradients + before.bias_gradient, rows, 16, 1);
 }
 
+// The gradient of the sums, which nobody has packed, in both forms, and its sums for the bias.
+static void pack_gradient(const Op& op, const HalfTile& tile) {
+    const Tile& whole = tile.tile;
+    const Op* function = op.packs_slopes ? &whole.program.ops[static_cast<size_t>(op.function)] : nullptr;
+    const float* y = function != nullptr && function->from_output ? whole.out(*function) : nullptr;
+    const float* slopes = function != nullptr && y == nullptr ? whole.aux(*function) : nullptr;
+    const float* d = whole.d_out(op);
+    const int64_t rows = op.width, size = tile.size, deep = blocks(rows), next = deep * kTileWords;
+    const Halves& to = tile.gradient(op.output);
+    float* bias = op.bias_gradient < 0 ? nullptr : whole.gradients + op.bias_gradient;
+    const auto value = [&](int64_t row, int64_t column) {
+        const int64_t at = row * size + column;
+        if (row >= rows) return V{};
+        if (slopes != nullptr) return load(d + at) * load(slopes + at);
+        return y == nullptr ? load(d + at) : load(d + at) * slope_of_output(*function, load(y + at));
+    };
+    alignas(64) float totals[kHalfRows * 16];
+    for (int64_t row = 0; row < rows; row += kHalfRows) {
+        std::memset(totals, 0, sizeof(totals));
+        for (int64_t column = 0; column < size; column += kHalfRows) {
+            float *features = nullptr, *samples = reinterpret_cast<float*>(tile.samples(to.samples, row, column));
+            if (to.features >= 0) features = reinterpret_cast<float*>(tile.features(to.features, deep, row, column));
+            for (int64_t q = 0; q < 16; ++q) {
+                Quad v;
+                for (int64_t j = 0; j < 2; ++j) {
+                    v.one[j] = value(row + q, column + j * 16);
+                    v.other[j] = value(row + q + 16, column + j * 16);
+                }
+                pack_quad(v, q, features, next, samples, tile.steps * kTileWords);
+                store(totals + q * 16, load(totals + q * 16) + (v.one[0] + v.one[1]));
+                store(totals + q * 16 + 256, load(totals + q * 16 + 256) + (v.other[0] + v.other[1]));
+            }
+        }
+        const int64_t count = rows - row < kHalfRows ? rows - row : kHalfRows;
+        if (bias != nullptr) row_sums(totals, nullptr, bias + row, count, 16, 1);
+    }
+}
+
 static void half_backward(const Op& op, const Tile& whole) {
     const HalfTile tile(whole);
     const int64_t depth = matrix_depth(op), size = tile.size;
     const Halves& d = tile.gradient(op.output);
-    if (op.packs_gradient) {
-        pack_both<true>(whole.d_out(op), op.width, size, tile.place(d.features), tile.place(d.samples));
-        if (op.bias_gradient >= 0)
-            row_sums(whole.d_out(op), nullptr, whole.gradients + op.bias_gradient, op.width, size, 1);
-    }
+    if (op.packs_gradient) pack_gradient(op, tile);
     outer_half(tile.place(d.samples), tile.place(tile.value(op.inputs[0]).samples), tile.steps,
                whole.gradients + op.gradient, op.width, depth);
     float* dx = whole.d_in(op, 0);
