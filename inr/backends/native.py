@@ -43,6 +43,8 @@ from inr.signals.signal import Samples, Signal, normalise
 
 TILE = 128
 """Samples that go through the network together: its activations should fit the second level cache."""
+CACHE = 7 << 18
+"""Bytes that a tile may take in the second level cache of processors with tiles of 16-bit numbers, which have 2 MiB."""
 _INTEGERS = ("uint8", "uint16", "int8", "int16")
 
 
@@ -135,11 +137,18 @@ def _engine(
     operations = lower(graph, parameters, stored_numbers(network), d_in)
     threads = native.threads(resources.threads)
     heads = list(graph.heads)
-    half = resources.half
+
+    def made(tile: int) -> Any:
+        size, half = parameters.size, resources.half
+        return module.Engine(operations, d_in, heads, size, tile, training, gradient, threads, half)
+
     try:
-        return module.Engine(operations, d_in, heads, parameters.size, TILE, training, gradient, threads, half)
+        engine = made(TILE)
+        if engine.half and engine.memory <= CACHE // 2:
+            engine = made(2 * TILE)  # reads and writes the sums of gradients half as often
     except ValueError as error:
         raise SpecError(str(error)) from None
+    return engine
 
 
 @final

@@ -91,6 +91,12 @@ class RangeDecoder:
 def instruction_sets() -> list[str]: ...
 def available_cores() -> int: ...
 def elementwise(
-    kind: str, ints: Sequence[int], reals: Sequence[float], x: Floats, y: Floats, slope: Floats
+    kind: str,
+    ints: Sequence[int],
+    reals: Sequence[float],
+    x: Floats,
+    y: Floats,
+    slope: Floats,
+    half: bool = False,
 ) -> None: ...
 def ceilings(seconds: float) -> dict[str, float]: ...

@@ -23,6 +23,9 @@ CORES: int = KERNELS.available_cores() if KERNELS is not None else 1
 
 needs_kernels = pytest.mark.skipif(KERNELS is None, reason=f"no compiled kernels: {native.reason()}")
 each_set = pytest.mark.parametrize("isa", SETS)
+HALF_SETS = ["amx_emulated", *[isa for isa in SETS if isa == "amx"]] if "avx512" in SETS else []
+"""With products of 16-bit operands: in ordinary code that does what AMX does, and with AMX where there is any."""
+each_half_set = pytest.mark.parametrize("isa", HALF_SETS)
 each_thread_count = pytest.mark.parametrize(
     "threads", [1, pytest.param(2, marks=pytest.mark.skipif(CORES < 2, reason="one core: two threads are refused"))]
 )

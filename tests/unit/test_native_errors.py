@@ -1,6 +1,5 @@
 """Bad input to the compiled kernels: an exception of one line that names it, never a crash."""
 
-import os
 import subprocess
 import sys
 import threading
@@ -327,49 +326,6 @@ def test_calls_from_several_threads_take_turns() -> None:
         np.testing.assert_array_equal(gradients, expected.gradients)
 
 
-FORK = """
-import os, sys
-import numpy as np
-from inr.losses.mse import MeanSquaredError
-from inr.backends.base import PointBatch, Resources
-from inr.backends.native import NativeBackend
-from inr.models.siren import Siren
-from inr.optimisers.adam import Adam
-from tests.conformance.checks import initialised
-from tests.conformance.native_reference import CORES
-
-network = initialised(Siren.EXAMPLES[0])
-resources = Resources(threads=min(2, CORES))
-field = NativeBackend().field(network, "cpu", resources)
-trainer = NativeBackend().trainer(network, MeanSquaredError(), Adam(), "cpu", 0, resources)
-x = np.linspace(-1, 1, 600, dtype=np.float32).reshape(300, 2)
-batch = PointBatch(x, np.zeros((300, 3), dtype=np.float32))
-before = field(x)
-trainer.step(batch, 1e-3)
-
-def work():
-    same = np.array_equal(field(x), before)
-    loss = trainer.step(batch, 1e-3).loss
-    other = NativeBackend().field(network, "cpu", resources)
-    return same and np.isfinite(loss) and other(x).shape == (300, 3)
-
-for generation in range(2):
-    child = os.fork()
-    if child == 0:
-        grandchild = os.fork() if generation else None
-        good = work()
-        if grandchild == 0:
-            os._exit(0 if good else 1)
-        if grandchild:
-            good = good and os.waitpid(grandchild, 0)[1] == 0
-        os._exit(0 if good else 1)
-    status = os.waitpid(child, 0)[1]
-    if status or not work():
-        sys.exit(f"generation {generation}: {status}")
-print("done")
-"""
-
-
 def test_malformed_operations_are_refused(tmp_path: Path) -> None:
     """By exceptions of one line; in a process of its own, since what must not happen is a crash."""
     place = tmp_path / "example.txt"
@@ -386,12 +342,3 @@ def test_malformed_operations_are_refused(tmp_path: Path) -> None:
     ran, total = (int(word) for word in done.stdout.split()[::2][:2])
     assert ran > 100  # what is refused before it runs shows little
     assert total >= 500
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-def test_children_of_a_fork_have_threads_of_their_own() -> None:
-    """After the parent used its threads, and again in a child of a child."""
-    done = subprocess.run(
-        [sys.executable, "-c", FORK], cwd=ROOT, env=environment(), capture_output=True, timeout=120, check=False
-    )
-    assert (done.returncode, done.stdout.strip()) == (0, b"done"), done.stderr.decode()

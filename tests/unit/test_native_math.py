@@ -29,7 +29,7 @@ from inr.models.layers import (
     Tanh,
 )
 from inr.models.network import Network
-from tests.conformance.native_reference import KERNELS, Lowered, each_set, needs_kernels, values_of
+from tests.conformance.native_reference import KERNELS, Lowered, each_half_set, each_set, needs_kernels, values_of
 
 Floats = npt.NDArray[np.float32]
 Exact = npt.NDArray[np.float64]
@@ -51,10 +51,10 @@ LAYERS: dict[str, tuple[Activation, list[int], float]] = {
 }
 
 
-def elementwise(kind: str, x: Floats, setting: float = 1.0, whole: int = 0) -> tuple[Exact, Exact]:
-    """Values and slopes."""
+def elementwise(kind: str, x: Floats, setting: float = 1.0, whole: int = 0, half: bool = False) -> tuple[Exact, Exact]:
+    """Values and slopes; ``half`` as they are computed beside 16-bit products."""
     y, slope = np.full_like(x, 7), np.full_like(x, 7)
-    KERNELS.elementwise(kind, [whole], [setting], x, y, slope)
+    KERNELS.elementwise(kind, [whole], [setting], x, y, slope, half)
     return y.astype(np.float64), slope.astype(np.float64)
 
 
@@ -89,6 +89,40 @@ def test_sine_and_cosine(omega: float, isa: str, monkeypatch: pytest.MonkeyPatch
         factor = 1 if contracted(isa) else 2
         assert np.abs(sine - np.sin(angle)).max() <= factor * 5e-7
         assert np.abs(slope / omega - np.cos(angle)).max() <= factor * 8e-7 + 1.2e-7
+
+
+@each_half_set
+@pytest.mark.parametrize("omega", [1.0, 30.0, 0.1, -2.0])
+def test_sine_and_cosine_beside_16_bit_products(omega: float, isa: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Absolute error below 1.4e-5 and 2.7e-6 of omega, beside that of an angle in turns that is rounded to 32 bits."""
+    monkeypatch.setenv("INR_ISA", isa)
+    for limit in (0.01, 1, 10, 1000):
+        x = uniform(limit)
+        angle = omega * x.astype(np.float64)
+        rounding = np.abs(angle).max() * 2.0**-22
+        sine, slope = elementwise("sine", x, omega, half=True)
+        assert np.abs(sine - np.sin(angle)).max() <= 1.4e-5 + rounding
+        assert np.abs(slope / omega - np.cos(angle)).max() <= 2.7e-6 + 2e-7 + rounding
+    for huge in (1e30, -3e38):
+        sine, slope = elementwise("sine", np.full(5, huge, dtype=np.float32), omega, half=True)
+        assert np.abs(sine).max() <= 1 + 1e-6
+        assert np.abs(slope / omega).max() <= 1 + 1e-6
+    sine, slope = elementwise("sine", np.array([np.nan, 0.5], dtype=np.float32), omega, half=True)
+    assert np.isnan(sine[0])
+    assert np.isnan(slope[0])
+    assert np.isfinite(sine[1])
+
+
+@each_set
+def test_a_huge_angle_does_not_change_its_neighbours(isa: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INR_ISA", isa)
+    x = uniform(20, 64)
+    alone = elementwise("sine", x, 30.0)
+    for odd in (np.nan, np.inf, 1e30):
+        mixed = x.copy()
+        mixed[21] = odd
+        for found, expected in zip(elementwise("sine", mixed, 30.0), alone, strict=True):
+            np.testing.assert_array_equal(np.delete(found, 21), np.delete(expected, 21))
 
 
 @each_set

@@ -1,10 +1,15 @@
 #include "engine.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <limits>
+#include <mutex>
 #include <stdexcept>
 #include <string>
+#include <thread>
 
 #include "pool.h"
 
@@ -15,6 +20,15 @@ namespace {
 constexpr int64_t kChunk = 8;  // tiles that a thread takes at once when it decodes
 
 }  // namespace
+
+void ProcessLock::lock() {
+    const int64_t process = getpid();
+    for (;;) {
+        int64_t holder = holder_.load(std::memory_order_relaxed);
+        if (holder != process && holder_.compare_exchange_weak(holder, process, std::memory_order_acquire)) return;
+        std::this_thread::sleep_for(std::chrono::microseconds(50));
+    }
+}
 
 Engine::Engine(Program program, int threads)
     : program_(std::move(program)), isa_(selected()), threads_(threads), packed_(program_.packed_memory) {
@@ -54,7 +68,7 @@ void Engine::share_levels() {
 }
 
 void Engine::forward(const float* params, const Points& points, const Target& target) {
-    const std::lock_guard<std::mutex> turn(turn_);
+    const std::lock_guard<ProcessLock> turn(turn_);
     const int64_t count = tiles(points.n);
     std::atomic<int64_t> next{0};
     Barrier barrier(threads_);
@@ -97,7 +111,7 @@ double Engine::loss() const {
 }
 
 double Engine::evaluate(const float* params, const Batch& batch, float* gradients) {
-    const std::lock_guard<std::mutex> turn(turn_);
+    const std::lock_guard<ProcessLock> turn(turn_);
     const int64_t count = tiles(batch.points.n);
     prepare(count);
     std::fill_n(gradients, program_.n_params, 0.0f);
@@ -113,7 +127,7 @@ double Engine::evaluate(const float* params, const Batch& batch, float* gradient
 }
 
 std::vector<double> Engine::profile(const float* params, const Batch& batch) {
-    const std::lock_guard<std::mutex> turn(turn_);
+    const std::lock_guard<ProcessLock> turn(turn_);
     const int64_t count = tiles(batch.points.n);
     prepare(count);
     isa_.pack(program_, params, packed_.data(), 0, 1);
@@ -125,7 +139,7 @@ std::vector<double> Engine::profile(const float* params, const Batch& batch) {
 }
 
 double Engine::step(float* params, const Batch& batch, const Adam& adam, float* m, float* v) {
-    const std::lock_guard<std::mutex> turn(turn_);
+    const std::lock_guard<ProcessLock> turn(turn_);
     const int64_t count = tiles(batch.points.n);
     prepare(count);
     Barrier barrier(threads_);

@@ -1,13 +1,24 @@
 // A program with the memory of its threads: evaluates points, and trains on batches.
 #pragma once
 
-#include <mutex>
+#include <atomic>
 #include <vector>
 
 #include "isa.h"
 #include "memory.h"
 
 namespace inr {
+
+// One thread of a process at a time. A fork while a thread works leaves the child no thread to wait for: what the
+// parent holds, the child may take.
+class ProcessLock {
+public:
+    void lock();
+    void unlock() { holder_.store(0, std::memory_order_release); }
+
+private:
+    std::atomic<int64_t> holder_{0};  // the process, or 0
+};
 
 class Engine {
 public:
@@ -49,7 +60,7 @@ private:
     std::vector<Worker> workers_;
     std::vector<const float*> gradients_;
     Floats packed_, saved_, sums_;
-    std::mutex turn_;
+    ProcessLock turn_;
 };
 
 }  // namespace inr

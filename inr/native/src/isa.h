@@ -78,8 +78,8 @@ struct Isa {
     // What one thread of this machine can do: multiplications and additions in registers, matrix products of cached
     // 32-bit and of 16-bit tiles (operations a second; 0 without them), and sines with their cosines (a second).
     void (*ceilings)(double seconds, double* results);
-    // An elementwise operation and its derivative, for tests.
-    void (*elementwise)(const Op&, const float* x, float* y, float* slope, int64_t n);
+    // An elementwise operation and its derivative, for tests; `half` as it is done beside 16-bit products.
+    void (*elementwise)(const Op&, const float* x, float* y, float* slope, int64_t n, bool half);
 };
 
 // Instruction sets of this build that this machine has, best first; never empty.

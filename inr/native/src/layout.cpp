@@ -102,7 +102,7 @@ private:
     const int64_t count_;
     BufferPlan plan_;
     std::vector<int> values_, gradients_, aux_;
-    std::vector<std::pair<int, int>> repeated_;           // values, and numbers of their buffers on the way back
+    std::vector<std::pair<int, int>> repeated_;          // values, and numbers of their buffers on the way back
     std::vector<std::pair<int64_t*, int>> half_places_;  // to be filled in, and numbers of their buffers
 };
 
@@ -201,6 +201,8 @@ void Layout::use_operation(size_t i) {
     const Op& op = p_.ops[i];
     // What is done by the product before is written in its time, and the sums go nowhere.
     const int64_t time = op.done ? ahead(static_cast<size_t>(op.inputs[0]) - 1) : ahead(i);
+    const bool later = op.done && maker(op.inputs[0]).packs_slopes;
+    const int64_t undone = later ? back(static_cast<size_t>(op.inputs[0]) - 1) : back(i);
     if (op.function < 0) use_value(op.output, time);
     for (const int input : op.inputs) {
         if (op.done) break;
@@ -217,13 +219,14 @@ void Layout::use_operation(size_t i) {
     }
     if (op.trained) {
         use_gradient(op.output, back(i));
-        if (keeps_output(op.kind) || op.from_output) use_value(op.output, back(i));
+        if (keeps_output(op.kind)) use_value(op.output, back(i));
+        if (op.from_output) use_value(op.output, undone);
         for (size_t k = 0; k < op.inputs.size(); ++k)
             if (op.writes[k] != Write::kNone) use_gradient(op.inputs[k], back(i));
     }
     if (aux_[i] >= 0) {
         plan_.use(aux_[i], time);
-        plan_.use(aux_[i], back(i));
+        plan_.use(aux_[i], undone);
     }
     const size_t input = static_cast<size_t>(op.inputs[0]);
     if (in_place(op)) plan_.merge(gradients_[input], gradients_[i + 1]);

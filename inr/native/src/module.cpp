@@ -332,7 +332,7 @@ NB_MODULE(_kernels, m) {
     m.def(
         "elementwise",
         [](const std::string& name, std::vector<int64_t> ints, std::vector<double> reals, const Given& x,
-           const Writable& y, const Writable& slope) {
+           const Writable& y, const Writable& slope, bool half) {
             Op op;
             op.kind = kind_of(name);
             if (op.kind < Kind::kSine || op.kind > Kind::kTanh)
@@ -342,7 +342,7 @@ NB_MODULE(_kernels, m) {
             if (op.reals.empty() || op.ints.empty()) throw nb::value_error("settings: too few");
             const int64_t n = static_cast<int64_t>(x.size());
             selected().elementwise(op, checked<float>(x, "x", {n}), checked<float>(y, "y", {n}),
-                                   checked<float>(slope, "slope", {n}), n);
+                                   checked<float>(slope, "slope", {n}), n, half && selected().half);
         },
-        "kind"_a, "ints"_a, "reals"_a, "x"_a, "y"_a, "slope"_a);
+        "kind"_a, "ints"_a, "reals"_a, "x"_a, "y"_a, "slope"_a, "half"_a = false);
 }

@@ -7,8 +7,8 @@
 
 namespace inr {
 
-constexpr int64_t kBlock = 64;  // samples of a register block; a tile has a multiple of it
-constexpr int64_t kRows = 6;    // rows of a register block of a matrix product
+constexpr int64_t kBlock = 64;     // samples of a register block; a tile has a multiple of it
+constexpr int64_t kRows = 6;       // rows of a register block of a matrix product
 constexpr int64_t kHalfRows = 32;  // rows, columns and depth of a block of a 16-bit product
 
 enum class Kind : int {
@@ -66,18 +66,18 @@ struct Op : OpSpec {
     int64_t saved = -1;         // first row of what a grid saves of a tile for the scatter
     int again = -1;             // the operation that makes one of its inputs once more before the way back, or -1
     // Linear operations.
-    int function = -1;             // the elementwise operation that is done with the sums of the product, or -1
-    int undone = -1;               // the elementwise operation that the product with the transpose undoes, or -1
-    int64_t bias_gradient = -1;    // floats from the start of a worker's gradients
-    int64_t packed = -1;           // floats from the start of the packed matrices
+    int function = -1;           // the elementwise operation that is done with the sums of the product, or -1
+    int undone = -1;             // the elementwise operation that the product with the transpose undoes, or -1
+    int64_t bias_gradient = -1;  // floats from the start of a worker's gradients
+    int64_t packed = -1;         // floats from the start of the packed matrices
     int64_t packed_transposed = -1;
-    int64_t packed_bias = -1;      // of 16-bit products: tiles that sums begin with
-    bool half = false;             // its products have 16-bit operands
-    bool blocks = false;           // in a program with such products: all sums, and those on the way back, are made in
-    bool blocks_back = false;      // blocks of 32 rows and columns
-    bool packs_input = false;      // nobody before it has packed its input, and nobody its output's gradient
-    bool packs_gradient = false;
-    bool packs_slopes = false;  // and it undoes its function then
+    int64_t packed_bias = -1;     // of 16-bit products: tiles that sums begin with
+    bool half = false;            // its products have 16-bit operands
+    bool blocks = false;          // its sums are made in blocks of 32 rows and columns, as those of all 16-bit products
+    bool blocks_back = false;     // and those of the gradient of its input
+    bool packs_input = false;     // it packs its input, since nobody has before it
+    bool packs_gradient = false;  // it packs its output's gradient
+    bool packs_slopes = false;    // times the slopes of its function
     // Elementwise operations.
     bool done = false;         // on the way forward by the product before it
     bool folded = false;       // undone on the way back by the product after it
@@ -115,10 +115,10 @@ struct GridLevel {
 
 struct Program {
     std::vector<Op> ops;
-    std::vector<int64_t> widths;     // of each value
-    std::vector<int64_t> values;     // place of each value in a worker's memory
-    std::vector<int64_t> values_back;  // on the way back
-    std::vector<int64_t> gradients;  // place of its gradient, or -1
+    std::vector<int64_t> widths;                      // of each value
+    std::vector<int64_t> values;                      // place of each value in a worker's memory
+    std::vector<int64_t> values_back;                 // on the way back
+    std::vector<int64_t> gradients;                   // place of its gradient, or -1
     std::vector<Halves> half_values, half_gradients;  // by value
     std::vector<int> heads;
     std::vector<ParamBlock> blocks;

@@ -32,10 +32,8 @@ struct SineFunction {
     // The fast reduction is right for all angles that a network has in practice: look once for several vectors.
     INR_INLINE_MEMBER I far(V x) const { return far_angles(x, factor); }
     Pair slow(V x) const {
-        alignas(64) float in[kLanes], s[kLanes], c[kLanes];
-        store(in, x);
-        sine_cosine_far(in, radians, s, c);
-        return {load(s), omega * load(c)};
+        const SineCosine s = sine_cosine_any(x, radians, factor);
+        return {s.sine, omega * s.cosine};
     }
 };
 

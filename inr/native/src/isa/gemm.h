@@ -145,6 +145,8 @@ static void row_sums(const float* dy, const float* x, float* w, int64_t rows, in
     }
 }
 
+constexpr int64_t kThin = 8;  // rows that need no blocks of registers
+
 // w[i row_stride + k thin_stride] += sum over a tile of m[i] thin[k], for all rows of m and `Thin` rows of thin; with
 // `Plain` also plain[i] += sum over m[i]. One pass over m.
 template <int Thin, bool Plain>
@@ -178,15 +180,30 @@ static void thin_sums(const float* m, const float* thin, float* w, float* plain,
     }
 }
 
-template <bool Plain>
-static void thin_sums_of(int64_t count, const float* m, const float* thin, float* w, float* plain, int64_t rows,
-                         int64_t tile, int64_t row_stride, int64_t thin_stride) {
-    switch (count) {
-        case 1: return thin_sums<1, Plain>(m, thin, w, plain, rows, tile, row_stride, thin_stride);
-        case 2: return thin_sums<2, Plain>(m, thin, w, plain, rows, tile, row_stride, thin_stride);
-        case 3: return thin_sums<3, Plain>(m, thin, w, plain, rows, tile, row_stride, thin_stride);
-        case 4: return thin_sums<4, Plain>(m, thin, w, plain, rows, tile, row_stride, thin_stride);
-        default: return thin_sums<5, Plain>(m, thin, w, plain, rows, tile, row_stride, thin_stride);
+// The same for any number of thin rows, four at a time; `plain` may be null.
+static void thin_outer(int64_t count, const float* m, const float* thin, float* w, float* plain, int64_t rows,
+                       int64_t tile, int64_t row_stride, int64_t thin_stride) {
+    for (int64_t k = 0; k < count; k += 4) {
+        const float* from = thin + k * tile;
+        float* to = w + k * thin_stride;
+        const bool sum = plain != nullptr && k == 0;
+        switch (count - k < 4 ? count - k : 4) {
+            case 1:
+                (sum ? thin_sums<1, true> : thin_sums<1, false>)(m, from, to, plain, rows, tile, row_stride,
+                                                                 thin_stride);
+                break;
+            case 2:
+                (sum ? thin_sums<2, true> : thin_sums<2, false>)(m, from, to, plain, rows, tile, row_stride,
+                                                                 thin_stride);
+                break;
+            case 3:
+                (sum ? thin_sums<3, true> : thin_sums<3, false>)(m, from, to, plain, rows, tile, row_stride,
+                                                                 thin_stride);
+                break;
+            default:
+                (sum ? thin_sums<4, true> : thin_sums<4, false>)(m, from, to, plain, rows, tile, row_stride,
+                                                                 thin_stride);
+        }
     }
 }
 
@@ -194,12 +211,9 @@ static void thin_sums_of(int64_t count, const float* m, const float* thin, float
 // `scratch` takes tile * stride floats.
 static void outer(const float* dy, const float* x, float* w, float* bias, int64_t rows, int64_t depth, int64_t tile,
                   int64_t stride, float* scratch) {
-    if (depth < 6) {
-        if (bias != nullptr) return thin_sums_of<true>(depth, dy, x, w, bias, rows, tile, stride, 1);
-        return thin_sums_of<false>(depth, dy, x, w, nullptr, rows, tile, stride, 1);
-    }
+    if (depth <= kThin) return thin_outer(depth, dy, x, w, bias, rows, tile, stride, 1);
     if (bias != nullptr) row_sums(dy, nullptr, bias, rows, tile, 1);
-    if (rows < 6) return thin_sums_of<false>(rows, x, dy, w, nullptr, depth, tile, 1, stride);
+    if (rows <= kThin) return thin_outer(rows, x, dy, w, nullptr, depth, tile, 1, stride);
     transpose(x, scratch, depth, tile, stride);
     for (int64_t column = 0; column < stride; column += kColumns)
         for (int64_t row = 0; row < rows; row += kRows) {

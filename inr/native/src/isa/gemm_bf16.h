@@ -32,8 +32,9 @@ struct Quad {
 // Packs rows q and q + 16 of a block in either form, or both.
 // `features`, for products over features: word (q, t) of a tile holds features q and q + 16 of sample t. As a right
 // operand it has tiles [samples / 16][features / 32], those of the next 16 samples at `next`.
-// `samples`, for products over samples: word p of a row holds samples p and 16 + p of 32. As a left operand it has tiles
-// [features / 16][samples / 32], those of the next 16 features at `below`; as a right operand each of them transposed.
+// `samples`, for products over samples: word p of a row holds samples p and 16 + p of 32. As a left operand it has
+// tiles [features / 16][samples / 32], those of the next 16 features at `below`; as a right operand each of them
+// transposed.
 INR_INLINE void pack_quad(const Quad& v, int64_t q, float* features, int64_t next, float* samples, int64_t below) {
     const U one[2] = {rounded(v.one[0]), rounded(v.one[1])}, other[2] = {rounded(v.other[0]), rounded(v.other[1])};
     if (features != nullptr) {
@@ -68,8 +69,7 @@ static void pack_value(const float* x, int64_t rows, int64_t size, uint32_t* fea
                 pack_quad({{value(q, 0), value(q, 16)}, {value(q + 16, 0), value(q + 16, 16)}}, q, to, next,
                           samples == nullptr ? nullptr : words, kTileWords);
             if (samples == nullptr) continue;
-            float* turned =
-                reinterpret_cast<float*>(samples + (row / 16 * steps + column / kHalfRows) * kTileWords);
+            float* turned = reinterpret_cast<float*>(samples + (row / 16 * steps + column / kHalfRows) * kTileWords);
             transpose_tile(words, turned);
             transpose_tile(words + kTileWords, turned + steps * kTileWords);
         }

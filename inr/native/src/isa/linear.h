@@ -81,7 +81,8 @@ static void product_narrow(const float* packed, const float* x, int64_t depth, i
 }
 
 // Values of an elementwise operation from the sums of the product before it, in all forms in which they are read.
-INR_INLINE void store_quad(const Quad& v, int64_t q, float* y, int64_t row, int64_t column, int64_t rows, int64_t size) {
+INR_INLINE void store_quad(const Quad& v, int64_t q, float* y, int64_t row, int64_t column, int64_t rows,
+                           int64_t size) {
     for (int64_t j = 0; j < 2; ++j) {
         float* place = y + (row + q) * size + column + j * 16;
         if (row + q < rows) store(place, v.one[j]);
@@ -135,8 +136,7 @@ static void half_forward(const Op& op, const Tile& whole) {
     const HalfTile tile(whole);
     const int64_t depth = matrix_depth(op);
     const Halves& x = tile.value(op.inputs[0]);
-    if (op.packs_input)
-        pack_value(whole.in(op, 0), depth, tile.size, tile.place(x.features), tile.place(x.samples));
+    if (op.packs_input) pack_value(whole.in(op, 0), depth, tile.size, tile.place(x.features), tile.place(x.samples));
     if (op.function >= 0) {
         const Op& function = whole.program.ops[static_cast<size_t>(op.function)];
         with_coarse_function(function, [&](auto f) { blocks_forward(f, op, function, tile); });
@@ -151,8 +151,8 @@ static void half_forward(const Op& op, const Tile& whole) {
                  });
 }
 
-// The gradient of an elementwise operation's input, from the product that makes the gradient of its output: for a linear
-// operation of 16-bit products in the forms in which it reads it, with the sums that move its bias.
+// The gradient of an elementwise operation's input, from the product that makes the gradient of its output: for a
+// linear operation of 16-bit products in the forms in which it reads it, with the sums that move its bias.
 static void blocks_backward(const Op& op, const Op& function, const HalfTile& tile) {
     const Tile& whole = tile.tile;
     const Op& before = whole.program.ops[static_cast<size_t>(function.inputs[0]) - 1];

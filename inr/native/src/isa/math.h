@@ -61,8 +61,8 @@ INR_INLINE SineCosine sine_cosine_half(V r) {
 }
 
 #if defined(__AVX512DQ__)
-// sin(2 pi t) and its derivative by z, where t = omega z / 2 pi, for what becomes a 16-bit operand: by the half angle as
-// above, absolute errors below 1.4e-5 and, in parts of omega > 0, 2.7e-6.
+// sin(2 pi t) and its derivative by z, where t = omega z / 2 pi, for what becomes a 16-bit operand: by the half angle
+// as above, absolute errors below 1.4e-5 and, in parts of omega > 0, 2.7e-6.
 struct CoarseSine {
     float omega, s[4], c[4];
     explicit CoarseSine(double omega_) : omega(static_cast<float>(omega_)) {
@@ -96,24 +96,32 @@ INR_INLINE SineCosine sine_cosine_near(V x, const Turns& factor) {
 // Lanes that need `sine_cosine_far`.
 INR_INLINE I far_angles(V x, const Turns& factor) { return ~(absolute(x) < factor.limit); }
 
-// The same for all numbers, by the C library, lane by lane.
-static __attribute__((noinline, cold)) void sine_cosine_far(const float* x, double radians, float* s, float* c) {
+// The lanes of `near` that are not so near, by the C library.
+static __attribute__((noinline, cold)) void sine_cosine_far(const float* x, double radians, float limit, float* s,
+                                                            float* c) {
     for (int i = 0; i < kLanes; ++i) {
+        if (__builtin_fabsf(x[i]) < limit) continue;
         const double angle = radians * static_cast<double>(x[i]);
         s[i] = static_cast<float>(::sin(angle));
         c[i] = static_cast<float>(::cos(angle));
     }
 }
 
+// sin and cos of `radians` x, and what `factor` says of them, for all x.
+INR_INLINE SineCosine sine_cosine_any(V x, double radians, const Turns& factor) {
+    const SineCosine near = sine_cosine_near(x, factor);
+    alignas(64) float in[kLanes], s[kLanes], c[kLanes];
+    store(in, x);
+    store(s, near.sine);
+    store(c, near.cosine);
+    sine_cosine_far(in, radians, factor.limit, s, c);
+    return {load(s), load(c)};
+}
+
 // sin x and cos x; absolute errors below 5e-7 and 8e-7, twice that without fused operations.
 INR_INLINE SineCosine sine_cosine(V x) {
     const Turns factor(1.0);
-    if (__builtin_expect(any(far_angles(x, factor)), 0)) {
-        alignas(64) float in[kLanes], s[kLanes], c[kLanes];
-        store(in, x);
-        sine_cosine_far(in, 1.0, s, c);
-        return {load(s), load(c)};
-    }
+    if (__builtin_expect(any(far_angles(x, factor)), 0)) return sine_cosine_any(x, 1.0, factor);
     return sine_cosine_near(x, factor);
 }
 

@@ -8,17 +8,27 @@
 namespace inr {
 namespace INR_ISA {
 
-static void elementwise(const Op& op, const float* x, float* y, float* slope, int64_t n) {
-    with_function(op, [&](auto f) {
+static void elementwise(const Op& op, const float* x, float* y, float* slope, int64_t n, bool half) {
+    float scale = 1.0f;
+    const auto use = [&](auto f) {
         for (int64_t i = 0; i < n; i += kBlock) {
             const int64_t count = n - i < kBlock ? n - i : kBlock;
             alignas(64) float in[kBlock] = {}, out[kBlock], d[kBlock];
-            std::memcpy(in, x + i, static_cast<size_t>(count) * sizeof(float));
+            for (int64_t j = 0; j < count; ++j) in[j] = scale * x[i + j];
             apply(f, in, out, d, kBlock);
             std::memcpy(y + i, out, static_cast<size_t>(count) * sizeof(float));
             std::memcpy(slope + i, d, static_cast<size_t>(count) * sizeof(float));
         }
-    });
+    };
+#ifdef INR_TILES
+    if (half) {
+        scale = turns_of(op);
+        with_coarse_function(op, use);
+        return;
+    }
+#endif
+    (void)half;
+    with_function(op, use);
 }
 
 #define INR_TEXT_OF(name) #name

@@ -9,11 +9,11 @@ namespace INR_ISA {
 
 struct Tile {
     const Program& program;
-    const float* params;  // flat
-    const float* packed;  // matrices in the order in which products read them
-    float* memory;        // of the worker
-    float* gradients;     // of parameters, the worker's own
-    float* saved;         // what grids save of this tile for the scatter, or null
+    const float* params;    // flat
+    const float* packed;    // matrices in the order in which products read them
+    float* memory;          // of the worker
+    float* gradients;       // of parameters, the worker's own
+    float* saved;           // what grids save of this tile for the scatter, or null
     const int64_t* values;  // places of the values
 
     int64_t size() const { return program.tile; }

@@ -107,8 +107,8 @@ static void pack_panel(const Op& op, const float* w, float* to, bool turned, int
 
 #ifdef INR_TILES
 
-// Rows panel * 32 ... of the matrix or its transpose as a left operand of 16-bit products: word p of a row holds columns
-// p and 16 + p of 32. Times `scale`.
+// Rows panel * 32 ... of the matrix or its transpose as a left operand of 16-bit products: word p of a row holds
+// columns p and 16 + p of 32. Times `scale`.
 static void pack_half(const Op& op, const float* w, uint32_t* to, bool turned, int64_t panel, int64_t rows,
                       int64_t inner, float scale) {
     const int64_t steps = (inner + kHalfRows - 1) / kHalfRows, d_in = op.ints[1];
@@ -169,7 +169,8 @@ static void pack(const Program& program, const float* params, float* packed, int
                 if (op.half) {
                     const int64_t words = round_up(inner, kHalfRows) * kHalfRows / 2;
                     // Sines take their angles in turns.
-                    const float scale = turned || op.function < 0 ? 1.0f : turns_of(program.ops[static_cast<size_t>(op.function)]);
+                    const float scale =
+                        turned || op.function < 0 ? 1.0f : turns_of(program.ops[static_cast<size_t>(op.function)]);
                     pack_half(op, w, reinterpret_cast<uint32_t*>(packed + place) + panel * words, turned, panel, rows,
                               inner, scale);
                     if (!turned) pack_bias(op, params, packed + op.packed_bias + panel * kHalfRows * 16, panel, scale);
