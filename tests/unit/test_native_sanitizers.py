@@ -6,13 +6,16 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.conformance.native_networks import AROUND, D_OUT
-from tests.conformance.native_reference import Lowered, batch_of, reference
+from inr.models.network import Network
+from tests.conformance.native_networks import AROUND, D_OUT, Builder
+from tests.conformance.native_reference import Lowered, batch_of, randomised_layers, reference
+from tests.conformance.test_native_half import GRAPHS
 from tests.unit.commands import ROOT
 
 SOURCE = ROOT / "inr" / "native"
@@ -70,12 +73,20 @@ def built(folder: Path) -> Path:
     return next((folder / "build").glob("_kernels*.so"))
 
 
+def around_coordinates(build: Callable[[int], Network]) -> Builder:
+    """A graph on two coordinates, with random parameters."""
+    return lambda width, d_in: randomised_layers(build(width))
+
+
 def write_vectors(folder: Path) -> int:
     """A network around every layer, and what float64 makes of it; returns how many."""
-    for number, (name, build) in enumerate(AROUND.items()):
+    builders = {**AROUND, **{f"half_{build.__name__}": around_coordinates(build) for build in GRAPHS}}
+    for number, (name, build) in enumerate(builders.items()):
         width, d_in = ((17, 2), (16, 3), (65, 1))[number % 3]
+        d_in = 2 if name.startswith("half_") else d_in
         network = build(width, d_in)
-        batch = batch_of((150, 129, 65)[number % 3], d_in, D_OUT, seed=number)
+        d_out = 16 if name == "half_wide_outputs" else D_OUT
+        batch = batch_of((150, 129, 65)[number % 3], d_in, d_out, seed=number)
         lowered, found = Lowered.of(network, d_in), reference(network, batch)
         engine = {"operations": lowered.operations, "d_in": d_in, "heads": lowered.heads}
         (folder / f"{name}.json").write_text(json.dumps(engine), encoding="utf-8")
@@ -88,7 +99,7 @@ def write_vectors(folder: Path) -> int:
             gradients=found.gradients,
             input_gradients=found.input_gradients,
         )
-    return len(AROUND)
+    return len(builders)
 
 
 def check_clean(*arguments: str) -> list[str]:
