@@ -36,6 +36,7 @@ PROFILES = 7
 """Times that the parts of a step are measured; what counts is the median."""
 REST = "rest"
 """What is none of the operations: the loss, gradients of tables of grids, sums over threads, Adam, packing, waiting."""
+_WITH = "linear with "
 _PERIODIC: dict[type[Layer], tuple[str, int]] = {
     Sine: ("sine", 1),
     Finer: ("finer", 1),
@@ -194,7 +195,8 @@ def profile(engine: Any, flat: Flat, coordinates: Coordinates, targets: Values) 
     """The parts of a step on a batch, or None and why there are none.
 
     The engine tells them by ``profile(params, coordinates, targets)``: for each operation its kind and the seconds that
-    one thread takes for it, forwards and backwards, over the whole batch.
+    one thread takes for it, forwards and backwards, over the whole batch. A matrix product that does a function at once
+    is ``linear with sine``, say; all matrix products are one part here, with all such functions.
     """
     measure: Any = getattr(engine, "profile", None)
     if measure is None:
@@ -202,7 +204,10 @@ def profile(engine: Any, flat: Flat, coordinates: Coordinates, targets: Values) 
     runs = [measure(flat, coordinates, targets) for _ in range(PROFILES)]
     medians = np.median([[seconds for _, *seconds in run] for run in runs], axis=0)
     parts: Parts = {}
-    for (kind, *_), (forward, backward) in zip(runs[0], 1000 * medians, strict=True):
+    functions = sorted({kind.removeprefix(_WITH) for kind, *_ in runs[0] if kind.startswith(_WITH)})
+    products = _WITH + ", ".join(functions) if functions else "linear"
+    for (name, *_), (forward, backward) in zip(runs[0], 1000 * medians, strict=True):
+        kind = products if name.startswith("linear") else name
         before = parts.get(kind, (0.0, 0.0))
         parts[kind] = (before[0] + float(forward), before[1] + float(backward))
     return parts, ""
@@ -226,7 +231,11 @@ def by_kind(
     found = []
     for kind, (forward, backward) in parts.items():
         ms = forward + backward
-        own = Work(done.gflop if kind == "linear" else 0.0, {kind: done.sines.get(kind, 0.0)})
+        products, within = kind.startswith("linear"), kind.removeprefix(_WITH).split(", ")
+        own = Work(
+            done.gflop if products else 0.0,
+            {name: done.sines.get(name, 0.0) for name in within if name == kind or name not in parts},
+        )
         least = 0.0 if ceiling is None else ceiling.least_ms(own, precision)
         found.append(Part(kind, ms, forward, backward, ms / total, least / ms if least and ms else None))
     found.append(Part(REST, total - busy, None, None, 1 - busy / total, None))

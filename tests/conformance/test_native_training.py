@@ -89,6 +89,25 @@ def test_fused_steps_are_those_of_torch(
 
 
 @each_set
+@each_thread_count
+def test_moments_do_not_linger_below_the_normal_numbers(
+    isa: str, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There every operation takes a hundred times as long; the numbers of the caller's thread stay what they are."""
+    monkeypatch.setenv("INR_ISA", isa)
+    network = initialised(Siren.EXAMPLES[0])
+    lowered, batch = Lowered.of(network, 2), batch_of(64, 2, 3)
+    engine = lowered.engine(True, threads=threads)
+    moments = np.full_like(lowered.flat, 1.2e-38), np.full_like(lowered.flat, 1.2e-38)
+    adam: AdamSettings = (1e-3, (0.9, 0.9), 1e-8, 0.0, [], 1)
+    nothing = np.zeros(64, dtype=np.float32)  # weights without which there are no gradients
+    engine.train_points(lowered.flat.copy(), batch.x, batch.targets, nothing, moments=moments, adam=adam)
+    for moment in moments:
+        np.testing.assert_array_equal(moment, 0)
+    assert (np.full(64, 1e-38, dtype=np.float32) * np.float32(0.1) > 0).all()
+
+
+@each_set
 @pytest.mark.skipif(CORES < 2, reason="one core: two threads are refused")
 def test_numbers_of_threads_agree(isa: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Sums over workers have another order; where a gradient is only rounding, epsilon decides what becomes of it."""

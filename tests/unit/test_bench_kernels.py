@@ -162,6 +162,11 @@ def test_reach_and_kinds() -> None:
     assert by_kind(parts, done, 25.0, ceiling, "bf16", threads=2)[0].of_ceiling == 0.125
     assert by_kind(parts, done, 1.0, None, "fp32", threads=2)[-1] == Part("rest", 0.0, None, None, 0.0, None)
 
+    [joined, _] = by_kind({"linear with finer, tanh": (14.0, 30.0)}, done, 25.0, ceiling, "fp32", threads=2)
+    assert joined.of_ceiling == 0.5  # products and sines
+    [apart, *_] = by_kind({"linear with finer": (10.0, 30.0), "finer": (3.0, 1.0)}, done, 25.0, ceiling, "fp32", 2)
+    assert apart.of_ceiling == 0.5  # products alone
+
 
 def test_ratios_are_of_medians_and_of_rounds() -> None:
     one = FIXED.comparisons[0]
@@ -273,10 +278,21 @@ def test_ceilings_and_parts_are_those_of_the_kernels(monkeypatch: pytest.MonkeyP
             ("linear", 0.001, one),
         ]
     )
+    fused = SimpleNamespace(
+        profile=lambda flat, x, y: [
+            ("linear with sine", 0.001, 0.002),
+            ("linear with relu", 0.003, 0.004),
+            ("linear", 0, 0),
+        ]
+    )
     points, flat = batch(4), np.zeros(3, np.float32)
     parts, _ = kernel_ceilings.profile(engine, flat, points.coordinates, points.targets)
     assert parts is not None
     np.testing.assert_allclose([parts["linear"], parts["sine"]], [(3.0, 6.0), (2.0, 0.0)])
+    parts, _ = kernel_ceilings.profile(fused, flat, points.coordinates, points.targets)
+    assert parts is not None
+    assert list(parts) == ["linear with relu, sine"]
+    np.testing.assert_allclose(parts["linear with relu, sine"], (4.0, 6.0))
     parts, reason = kernel_ceilings.profile(SimpleNamespace(), flat, points.coordinates, points.targets)
     assert parts is None
     assert reason.startswith("no parts of a step")
@@ -326,7 +342,7 @@ def test_kernels_are_measured(place: Path, capsys: pytest.CaptureFixture[str]) -
         assert one["over_eager"]["least"] <= one["over_eager"]["most"]
         assert one["precision"] == "fp32"
     assert found["ceilings"]["gemm_gflops"] > 0
-    assert [kind["kind"] for kind in found["comparisons"][0]["kinds"] if kind["kind"] in ("linear", "sine")]
+    assert "linear with sine" in [kind["kind"] for kind in found["comparisons"][0]["kinds"]]
     assert found["comparisons"][2]["kinds"] is None
     text = (place / "bench" / "kernels.md").read_text("utf-8")
     assert all(f"| {case.title}" in text for case in TINY.values())

@@ -12,10 +12,38 @@
 #include <thread>
 
 #include "pool.h"
+#if defined(__x86_64__)
+#include <xmmintrin.h>
+#endif
 
 namespace inr {
 
 namespace {
+
+// Numbers below the normal ones count as zero while one of these lives: moments of gradients that vanish pass through
+// them, and a processor takes a hundred times as long for each.
+class FlushDenormals {
+public:
+#if defined(__x86_64__)
+    FlushDenormals() : before_(_mm_getcsr()) { _mm_setcsr(before_ | 0x8040u); }  // results and operands
+    ~FlushDenormals() { _mm_setcsr(before_); }
+
+private:
+    unsigned before_;
+#elif defined(__aarch64__)
+    FlushDenormals() {
+        asm volatile("mrs %0, fpcr" : "=r"(before_));
+        asm volatile("msr fpcr, %0" : : "r"(before_ | (uint64_t{1} << 24)));
+    }
+    ~FlushDenormals() { asm volatile("msr fpcr, %0" : : "r"(before_)); }
+
+private:
+    uint64_t before_;
+#else
+    FlushDenormals() {}
+    ~FlushDenormals() {}
+#endif
+};
 
 constexpr int64_t kChunk = 8;  // tiles that a thread takes at once when it decodes
 
@@ -73,6 +101,7 @@ void Engine::forward(const float* params, const Points& points, const Target& ta
     std::atomic<int64_t> next{0};
     Barrier barrier(threads_);
     run_parallel(threads_, [&](int t) {
+        const FlushDenormals flush;
         isa_.pack(program_, params, packed_.data(), t, threads_);
         barrier.wait();
         const Memory memory{workers_[static_cast<size_t>(t)].memory.data(), nullptr, packed_.data(), nullptr};
@@ -117,6 +146,7 @@ double Engine::evaluate(const float* params, const Batch& batch, float* gradient
     std::fill_n(gradients, program_.n_params, 0.0f);
     Barrier barrier(threads_);
     run_parallel(threads_, [&](int t) {
+        const FlushDenormals flush;
         isa_.pack(program_, params, packed_.data(), t, threads_);
         barrier.wait();
         train_part(t, params, batch, count);
@@ -128,6 +158,7 @@ double Engine::evaluate(const float* params, const Batch& batch, float* gradient
 
 std::vector<double> Engine::profile(const float* params, const Batch& batch) {
     const std::lock_guard<ProcessLock> turn(turn_);
+    const FlushDenormals flush;
     const int64_t count = tiles(batch.points.n);
     prepare(count);
     isa_.pack(program_, params, packed_.data(), 0, 1);
@@ -144,6 +175,7 @@ double Engine::step(float* params, const Batch& batch, const Adam& adam, float* 
     prepare(count);
     Barrier barrier(threads_);
     run_parallel(threads_, [&](int t) {
+        const FlushDenormals flush;
         isa_.pack(program_, params, packed_.data(), t, threads_);
         barrier.wait();
         train_part(t, params, batch, count);

@@ -260,9 +260,14 @@ void bind_profile(nb::class_<Engine>& engine) {
                 seconds = e.profile(p, batch);
             }
             std::vector<std::tuple<std::string, double, double>> found;
-            const size_t count = e.program().ops.size();
-            for (size_t i = 0; i < count; ++i)
-                found.emplace_back(kind_name(e.program().ops[i].kind), seconds[i], seconds[count + i]);
+            const std::vector<Op>& ops = e.program().ops;
+            for (size_t i = 0; i < ops.size(); ++i) {
+                if (ops[i].done) continue;
+                std::string name = kind_name(ops[i].kind);
+                if (ops[i].function >= 0)
+                    name += std::string(" with ") + kind_name(ops[static_cast<size_t>(ops[i].function)].kind);
+                found.emplace_back(name, seconds[i], seconds[ops.size() + i]);
+            }
             return found;
         },
         "params"_a, "coordinates"_a, "targets"_a);
