@@ -136,6 +136,13 @@ def held_back() -> Network:
     return reads(layers, [(0,), (1,), (1,), (0,), (2, 3, 4), (5,)])
 
 
+def held_back_once() -> Network:
+    """A layer of which one place lets no gradient through, and the other does."""
+    layer = Linear(2, W)
+    layers = [layer, Constant(0.5, 3), layer, Concat(), Linear(W + 3, 2)]
+    return reads(layers, [(0,), (1,), (0,), (2, 3), (4,)])
+
+
 def given_head() -> Network:
     """An output that no parameter moves, and one that nothing moves, beside one that is trained."""
     layers = [Tanh(), CoordinateNoise(2, 8, 5), Linear(2, 2)]
@@ -175,6 +182,7 @@ NETWORKS: dict[str, Callable[[], Network]] = {
     "function of a gabor": function_of_a_gabor,
     "no coordinates": no_coordinates,
     "held back": held_back,
+    "held back once": held_back_once,
     "outputs without parameters": given_head,
     "two grids": two_grids,
     "grid at the end": grid_at_the_end,
@@ -199,10 +207,10 @@ def test_graph_is_that_of_float64(name: str, threads: int, isa: str, monkeypatch
             assert_same_results(computed(lowered, batch, gradient, threads), expected, lowered.parameters)
 
 
-def random_graph(seed: int) -> Network:
+def random_graph(seed: int, widths: tuple[int, ...] = (2, 6, 16, 18)) -> Network:
     """Any layers that keep the width, reading any earlier values; any of these are outputs."""
     rng = np.random.Generator(np.random.PCG64(seed))
-    width = int(rng.choice([2, 6, 16, 18]))
+    width = int(rng.choice(widths))
     kept: list[Layer] = [Linear(width, width), Matrix(width, width), LayerNorm(width), ComplexLinear(*[width // 2] * 2)]
     graph = Graph()
     values = [graph.add(Linear(2, width), 0)]

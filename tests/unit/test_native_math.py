@@ -92,7 +92,7 @@ def test_sine_and_cosine(omega: float, isa: str, monkeypatch: pytest.MonkeyPatch
 
 
 @each_half_set
-@pytest.mark.parametrize("omega", [1.0, 30.0, 0.1, -2.0])
+@pytest.mark.parametrize("omega", [1.0, 30.0, 0.1])
 def test_sine_and_cosine_beside_16_bit_products(omega: float, isa: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Absolute error below 1.4e-5 and 2.7e-6 of omega, beside that of an angle in turns that is rounded to 32 bits."""
     monkeypatch.setenv("INR_ISA", isa)
@@ -103,14 +103,14 @@ def test_sine_and_cosine_beside_16_bit_products(omega: float, isa: str, monkeypa
         sine, slope = elementwise("sine", x, omega, half=True)
         assert np.abs(sine - np.sin(angle)).max() <= 1.4e-5 + rounding
         assert np.abs(slope / omega - np.cos(angle)).max() <= 2.7e-6 + 2e-7 + rounding
-    for huge in (1e30, -3e38):
+    for huge in (1e30, -1e36):
         sine, slope = elementwise("sine", np.full(5, huge, dtype=np.float32), omega, half=True)
         assert np.abs(sine).max() <= 1 + 1e-6
         assert np.abs(slope / omega).max() <= 1 + 1e-6
-    sine, slope = elementwise("sine", np.array([np.nan, 0.5], dtype=np.float32), omega, half=True)
-    assert np.isnan(sine[0])
-    assert np.isnan(slope[0])
-    assert np.isfinite(sine[1])
+    sine, slope = elementwise("sine", np.array([np.nan, np.inf, 0.5], dtype=np.float32), omega, half=True)
+    assert np.isnan(sine[:2]).all()
+    assert np.isnan(slope[:2]).all()
+    assert np.isfinite(sine[2])
 
 
 @each_set

@@ -1,7 +1,5 @@
 #include "engine.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -50,10 +48,10 @@ constexpr int64_t kChunk = 8;  // tiles that a thread takes at once when it deco
 }  // namespace
 
 void ProcessLock::lock() {
-    const int64_t process = getpid();
+    const int64_t own = generation();
     for (;;) {
         int64_t holder = holder_.load(std::memory_order_relaxed);
-        if (holder != process && holder_.compare_exchange_weak(holder, process, std::memory_order_acquire)) return;
+        if (holder != own && holder_.compare_exchange_strong(holder, own, std::memory_order_acquire)) return;
         std::this_thread::sleep_for(std::chrono::microseconds(50));
     }
 }

@@ -17,7 +17,7 @@ public:
     void unlock() { holder_.store(0, std::memory_order_release); }
 
 private:
-    std::atomic<int64_t> holder_{0};  // the process, or 0
+    std::atomic<int64_t> holder_{0};  // the generation of the process, or 0
 };
 
 class Engine {

@@ -117,7 +117,8 @@ bool Layout::in_place(const Op& op) const {
 void Layout::join() {
     for (Op& op : p_.ops) {
         const int input = op.inputs[0];
-        if (is_elementwise(op.kind) && op.live && inner(input) && maker(input).kind == Kind::kLinear) {
+        const bool far = p_.half && op.kind == Kind::kSine && op.reals[0] <= 0;  // beside 16-bit products omega is not
+        if (is_elementwise(op.kind) && op.live && !far && inner(input) && maker(input).kind == Kind::kLinear) {
             maker(input).function = op.output - 1;
             op.done = true;
         }
@@ -139,7 +140,7 @@ void Layout::find_repeated() {
         for (const int input : op.inputs) {
             if (op.again >= 0 || !inner(input)) continue;
             const Op& factor = maker(input);
-            if (factor.kind == Kind::kLinear && factor.inputs[0] == 0 && factor.in_widths[0] <= kCheap && !factor.half)
+            if (factor.kind == Kind::kLinear && factor.inputs[0] == 0 && factor.in_widths[0] <= kCheap)
                 op.again = input - 1;
         }
     }
@@ -152,6 +153,9 @@ void Layout::find_halves() {
     for (Op& op : p_.ops) {
         if (op.kind != Kind::kLinear || !op.live) continue;
         const int input = op.inputs[0];
+        op.blocks = op.half;
+        for (const Op& other : p_.ops)
+            if (op.function >= 0 && other.half && other.live && other.inputs[0] == op.function + 1) op.blocks = true;
         if (op.half) {
             op.packs_gradient = op.trained;
             op.packs_input = !packed_by_maker(input);
@@ -164,7 +168,7 @@ void Layout::find_halves() {
         for (const Op& other : p_.ops)
             for (const int read : other.inputs) only = only && (read != input || other.half || !other.live);
         p_.half_values[static_cast<size_t>(input)].only = only;
-        if (op.undone < 0 || !op.blocks_back) continue;
+        if (op.undone < 0) continue;
         const int sums = maker(input).inputs[0];
         maker(input).half_slopes = true;
         p_.half_gradients[static_cast<size_t>(input)].only = maker(sums).half;
@@ -174,8 +178,8 @@ void Layout::find_halves() {
         if (p_.half_gradients[static_cast<size_t>(op.output)].only) op.packs_gradient = false;
         if (!op.packs_gradient || op.function < 0) continue;
         Op& function = p_.ops[static_cast<size_t>(op.function)];
-        op.packs_slopes = !function.folded && in_place(function);
-        function.folded = function.folded || op.packs_slopes;
+        op.packs_slopes = in_place(function);
+        function.folded = op.packs_slopes;
     }
 }
 
@@ -248,11 +252,14 @@ void Layout::use_halves() {
         plan_.use(static_cast<int>(place), first);
         plan_.use(static_cast<int>(place), last);
     };
+    std::vector<int64_t> packed(p_.widths.size(), 0);  // by value: when its first reader packs it
     for (size_t i = 0; i < p_.ops.size(); ++i) {
         const Op& op = p_.ops[i];
         if (!op.half || !op.live) continue;
         const int input = op.inputs[0];
-        const int64_t made = packed_by_maker(input) ? ahead(static_cast<size_t>(maker(input).inputs[0]) - 1) : ahead(i);
+        if (op.packs_input) packed[static_cast<size_t>(input)] = ahead(i);
+        const int64_t made = packed_by_maker(input) ? ahead(static_cast<size_t>(maker(input).inputs[0]) - 1)
+                                                    : packed[static_cast<size_t>(input)];
         Halves& value = p_.half_values[static_cast<size_t>(input)];
         use(value.features, input, made, ahead(i));
         if (!op.trained) continue;

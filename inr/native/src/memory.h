@@ -26,9 +26,10 @@ public:
 
     // Makes room; what was there is lost, and the new numbers are zero.
     void resize(int64_t count) {
-        std::free(data_);
-        data_ = nullptr;
+        float* const before = data_;
+        data_ = nullptr;  // first: a fork meanwhile leaves the child a place that nobody frees twice
         size_ = 0;
+        std::free(before);
         const size_t page = size_t{1} << 21;
         const size_t bytes = static_cast<size_t>(count) * sizeof(float);
         const size_t unit = bytes >= page ? page : 64;

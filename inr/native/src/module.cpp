@@ -264,9 +264,13 @@ void bind_profile(nb::class_<Engine>& engine) {
             for (size_t i = 0; i < ops.size(); ++i) {
                 if (ops[i].done) continue;
                 std::string name = kind_name(ops[i].kind);
-                if (ops[i].function >= 0)
-                    name += std::string(" with ") + kind_name(ops[static_cast<size_t>(ops[i].function)].kind);
-                found.emplace_back(name, seconds[i], seconds[ops.size() + i]);
+                double back = seconds[ops.size() + i];
+                if (ops[i].function >= 0) {
+                    const size_t function = static_cast<size_t>(ops[i].function);
+                    name += std::string(" with ") + kind_name(ops[function].kind);
+                    back += seconds[ops.size() + function];
+                }
+                found.emplace_back(name, seconds[i], back);
             }
             return found;
         },

@@ -79,13 +79,22 @@ private:
 // Never destroyed: its threads may outlive the end of the program, and after a fork the child's are not there.
 std::atomic<Pool*> shared{nullptr};
 
-Pool& pool() {
+std::atomic<int64_t> forks{0};
+
+void watch_forks() {
     static std::once_flag once;
     std::call_once(once, [] {
 #if !defined(_WIN32)
-        pthread_atfork(nullptr, nullptr, [] { shared.store(nullptr); });
+        pthread_atfork(nullptr, nullptr, [] {
+            shared.store(nullptr);
+            forks.fetch_add(1);
+        });
 #endif
     });
+}
+
+Pool& pool() {
+    watch_forks();
     Pool* known = shared.load();
     if (known == nullptr) {
         auto made = std::make_unique<Pool>();
@@ -95,6 +104,11 @@ Pool& pool() {
 }
 
 }  // namespace
+
+int64_t generation() {
+    watch_forks();
+    return 1 + forks.load();
+}
 
 int available_cores() {
 #if defined(__linux__)

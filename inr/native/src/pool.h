@@ -7,6 +7,9 @@
 
 namespace inr {
 
+// 1, and one more in each child of a fork than in its parent.
+int64_t generation();
+
 // Cores that this process may use.
 int available_cores();
 

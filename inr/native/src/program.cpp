@@ -105,9 +105,14 @@ void Builder::add_parameters() {
         const int number = static_cast<int>(i);
         if (!op.live || op.params.empty()) continue;
         const Op* twin = nullptr;  // the same layer at an earlier place
-        for (size_t j = 0; j < i; ++j)
-            if (p_.ops[j].live && p_.ops[j].kind == op.kind && p_.ops[j].params == op.params) twin = &p_.ops[j];
-        if (twin != nullptr && op.kind == Kind::kGrid && p_.training) fail(i, op.kind, "a table used twice");
+        for (size_t j = 0; j < i; ++j) {
+            const Op& other = p_.ops[j];
+            if (!other.live || other.kind != op.kind || other.params != op.params) continue;
+            if (op.kind == Kind::kGrid && p_.training) fail(i, op.kind, "a table used twice");
+            if (other.ints != op.ints || other.in_widths != op.in_widths)
+                fail(i, op.kind, "parameters used twice, in two sizes");
+            if (other.trained) twin = &other;
+        }
         if (op.kind == Kind::kLinear) add_packed(op);
         if (!op.trained) continue;
         if (twin != nullptr) {
@@ -162,10 +167,7 @@ int64_t Builder::add_matrix(const Op& op, int number) {
 // of coordinates, whose angles need all digits, and those of few outputs.
 void Builder::add_packed(Op& op) {
     const int64_t depth = op.in_widths[0];
-    const bool wide = op.width >= kHalfRows / 2, deep = depth >= kHalfRows / 2;
-    op.half = p_.half && wide && deep;
-    op.blocks = p_.half && wide;
-    op.blocks_back = p_.half && deep;
+    op.half = p_.half && op.width >= kHalfRows / 2 && depth >= kHalfRows / 2;
     const auto room = [&](int64_t rows, int64_t columns) {
         const int64_t at = p_.packed_memory;
         const int64_t floats =

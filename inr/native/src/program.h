@@ -73,8 +73,7 @@ struct Op : OpSpec {
     int64_t packed_transposed = -1;
     int64_t packed_bias = -1;     // of 16-bit products: tiles that sums begin with
     bool half = false;            // its products have 16-bit operands
-    bool blocks = false;          // its sums are made in blocks of 32 rows and columns, as those of all 16-bit products
-    bool blocks_back = false;     // and those of the gradient of its input
+    bool blocks = false;          // its sums are made in blocks of 32 rows and columns, for 16-bit products or by them
     bool packs_input = false;     // it packs its input, since nobody has before it
     bool packs_gradient = false;  // it packs its output's gradient
     bool packs_slopes = false;    // times the slopes of its function

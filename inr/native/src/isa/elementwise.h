@@ -99,7 +99,7 @@ INR_INLINE void store_pair(const Pair& pair, float* out, float* slopes, int64_t 
     if (slopes != nullptr) store(slopes + i, pair.slope);
 }
 
-// out = f(in) and, if wanted, slopes = f'(in); either may be where the input is. n is a multiple of kBlock.
+// out = f(in) and, if wanted, slopes = f'(in); either may be where the input is. n is a multiple of kVectors * kLanes.
 template <typename Function>
 static void apply(const Function f, const float* in, float* out, float* slopes, int64_t n) {
     for (int64_t i = 0; i < n; i += kLanes) store_pair(f(load(in + i)), out, slopes, i);
@@ -139,7 +139,7 @@ static bool with_function(const Op& op, Use use) {
     }
 }
 
-#if defined(__AVX512DQ__)
+#if defined(__AVX512F__)
 // Of sums that are angles in turns, see `turns_of`.
 struct CoarseSineFunction {
     CoarseSine function;
@@ -152,13 +152,13 @@ struct CoarseSineFunction {
 
 // What sums are multiplied with before the function that `with_coarse_function` chooses.
 INR_INLINE float turns_of(const Op& op) {
-    return op.kind == Kind::kSine && op.reals[0] > 0 ? static_cast<float>(op.reals[0] * 0.15915494309189533577) : 1.0f;
+    return op.kind == Kind::kSine ? static_cast<float>(op.reals[0] * 0.15915494309189533577) : 1.0f;
 }
 
-// The function where results become operands of 16-bit products.
+// The function of the sums of products in a network that has 16-bit ones; a sine has omega > 0.
 template <typename Use>
 static bool with_coarse_function(const Op& op, Use use) {
-    if (op.kind != Kind::kSine || op.reals[0] <= 0) return with_function(op, use);
+    if (op.kind != Kind::kSine) return with_function(op, use);
     use(CoarseSineFunction(op));
     return true;
 }

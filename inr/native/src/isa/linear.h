@@ -80,7 +80,7 @@ static void product_narrow(const float* packed, const float* x, int64_t depth, i
     }
 }
 
-// Values of an elementwise operation from the sums of the product before it, in all forms in which they are read.
+// Writes rows q and q + 16 of a block to y (rows, size), if there are such rows.
 INR_INLINE void store_quad(const Quad& v, int64_t q, float* y, int64_t row, int64_t column, int64_t rows,
                            int64_t size) {
     for (int64_t j = 0; j < 2; ++j) {
@@ -90,6 +90,7 @@ INR_INLINE void store_quad(const Quad& v, int64_t q, float* y, int64_t row, int6
     }
 }
 
+// Values of an elementwise operation from the sums of the product before it, in all forms in which they are read.
 template <typename Function>
 static void blocks_forward(const Function& f, const Op& op, const Op& function, const HalfTile& tile) {
     const int64_t size = tile.size, rows = op.width, deep = blocks(rows), depth = matrix_depth(op);

@@ -60,9 +60,9 @@ INR_INLINE SineCosine sine_cosine_half(V r) {
     return {s * c, 1.0f - s * s};
 }
 
-#if defined(__AVX512DQ__)
-// sin(2 pi t) and its derivative by z, where t = omega z / 2 pi, for what becomes a 16-bit operand: by the half angle
-// as above, absolute errors below 1.4e-5 and, in parts of omega > 0, 2.7e-6.
+#if defined(__AVX512F__)
+// sin(2 pi t) and its derivative by z, where t = omega z / 2 pi, in networks with 16-bit products: by the half angle as
+// above, absolute errors below 1.4e-5 and, in parts of omega > 0, 2.7e-6.
 struct CoarseSine {
     float omega, s[4], c[4];
     explicit CoarseSine(double omega_) : omega(static_cast<float>(omega_)) {
@@ -73,7 +73,8 @@ struct CoarseSine {
         for (int i = 0; i < 4; ++i) c[i] = static_cast<float>(kCosine[i] / root);
     }
     INR_INLINE_MEMBER SineCosine operator()(V t) const {
-        const V r = reinterpret_cast<V>(_mm512_reduce_ps(reinterpret_cast<__m512>(t), 8));  // from the nearest integer
+        // From the nearest integer; an infinite number of turns is no number.
+        const V r = t - reinterpret_cast<V>(_mm512_roundscale_ps(reinterpret_cast<__m512>(t), 8));
         const V u = r * r;
         const V a = (((s[3] * u + s[2]) * u + s[1]) * u + s[0]) * r;
         const V b = ((c[3] * u + c[2]) * u + c[1]) * u + c[0];
@@ -96,7 +97,7 @@ INR_INLINE SineCosine sine_cosine_near(V x, const Turns& factor) {
 // Lanes that need `sine_cosine_far`.
 INR_INLINE I far_angles(V x, const Turns& factor) { return ~(absolute(x) < factor.limit); }
 
-// The lanes of `near` that are not so near, by the C library.
+// Replaces the lanes of s and c whose x is not below `limit`: by the C library.
 static __attribute__((noinline, cold)) void sine_cosine_far(const float* x, double radians, float limit, float* s,
                                                             float* c) {
     for (int i = 0; i < kLanes; ++i) {
