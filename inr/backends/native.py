@@ -137,15 +137,11 @@ def _engine(
     operations = lower(graph, parameters, stored_numbers(network), d_in)
     threads = native.threads(resources.threads)
     heads = list(graph.heads)
-
-    def made(tile: int) -> Any:
-        size, half = parameters.size, resources.half
-        return module.Engine(operations, d_in, heads, size, tile, training, gradient, threads, half)
-
+    rest = training, gradient, threads, resources.half
     try:
-        engine = made(TILE)
-        if engine.half and engine.memory <= CACHE // 2:
-            engine = made(2 * TILE)  # reads and writes the sums of gradients half as often
+        engine = module.Engine(operations, d_in, heads, parameters.size, TILE, *rest)
+        if engine.half and engine.memory <= CACHE // 2:  # reads and writes the sums of gradients half as often
+            engine = module.Engine(operations, d_in, heads, parameters.size, 2 * TILE, *rest)
     except ValueError as error:
         raise SpecError(str(error)) from None
     return engine

@@ -99,7 +99,6 @@ void Engine::forward(const float* params, const Points& points, const Target& ta
     std::atomic<int64_t> next{0};
     Barrier barrier(threads_);
     run_parallel(threads_, [&](int t) {
-        const FlushDenormals flush;
         isa_.pack(program_, params, packed_.data(), t, threads_);
         barrier.wait();
         const Memory memory{workers_[static_cast<size_t>(t)].memory.data(), nullptr, packed_.data(), nullptr};
@@ -144,7 +143,6 @@ double Engine::evaluate(const float* params, const Batch& batch, float* gradient
     std::fill_n(gradients, program_.n_params, 0.0f);
     Barrier barrier(threads_);
     run_parallel(threads_, [&](int t) {
-        const FlushDenormals flush;
         isa_.pack(program_, params, packed_.data(), t, threads_);
         barrier.wait();
         train_part(t, params, batch, count);
@@ -156,7 +154,6 @@ double Engine::evaluate(const float* params, const Batch& batch, float* gradient
 
 std::vector<double> Engine::profile(const float* params, const Batch& batch) {
     const std::lock_guard<ProcessLock> turn(turn_);
-    const FlushDenormals flush;
     const int64_t count = tiles(batch.points.n);
     prepare(count);
     isa_.pack(program_, params, packed_.data(), 0, 1);
@@ -173,11 +170,11 @@ double Engine::step(float* params, const Batch& batch, const Adam& adam, float* 
     prepare(count);
     Barrier barrier(threads_);
     run_parallel(threads_, [&](int t) {
-        const FlushDenormals flush;
         isa_.pack(program_, params, packed_.data(), t, threads_);
         barrier.wait();
         train_part(t, params, batch, count);
         barrier.wait();
+        const FlushDenormals flush;  // not before: samples may be such numbers
         reduce_part(t, count, sums_.data());
         barrier.wait();
         for (size_t b = 0; b < program_.blocks.size(); ++b) {
