@@ -117,8 +117,8 @@ bool Layout::in_place(const Op& op) const {
 void Layout::join() {
     for (Op& op : p_.ops) {
         const int input = op.inputs[0];
-        const bool far = p_.half && op.kind == Kind::kSine && op.reals[0] <= 0;  // beside 16-bit products omega is not
-        if (is_elementwise(op.kind) && op.live && !far && inner(input) && maker(input).kind == Kind::kLinear) {
+        const bool odd = p_.half && op.kind == Kind::kSine && op.reals[0] <= 0;  // blocks are for sines with omega > 0
+        if (is_elementwise(op.kind) && op.live && !odd && inner(input) && maker(input).kind == Kind::kLinear) {
             maker(input).function = op.output - 1;
             op.done = true;
         }
