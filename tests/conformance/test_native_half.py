@@ -48,7 +48,7 @@ from tests.conformance.native_reference import (
     reference,
     training_width,
 )
-from tests.conformance.test_native_graphs import random_graph
+from tests.conformance.test_native_graphs import chain, random_graph, reads
 
 pytestmark = [
     needs_kernels,
@@ -71,14 +71,6 @@ MODEL_VALUES = 0.05
 FLAT = LeakyReLU(0.95)
 """A rectifier whose slope hardly differs where rounding changes a sign."""
 Builder = Callable[[int], Network]
-
-
-def chain(*layers: Layer) -> Network:
-    return Network(layers)
-
-
-def reads(layers: list[Layer], sources: list[tuple[int, ...]], *heads: int) -> Network:
-    return Network(layers, sources, heads or None)
 
 
 def between(function: Layer) -> Builder:
@@ -185,25 +177,27 @@ def example(builder: Builder, width: int) -> tuple[Lowered, Batch, Found]:
     return Lowered.of(network, 2), batch, reference(network, batch)
 
 
-def assert_rows_are_near(
-    found: Floats | Exact, expected: Floats | Exact, what: str, tolerance: float = ROWS, usual: float = USUAL
-) -> None:
-    """The errors of each row, by the root of their mean square, and of most rows."""
+def row_errors(found: Floats | Exact, expected: Floats | Exact, what: str) -> tuple[Exact, Exact]:
+    """Of each row the root of its mean square error, and its size, or a tenth of that of all rows if that is more."""
     assert np.isfinite(found).all(), what
     sizes = np.sqrt(np.square(expected, dtype=np.float64).mean(axis=1))
     errors = np.sqrt(np.square(found - expected, dtype=np.float64).mean(axis=1))
-    allowed = tolerance * np.maximum(sizes, 0.1 * np.sqrt(np.square(sizes).mean()))
+    return errors, np.maximum(sizes, 0.1 * np.sqrt(np.square(sizes).mean()))
+
+
+def assert_rows_are_near(found: Floats | Exact, expected: Floats | Exact, what: str) -> None:
+    """All rows within `ROWS`, and half of them within `USUAL`."""
+    errors, sizes = row_errors(found, expected, what)
+    allowed = ROWS * sizes
     worst = int(np.argmax(errors - allowed))
-    assert np.median(errors / np.maximum(allowed, 1e-30)) <= usual / tolerance, f"{what}: half of the rows"
+    assert np.median(errors / np.maximum(allowed, 1e-30)) <= USUAL / ROWS, f"{what}: half of the rows"
     assert (errors <= allowed).all(), f"{what}: row {worst} differs by {errors[worst]:.3g} of {sizes[worst]:.3g}"
 
 
 def assert_most_rows_are_near(found: Floats | Exact, expected: Floats | Exact, what: str) -> None:
     """Nine rows of ten within a tenth of what rows have."""
-    assert np.isfinite(found).all(), what
-    sizes = np.sqrt(np.square(expected, dtype=np.float64).mean(axis=1))
-    errors = np.sqrt(np.square(found - expected, dtype=np.float64).mean(axis=1))
-    allowed = 0.1 * np.maximum(sizes, 0.1 * np.sqrt(np.square(sizes).mean())) + 1e-12
+    errors, sizes = row_errors(found, expected, what)
+    allowed = 0.1 * sizes + 1e-12
     assert np.quantile(errors / allowed, 0.9) <= 1, f"{what}: {errors} of {sizes}"
 
 

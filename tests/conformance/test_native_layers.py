@@ -13,6 +13,7 @@ from inr.models.layers import Contraction, Layer, Linear
 from inr.models.network import Network
 from tests.conformance.native_networks import AROUND, D_OUT
 from tests.conformance.native_reference import (
+    HALF_SETS,
     SETS,
     Batch,
     Found,
@@ -158,7 +159,7 @@ def test_products_of_16_bits_are_near_those_of_float64(
     lowered, batch = Lowered.of(network, 3), batch_of(150, 3, D_OUT)
     expected = reference(network, batch)
     results = []
-    for isa in ("amx_emulated", *[isa for isa in SETS if isa == "amx"]):
+    for isa in HALF_SETS:
         monkeypatch.setenv("INR_ISA", isa)
         assert lowered.engine(True, half=True).half
         results.append(computed(lowered, batch, threads=threads, half=True))

@@ -11,6 +11,8 @@ namespace INR_ISA {
 
 constexpr int64_t kTileWords = 256;  // 32-bit words of a tile
 constexpr int64_t kBlockSums = kHalfRows * kHalfRows;
+
+INR_INLINE int64_t blocks(int64_t n) { return (n + kHalfRows - 1) / kHalfRows; }
 #ifdef INR_TILES
 static_assert(kLanes == 16, "tiles are packed by vectors of 16 numbers");
 
@@ -56,9 +58,16 @@ INR_INLINE void transpose_tile(const float* from, float* to) {
     for (int i = 0; i < 16; ++i) store(to + i * 16, square[i]);
 }
 
+// Both halves of the rows of a block, as `pack_quad` leaves them, to where a right operand over samples has them.
+INR_INLINE void transpose_samples(const float* words, uint32_t* to, int64_t steps) {
+    float* turned = reinterpret_cast<float*>(to);
+    transpose_tile(words, turned);
+    transpose_tile(words + kTileWords, turned + steps * kTileWords);
+}
+
 // Both forms of x (rows, size) as right operands; what is beyond the rows is zero. `samples` may be null.
 static void pack_value(const float* x, int64_t rows, int64_t size, uint32_t* features, uint32_t* samples) {
-    const int64_t deep = (rows + kHalfRows - 1) / kHalfRows, next = deep * kTileWords, steps = size / kHalfRows;
+    const int64_t deep = blocks(rows), next = deep * kTileWords, steps = size / kHalfRows;
     alignas(64) float words[2 * kTileWords];
     for (int64_t row = 0; row < rows; row += kHalfRows)
         for (int64_t column = 0; column < size; column += kHalfRows) {
@@ -69,9 +78,7 @@ static void pack_value(const float* x, int64_t rows, int64_t size, uint32_t* fea
                 pack_quad({{value(q, 0), value(q, 16)}, {value(q + 16, 0), value(q + 16, 16)}}, q, to, next,
                           samples == nullptr ? nullptr : words, kTileWords);
             if (samples == nullptr) continue;
-            float* turned = reinterpret_cast<float*>(samples + (row / 16 * steps + column / kHalfRows) * kTileWords);
-            transpose_tile(words, turned);
-            transpose_tile(words + kTileWords, turned + steps * kTileWords);
+            transpose_samples(words, samples + (row / 16 * steps + column / kHalfRows) * kTileWords, steps);
         }
 }
 

@@ -32,8 +32,6 @@ struct HalfTile {
     }
 };
 
-static int64_t blocks(int64_t n) { return (n + kHalfRows - 1) / kHalfRows; }
-
 // Calls `use(row of the block, place in a (rows, size) array)` for the rows that a block has.
 template <typename Use>
 INR_INLINE void each_row(int64_t row, int64_t column, int64_t rows, int64_t size, Use use) {
@@ -119,10 +117,7 @@ static void blocks_forward(const Function& f, const Op& op, const Op& function, 
             if (!to.only) store_quad(value, q, y, row, column, rows, size);
             if (slopes != nullptr && slope == nullptr) store_quad(d, q, slopes, row, column, rows, size);
         }
-        if (samples == nullptr) return;
-        float* turned = reinterpret_cast<float*>(tile.samples(to.samples, row, column));
-        transpose_tile(words, turned);
-        transpose_tile(words + kTileWords, turned + tile.steps * kTileWords);
+        if (samples != nullptr) transpose_samples(words, tile.samples(to.samples, row, column), tile.steps);
     };
     const Tile& whole = tile.tile;
     if (op.half)

@@ -111,7 +111,7 @@ static void pack_panel(const Op& op, const float* w, float* to, bool turned, int
 // columns p and 16 + p of 32. Times `scale`.
 static void pack_half(const Op& op, const float* w, uint32_t* to, bool turned, int64_t panel, int64_t rows,
                       int64_t inner, float scale) {
-    const int64_t steps = (inner + kHalfRows - 1) / kHalfRows, d_in = op.ints[1];
+    const int64_t steps = blocks(inner), d_in = op.ints[1];
     const bool complex = op.ints[2] != 0;
     alignas(64) float block[kBlockSums];
     for (int64_t step = 0; step < steps; ++step) {
