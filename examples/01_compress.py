@@ -5,7 +5,7 @@ import sys
 from skimage import data
 
 import inr
-from inr.terminal import say
+from inr.cli.terminal import say
 
 source = sys.argv[1] if len(sys.argv) > 1 else data.astronaut()[::4, ::4].copy()
 steps = int(sys.argv[2]) if len(sys.argv) > 2 else 200

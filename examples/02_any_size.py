@@ -3,7 +3,7 @@
 from skimage import data
 
 import inr
-from inr.terminal import say
+from inr.cli.terminal import say
 
 inr.compress(data.camera()[::4, ::4].copy(), "camera.inr", model="siren", bpp=3.0, steps=200)
 field = inr.open("camera.inr")

@@ -5,8 +5,8 @@ from pathlib import Path
 from skimage import data
 
 import inr
+from inr.cli.terminal import say
 from inr.container.file import parse, section_sizes
-from inr.terminal import say
 
 result = inr.compress(data.chelsea()[:128, 100:228].copy(), "cat.inr", layers=3, bpp=3.0, steps=200)
 file = parse(result.data)

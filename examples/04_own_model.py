@@ -7,11 +7,11 @@ from pydantic import Field
 from skimage import data
 
 import inr
+from inr.cli.terminal import say
+from inr.layers import Linear, ReLU, Sine, fan_in_bound, uniform_
+from inr.layers.network import Network
 from inr.models.base import MODELS, ModelSpec, largest_fitting
-from inr.models.layers import Linear, ReLU, Sine, fan_in_bound, uniform_
-from inr.models.network import Network
 from inr.spec import Wire
-from inr.terminal import say
 
 
 @final

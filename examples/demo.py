@@ -9,8 +9,8 @@ from PIL import Image, ImageDraw
 from skimage import data
 
 import inr
+from inr.cli.terminal import following, say
 from inr.metrics.quality import psnr, ssim
-from inr.terminal import following, say
 
 REGION = (240, 80, 160, 140)
 

@@ -11,8 +11,8 @@ from PIL import Image
 from skimage import data
 
 import inr
+from inr.cli.terminal import say
 from inr.client import PreviewReady, ProgressMade, StateChanged
-from inr.terminal import say
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--steps", type=int, default=800)

@@ -2,6 +2,6 @@
 
 import sys
 
-from inr.cli import main
+from inr.cli.main import main
 
 sys.exit(main())

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from inr.cli.options import named_values, takes
+from inr.cli.terminal import say
 from inr.errors import MissingDependencyError
-from inr.options import named_values, takes
-from inr.terminal import say
 
 if TYPE_CHECKING:
     from service.config import ServerConfig

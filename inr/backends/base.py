@@ -11,9 +11,9 @@ import numpy.typing as npt
 from inr.domain import Domain
 from inr.errors import BackendUnavailableError
 from inr.fitted import FloatTensor
+from inr.layers.network import Network
 from inr.losses.base import LossSpec
 from inr.meta import SignalMeta
-from inr.models.network import Network
 from inr.optimisers.base import OptimiserSpec
 from inr.samplers.base import Wanted
 from inr.signals.signal import Samples, Signal

@@ -8,13 +8,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from inr import layers as vocabulary
 from inr.errors import SpecError
 from inr.fitted import FloatTensor
-from inr.models import layers as vocabulary
-from inr.models.hashing import HASH_PRIMES
-from inr.models.layers import Layer
-from inr.models.layers.denoising import PHASE
-from inr.models.network import Network
+from inr.layers import Layer
+from inr.layers.denoising import PHASE
+from inr.layers.hashing import HASH_PRIMES
+from inr.layers.network import Network
 
 Flat = npt.NDArray[np.float32]
 Operation = tuple[str, list[int], list[int], list[float], list[float], list[int]]

@@ -29,11 +29,11 @@ from inr.backends.torch_optimisers import TorchOptimiser
 from inr.domain import Domain
 from inr.errors import SpecError
 from inr.fitted import FloatTensor
+from inr.layers import ComplexLinear, Linear, Matrix
+from inr.layers.network import Network
 from inr.losses.base import LossSpec
 from inr.losses.mse import MeanSquaredError
 from inr.meta import SignalMeta
-from inr.models.layers import ComplexLinear, Linear, Matrix
-from inr.models.network import Network
 from inr.optimisers.adam import Adam
 from inr.optimisers.adamw import AdamW
 from inr.optimisers.base import OptimiserSpec

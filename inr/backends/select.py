@@ -11,8 +11,8 @@ from inr.backends.native import NativeBackend
 from inr.backends.tcnn import TcnnBackend
 from inr.backends.torch import TorchBackend
 from inr.errors import UnknownComponentError
+from inr.layers.network import Network
 from inr.models.base import MODELS
-from inr.models.network import Network
 
 BACKENDS: dict[str, AbstractBackend] = {
     backend.kind: backend for backend in (NativeBackend(), TcnnBackend(), TorchBackend())

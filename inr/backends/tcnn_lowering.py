@@ -26,8 +26,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from inr.models.hashing import GridLevel
-from inr.models.layers import (
+from inr.layers import (
     Axis,
     Columns,
     ComplexLinear,
@@ -40,7 +39,8 @@ from inr.models.layers import (
     ReLU,
     Sine,
 )
-from inr.models.network import COORDINATES, Network
+from inr.layers.hashing import GridLevel
+from inr.layers.network import COORDINATES, Network
 
 ALIGNMENT = 16
 """Widths of matrices are multiples of this."""

@@ -25,8 +25,8 @@ from inr.backends.render import mesh
 from inr.backends.torch_optimisers import TorchOptimiser
 from inr.errors import SpecError
 from inr.fitted import FloatTensor
+from inr.layers.network import Network
 from inr.losses.base import LossSpec
-from inr.models.network import Network
 from inr.optimisers.base import OptimiserSpec
 from inr.rng import derive_seed
 from inr.samplers.base import Wanted

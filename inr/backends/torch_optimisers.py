@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from inr.errors import SpecError
-from inr.models.layers import ComplexLinear, Layer, Linear, Matrix
-from inr.models.network import Network
+from inr.layers import ComplexLinear, Layer, Linear, Matrix
+from inr.layers.network import Network
 from inr.optimisers.adam import Adam
 from inr.optimisers.adamw import AdamW
 from inr.optimisers.base import OptimiserSpec

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from inr.cli.options import BackendName, Device, Json, Threads, takes
+from inr.cli.terminal import say, say_json, warn
 from inr.errors import FileAccessError, FitCancelledError, MissingDependencyError, SpecError
 from inr.files import reason
-from inr.options import BackendName, Device, Json, Threads, takes
-from inr.terminal import say, say_json, warn
 
 if TYPE_CHECKING:
     from inr.bench.cases import Run

@@ -17,7 +17,7 @@ import torch
 from inr import native
 from inr.backends.base import Coordinates, Values
 from inr.backends.lowering import Flat
-from inr.models.layers import (
+from inr.layers import (
     ComplexGabor,
     ComplexLinear,
     Finer,
@@ -30,7 +30,7 @@ from inr.models.layers import (
     Sine,
     SineFilter,
 )
-from inr.models.network import COORDINATES, Network
+from inr.layers.network import COORDINATES, Network
 
 PROFILES = 7
 """Times that the parts of a step are measured; what counts is the median."""

@@ -25,7 +25,7 @@ from inr.fitting.spec import Budget, FitSpec
 from inr.models.siren import Siren
 from inr.optimisers.adam import Adam
 from inr.samplers.uniform import UniformSampler
-from inr.signals.image import load_image
+from inr.signals.image.read import load_image
 from inr.signals.signal import Signal
 
 MODEL = Siren(width=256, depth=3)

@@ -14,8 +14,8 @@ from inr.backends.base import PointBatch, Positions, Values
 from inr.backends.render import mesh
 from inr.backends.torch import CHUNK
 from inr.backends.torch_optimisers import TorchOptimiser
+from inr.layers.network import Network
 from inr.losses.mse import MeanSquaredError
-from inr.models.network import Network
 from inr.optimisers.adam import Adam
 
 

@@ -25,10 +25,10 @@ from inr.bench.kernel_ceilings import Ceilings, Parts, Work, ceilings, median_of
 from inr.bench.kernel_rivals import EAGER, Mode, RivalField, attempt, matmul_precision, rival_step
 from inr.domain import Domain
 from inr.errors import BackendUnavailableError, SpecError
+from inr.layers.network import Network
 from inr.losses.mse import MeanSquaredError
 from inr.meta import SignalMeta
 from inr.models.base import ModelSpec
-from inr.models.network import Network
 from inr.optimisers.adam import Adam
 
 NATIVE = "native"

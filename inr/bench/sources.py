@@ -6,9 +6,9 @@ from pathlib import Path
 
 from inr.domain import Domain
 from inr.errors import SpecError
-from inr.signals.image import load_image
+from inr.signals.image.read import load_image
 from inr.signals.signal import Signal
-from inr.signals.video import is_video, load_video
+from inr.signals.video.read import is_video, load_video
 
 IMAGES = (
     "images/div2k512/div2k512_test_00.png",

@@ -75,7 +75,7 @@ def is_folder(source: Source) -> TypeGuard[str | Path]:
 
 
 def _frames(folder: Path) -> tuple[Path, ...]:
-    from inr.signals.video_folder import frame_files  # the same files in the same order as without a server
+    from inr.signals.video.folder import frame_files  # the same files in the same order as without a server
 
     found = frame_files(folder)
     if not found:

@@ -15,7 +15,7 @@ from inr.container.file import SIGNATURE
 from inr.errors import SignalError, SpecError
 from inr.files import read_bytes
 from inr.metrics.quality import mean_ssim, psnr, psnr_of, reported, squared_error, ssim
-from inr.signals.array import MAGIC
+from inr.signals.array.npy import MAGIC
 from inr.signals.signal import Samples
 
 

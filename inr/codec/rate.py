@@ -11,7 +11,7 @@ from inr.codec.pack import pack
 from inr.container.file import InrFile, to_bytes
 from inr.errors import TargetError
 from inr.fitted import FittedField, FloatTensor
-from inr.models.base import TensorLayout
+from inr.layers.layout import TensorLayout
 from inr.quantize.uniform import QuantizedField, QuantSpec, dequantize, quantize
 from inr.rng import generator
 

@@ -15,12 +15,12 @@ from inr.domain import Domain
 from inr.errors import SignalError, SpecError
 from inr.files import check_other, check_writable, read_bytes, write_bytes
 from inr.meta import SignalMeta
-from inr.signals import array as arrays
-from inr.signals import image as images
-from inr.signals import video as videos
+from inr.signals.array import npy as arrays
+from inr.signals.image import read as images
 from inr.signals.parts import default_length, part_lengths
 from inr.signals.signal import Samples, Signal
 from inr.signals.stored import open_stored
+from inr.signals.video import read as videos
 
 Source = str | Path | bytes | npt.NDArray[Any] | Signal
 Seconds = tuple[float, float]

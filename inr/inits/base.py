@@ -12,7 +12,7 @@ from inr.spec import Spec
 if TYPE_CHECKING:
     import torch
 
-    from inr.models.network import Network
+    from inr.layers.network import Network
 
 
 class InitSpec(Spec):

@@ -9,7 +9,7 @@ from inr.signals.signal import Signal
 if TYPE_CHECKING:
     import torch
 
-    from inr.models.network import Network
+    from inr.layers.network import Network
 
 
 @final

@@ -21,7 +21,7 @@ from inr.signals.signal import Signal
 if TYPE_CHECKING:
     import torch
 
-    from inr.models.network import Network
+    from inr.layers.network import Network
 
 STRIDE = 4
 """Every so many candidates are tried first, then those beside the best of them."""

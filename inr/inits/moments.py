@@ -6,7 +6,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from inr.models.layers import Gaussian, ReLU, Sine
+from inr.layers import Gaussian, ReLU, Sine
 
 Function = Callable[[Tensor], Tensor]
 """Elementwise and real; works on any shape and dtype."""

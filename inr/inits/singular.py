@@ -13,8 +13,8 @@ from inr.signals.signal import Signal
 if TYPE_CHECKING:
     import torch
 
-    from inr.models.layers import Layer, Linear
-    from inr.models.network import Network
+    from inr.layers import Layer, Linear
+    from inr.layers.network import Network
 
 CANDIDATES = 2**16
 """Samples that the centres are chosen among, so that time and memory do not grow with the signal."""
@@ -73,8 +73,8 @@ class SingularInit(InitSpec):
 
 def windowed(network: "Network") -> list[list["Linear"]]:
     """For each window over the coordinates, the linear layers that it reads."""
-    from inr.models.layers import Gaussian, Linear, RealGabor
-    from inr.models.network import COORDINATES
+    from inr.layers import Gaussian, Linear, RealGabor
+    from inr.layers.network import COORDINATES
 
     layers: list[Layer] = network.layer_list()
     found = []

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     import torch
 
     from inr.inits.moments import Function
-    from inr.models.layers import Layer, Linear, Matrix
-    from inr.models.network import Network
+    from inr.layers import Layer, Linear, Matrix
+    from inr.layers.network import Network
 
 SAMPLES = 1024
 """Coordinates at which second moments are measured."""
@@ -104,7 +104,7 @@ class _Pass:
         self._mixed: set[int] = set()
 
     def run(self, coordinates: "torch.Tensor") -> None:
-        from inr.models.layers import Linear, Matrix
+        from inr.layers import Linear, Matrix
 
         values = {0: coordinates}
         for i, (layer, sources) in enumerate(zip(self._network.layer_list(), self._network.sources, strict=True)):
@@ -114,7 +114,7 @@ class _Pass:
 
     def _set(self, i: int, layer: "Linear | Matrix", inputs: "torch.Tensor") -> None:
         from inr.inits.moments import fixed_point, is_homogeneous, linear_width, second_moments
-        from inr.models.layers import Linear
+        from inr.layers import Linear
 
         spec, f, source = self._spec, self._functions[i], self._network.sources[i][0]
         hidden = source in self._curved
@@ -141,7 +141,7 @@ class _Pass:
     def _second_moment(self, number: int, values: "torch.Tensor") -> float:
         """Mean square of a value: by theory if it is an activation of normal numbers, else as it is at the samples."""
         from inr.inits.moments import second_moments
-        from inr.models.layers import Activation
+        from inr.layers import Activation
 
         maker = self._network.layer_list()[number - 1] if number else None
         if isinstance(maker, Activation):
@@ -151,7 +151,7 @@ class _Pass:
         return float(values.double().square().mean())
 
     def _fill(self, tensor: "torch.Tensor", deviation: float) -> None:
-        from inr.models.layers import normal_, uniform_
+        from inr.layers import normal_, uniform_
 
         if self._spec.distribution == "normal":
             normal_(tensor, deviation, self._generator)
@@ -165,7 +165,7 @@ def _settable(network: "Network", first: bool) -> "dict[int, Function]":
     A layer that is evaluated several times is set once.
     """
     from inr.inits.wiring import activated, readers
-    from inr.models.layers import Activation, Linear, Matrix
+    from inr.layers import Activation, Linear, Matrix
 
     layers = network.layer_list()
     found: dict[int, Function] = dict(activated(network))
@@ -183,7 +183,7 @@ def _settable(network: "Network", first: bool) -> "dict[int, Function]":
 
 def _curved(network: "Network") -> set[int]:
     """Numbers of the values with an activation between them and the coordinates."""
-    from inr.models.layers import Activation
+    from inr.layers import Activation
 
     curved: set[int] = set()
     for i, (layer, sources) in enumerate(zip(network.layer_list(), network.sources, strict=True)):

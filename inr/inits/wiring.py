@@ -5,9 +5,9 @@ from collections.abc import Callable
 import torch
 
 from inr.errors import SpecError
+from inr.layers import Activation, Layer, Linear, Matrix
+from inr.layers.network import Network
 from inr.models.base import MODELS
-from inr.models.layers import Activation, Layer, Linear, Matrix
-from inr.models.network import Network
 
 
 def readers(network: Network, number: int) -> list[Layer]:

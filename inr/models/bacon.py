@@ -32,7 +32,7 @@ from inr.spec import Wire
 if TYPE_CHECKING:
     import torch
 
-    from inr.models.network import Network
+    from inr.layers.network import Network
 
 MAX_BAND = 2**16
 _EIGHTHS = (1, 2, 4, 6, 8)
@@ -77,9 +77,9 @@ class Bacon(ModelSpec):
 
     def build(self, d_in: int, d_out: int) -> "Network":
         """Filters, products with linear layers, and three outputs."""
-        from inr.models.graph import Graph
-        from inr.models.layers import Linear, Multiply, SineFilter
-        from inr.models.network import COORDINATES
+        from inr.layers import Linear, Multiply, SineFilter
+        from inr.layers.graph import Graph
+        from inr.layers.network import COORDINATES
 
         graph = Graph()
         first, *rest = [graph.add(SineFilter(k), COORDINATES) for k in self.frequencies(d_in)]
@@ -92,7 +92,7 @@ class Bacon(ModelSpec):
 
     def initialise(self, network: "Network", generator: "torch.Generator") -> None:
         """The paper's bounds; those of the outputs are torch's default."""
-        from inr.models.layers import Linear, SineFilter, fan_in_bound, uniform_
+        from inr.layers import Linear, SineFilter, fan_in_bound, uniform_
 
         for number, layer in enumerate(network.layer_list(), start=1):
             if isinstance(layer, SineFilter):

@@ -31,7 +31,7 @@ from inr.spec import Wire
 if TYPE_CHECKING:
     import torch
 
-    from inr.models.network import Network
+    from inr.layers.network import Network
 
 LOW_SHARE = 8
 """The low-pass network gets one part in this many of a budget."""
@@ -67,8 +67,8 @@ class BandPair(ModelSpec):
 
     def build(self, d_in: int, d_out: int) -> "Network":
         """Both networks over the same coordinates, and their sum."""
-        from inr.models.graph import Graph
-        from inr.models.layers import Add
+        from inr.layers import Add
+        from inr.layers.graph import Graph
 
         low, band = self.low.build(d_in, d_out), self.band.build(d_in, d_out)
         graph = Graph()

@@ -5,32 +5,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Self
 
 from inr.domain import Domain
+from inr.layers.layout import TensorLayout
 from inr.registry import Registry
 from inr.spec import Spec
 
 if TYPE_CHECKING:  # a model's settings are read without torch
     import torch
 
-    from inr.models.network import Network
-
-
-@dataclass(frozen=True)
-class TensorLayout:
-    """How one stored tensor is quantised and coded.
-
-    Attributes:
-        name: key of the tensor in `FittedField.tensors`.
-        shape: its shape.
-        groups: lengths of the runs of rows (first axis) that share one quantiser step; they sum to `shape[0]`.
-        bias: True for an additive vector, which gets finer steps than a matrix.
-        separate_models: True if every group has its own entropy model (long groups with different statistics).
-    """
-
-    name: str
-    shape: tuple[int, ...]
-    groups: tuple[int, ...]
-    bias: bool = False
-    separate_models: bool = False
+    from inr.layers.network import Network
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from inr.spec import Wire
 if TYPE_CHECKING:
     import torch
 
-    from inr.models.network import Network
+    from inr.layers.network import Network
 
 MAX_WIDTH, MAX_FEATURES, MAX_POLYNOMIALS = 4096, 2048, 256
 
@@ -57,9 +57,9 @@ class Cafe(ModelSpec):
 
     def build(self, d_in: int, d_out: int) -> "Network":
         """The features, three linear layers and their product, then linear and ReLU layers, and a linear layer."""
-        from inr.models.graph import Graph
-        from inr.models.layers import Chebyshev, Concat, Fourier, Linear, Multiply, ReLU
-        from inr.models.network import COORDINATES
+        from inr.layers import Chebyshev, Concat, Fourier, Linear, Multiply, ReLU
+        from inr.layers.graph import Graph
+        from inr.layers.network import COORDINATES
 
         graph = Graph()
         frequencies = self.sigma * stored_normal(self.feature_seed, (self.n_features, d_in))
@@ -73,7 +73,7 @@ class Cafe(ModelSpec):
 
     def initialise(self, network: "Network", generator: "torch.Generator") -> None:
         """Torch's default, as in the released code."""
-        from inr.models.layers import Linear, fan_in_bound, uniform_
+        from inr.layers import Linear, fan_in_bound, uniform_
 
         for layer in network.layer_list():
             if isinstance(layer, Linear):

@@ -26,7 +26,7 @@ from inr.spec import Wire
 if TYPE_CHECKING:
     import torch
 
-    from inr.models.network import Network
+    from inr.layers.network import Network
 
 MAX_NODES, MAX_AXES = 2**16, 3
 _EXTENT_STEPS = 1024
@@ -75,8 +75,8 @@ class DenseGridMlp(ModelSpec):
 
     def build(self, d_in: int, d_out: int) -> "Network":
         """The grids, then linear and ReLU layers."""
-        from inr.models.layers import DenseGrid, Layer, Linear, ReLU
-        from inr.models.network import Network
+        from inr.layers import DenseGrid, Layer, Linear, ReLU
+        from inr.layers.network import Network
 
         extents = (self.extent_0, self.extent_1, self.extent_2)[:d_in]
         layers: list[Layer] = [DenseGrid(self.levels(d_in), extents, self.n_features)]
@@ -88,7 +88,7 @@ class DenseGridMlp(ModelSpec):
 
     def initialise(self, network: "Network", generator: "torch.Generator") -> None:
         """Grids near zero, Xavier-uniform weights, zero biases."""
-        from inr.models.layers import DenseGrid, Linear, uniform_
+        from inr.layers import DenseGrid, Linear, uniform_
 
         for layer in network.layer_list():
             if isinstance(layer, DenseGrid):

@@ -25,7 +25,7 @@ from inr.spec import Wire
 if TYPE_CHECKING:
     import torch
 
-    from inr.models.network import Network
+    from inr.layers.network import Network
 
 
 @final
@@ -54,8 +54,8 @@ class FinerMlp(ModelSpec):
 
     def build(self, d_in: int, d_out: int) -> "Network":
         """Linear and variable-period sine layers, alternating, and a last linear layer."""
-        from inr.models.layers import Finer, Layer, Linear
-        from inr.models.network import Network
+        from inr.layers import Finer, Layer, Linear
+        from inr.layers.network import Network
 
         layers: list[Layer] = [Linear(d_in, self.width), Finer(self.omega_0)]
         for _ in range(self.depth):
@@ -64,7 +64,7 @@ class FinerMlp(ModelSpec):
 
     def initialise(self, network: "Network", generator: "torch.Generator") -> None:
         """SIREN's uniform initialisation, but for the biases of the first layer."""
-        from inr.models.layers import Linear, fan_in_bound, uniform_
+        from inr.layers import Linear, fan_in_bound, uniform_
 
         for i, layer in enumerate(network.layer_list()):
             if isinstance(layer, Linear):

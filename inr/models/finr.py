@@ -40,8 +40,8 @@ from inr.spec import Wire
 if TYPE_CHECKING:
     import torch
 
-    from inr.models.layers import Contraction
-    from inr.models.network import Network
+    from inr.layers import Contraction
+    from inr.layers.network import Network
 
 FORMATS = ("cp", "tt", "tucker")
 MAX_BAND = 2**26
@@ -92,9 +92,9 @@ class FInr(ModelSpec):
 
     def build(self, d_in: int, d_out: int) -> "Network":
         """For each axis its coordinate and a network; then the contraction."""
-        from inr.models.graph import Graph
-        from inr.models.layers import Axis
-        from inr.models.network import COORDINATES
+        from inr.layers import Axis
+        from inr.layers.graph import Graph
+        from inr.layers.network import COORDINATES
 
         self._check_size(d_in, d_out)
         graph, factors, parts = Graph(), [], []
@@ -111,7 +111,7 @@ class FInr(ModelSpec):
         return network
 
     def _contraction(self, d_in: int, d_out: int) -> "Contraction":
-        from inr.models.layers import CpContraction, TtContraction, TuckerContraction
+        from inr.layers import CpContraction, TtContraction, TuckerContraction
 
         if self.format == "tucker":
             return TuckerContraction(self._ranks(d_in), d_out)
@@ -147,7 +147,7 @@ class FInr(ModelSpec):
 
     def initialise(self, network: "Network", generator: "torch.Generator") -> None:
         """The axis models' own, even frequencies, and factors of equal spread."""
-        from inr.models.layers import TuckerContraction, normal_
+        from inr.layers import TuckerContraction, normal_
 
         d, joint = len(network.parts), network.layer_list()[-1]
         tucker = isinstance(joint, TuckerContraction)
@@ -242,7 +242,7 @@ def _spread_frequencies(part: "Network", band: int, generator: "torch.Generator"
     """First weights and biases of a network that begins with a sine layer: sines of evenly spread frequencies."""
     import torch
 
-    from inr.models.layers import Linear, Sine, uniform_
+    from inr.layers import Linear, Sine, uniform_
 
     first, function = (*part.layer_list(), None, None)[:2]
     if not (band and isinstance(first, Linear) and isinstance(function, Sine)):
@@ -260,7 +260,7 @@ def _scale_last(part: "Network", spread: float, generator: "torch.Generator") ->
     """Give the outputs of a network this root mean square, by its last layer; what that cannot give the bias does."""
     import torch
 
-    from inr.models.layers import Linear, normal_
+    from inr.layers import Linear, normal_
 
     last = part.layer_list()[part.heads[-1] - 1]
     if not isinstance(last, Linear):

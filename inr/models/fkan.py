@@ -26,7 +26,7 @@ from inr.spec import Wire
 if TYPE_CHECKING:
     import torch
 
-    from inr.models.network import Network
+    from inr.layers.network import Network
 
 MAX_WIDTH, MAX_FREQUENCIES = 1024, 1024
 _HIDDEN = (2, 2, 2, 4)
@@ -56,8 +56,8 @@ class Fkan(ModelSpec):
 
     def build(self, d_in: int, d_out: int) -> "Network":
         """Features, their linear layer, normalisation, then linear and gated tanh layers, and a last linear layer."""
-        from inr.models.layers import FourierSeries, GatedTanh, Layer, LayerNorm, Linear
-        from inr.models.network import Network
+        from inr.layers import FourierSeries, GatedTanh, Layer, LayerNorm, Linear
+        from inr.layers.network import Network
 
         features = 2 * d_in * self.n_frequencies
         layers: list[Layer] = [
@@ -75,7 +75,7 @@ class Fkan(ModelSpec):
         """Normal coefficients for the series, SIREN's uniform initialisation for the rest."""
         import torch
 
-        from inr.models.layers import LayerNorm, Linear, fan_in_bound, normal_, uniform_
+        from inr.layers import LayerNorm, Linear, fan_in_bound, normal_, uniform_
 
         _, series, *rest = network.layer_list()
         if isinstance(series, Linear):

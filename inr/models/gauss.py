@@ -19,7 +19,7 @@ from inr.spec import Wire
 if TYPE_CHECKING:
     import torch
 
-    from inr.models.network import Network
+    from inr.layers.network import Network
 
 
 @final
@@ -46,8 +46,8 @@ class Gauss(ModelSpec):
 
     def build(self, d_in: int, d_out: int) -> "Network":
         """Linear and Gaussian layers, alternating, and a last linear layer."""
-        from inr.models.layers import Gaussian, Layer, Linear
-        from inr.models.network import Network
+        from inr.layers import Gaussian, Layer, Linear
+        from inr.layers.network import Network
 
         layers: list[Layer] = [Linear(d_in, self.width), Gaussian(self.sigma)]
         for _ in range(self.depth):
@@ -56,7 +56,7 @@ class Gauss(ModelSpec):
 
     def initialise(self, network: "Network", generator: "torch.Generator") -> None:
         """Torch's default for linear layers."""
-        from inr.models.layers import Linear, fan_in_bound, uniform_
+        from inr.layers import Linear, fan_in_bound, uniform_
 
         for layer in network.layer_list():
             if isinstance(layer, Linear):

@@ -17,14 +17,14 @@ from pydantic import Field, model_validator
 
 from inr.domain import Domain
 from inr.errors import SpecError
+from inr.layers.hashing import grid_levels
 from inr.models.base import MODELS, ModelSpec, largest_fitting
-from inr.models.hashing import grid_levels
 from inr.spec import Wire
 
 if TYPE_CHECKING:
     import torch
 
-    from inr.models.network import Network
+    from inr.layers.network import Network
 
 
 @final
@@ -67,8 +67,8 @@ class HashGridMlp(ModelSpec):
 
     def build(self, d_in: int, d_out: int) -> "Network":
         """The encoding, then linear and ReLU layers."""
-        from inr.models.layers import HashGrid, Layer, Linear, ReLU
-        from inr.models.network import Network
+        from inr.layers import HashGrid, Layer, Linear, ReLU
+        from inr.layers.network import Network
 
         grid = (self.n_levels, self.n_features, 2**self.log2_hashmap_size, self.base_resolution, self.finest_resolution)
         layers: list[Layer] = [HashGrid(d_in, *grid)]
@@ -80,7 +80,7 @@ class HashGridMlp(ModelSpec):
 
     def initialise(self, network: "Network", generator: "torch.Generator") -> None:
         """Tables near zero, Xavier-uniform weights, zero biases."""
-        from inr.models.layers import HashGrid, Linear, uniform_
+        from inr.layers import HashGrid, Linear, uniform_
 
         for layer in network.layer_list():
             if isinstance(layer, HashGrid):

@@ -37,9 +37,9 @@ from inr.spec import Wire
 if TYPE_CHECKING:
     import torch
 
-    from inr.models.graph import Graph
-    from inr.models.layers import Layer
-    from inr.models.network import Network
+    from inr.layers import Layer
+    from inr.layers.graph import Graph
+    from inr.layers.network import Network
 
 STATES = ("refined", "zeros")
 
@@ -79,9 +79,9 @@ class IterativeInr(ModelSpec):
 
     def build(self, d_in: int, d_out: int) -> "Network":
         """The sampler, unrolled, and the graph of one training step over the same layers."""
-        from inr.models.graph import Graph
-        from inr.models.layers import Blend, Columns, Constant, CoordinateNoise, NoisyTarget
-        from inr.models.network import COORDINATES
+        from inr.layers import Blend, Columns, Constant, CoordinateNoise, NoisyTarget
+        from inr.layers.graph import Graph
+        from inr.layers.network import COORDINATES
 
         backbone = self.backbone.build(d_in, d_out)
         noise, zeros = CoordinateNoise(d_out, self.cells, self.seed), Constant(0.0, d_out)
@@ -111,7 +111,7 @@ class IterativeInr(ModelSpec):
 
     def initialise(self, network: "Network", generator: "torch.Generator") -> None:
         """The backbone's own; torch's default for the rest, and a gate near one."""
-        from inr.models.layers import Linear, fan_in_bound, uniform_
+        from inr.layers import Linear, fan_in_bound, uniform_
 
         (backbone,) = network.parts
         self.backbone.initialise(backbone, generator)
@@ -143,14 +143,14 @@ class _Gate:
     """The layers of Feedback and Fuse, which every step uses."""
 
     def __init__(self, d_in: int, d_out: int, feedback: int, fuse: int) -> None:
-        from inr.models.layers import Linear, ReLU
+        from inr.layers import Linear, ReLU
 
         self._feedback: list[Layer] = [Linear(d_out + d_in + 1, feedback), ReLU(), Linear(feedback, d_out)]
         self._fuse: list[Layer] = [Linear(2 * d_out, fuse), ReLU(), Linear(fuse, d_out)]
 
     def add(self, graph: "Graph", g: int, x: int, t: int, b: int) -> int:
         """Append ``f(g, x, t)``; returns the number of its value."""
-        from inr.models.layers import Concat, Multiply
+        from inr.layers import Concat, Multiply
 
         value = graph.add(Concat(), g, x, t)
         for layer in self._feedback:

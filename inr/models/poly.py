@@ -28,7 +28,7 @@ from inr.spec import Wire
 if TYPE_CHECKING:
     import torch
 
-    from inr.models.network import Network
+    from inr.layers.network import Network
 
 MAX_WIDTH = 4096
 SLOPE = 0.2
@@ -54,9 +54,9 @@ class PolyInr(ModelSpec):
 
     def build(self, d_in: int, d_out: int) -> "Network":
         """Level by level: the factor, the product, the linear layer and the activation; then a linear layer."""
-        from inr.models.graph import Graph
-        from inr.models.layers import LeakyReLU, Linear, Multiply
-        from inr.models.network import COORDINATES
+        from inr.layers import LeakyReLU, Linear, Multiply
+        from inr.layers.graph import Graph
+        from inr.layers.network import COORDINATES
 
         graph, value = Graph(), COORDINATES
         for level in range(self.depth):
@@ -69,8 +69,8 @@ class PolyInr(ModelSpec):
         """Factors around one, and weights that keep the second moment."""
         import torch
 
-        from inr.models.layers import Linear, fan_in_bound, normal_, uniform_
-        from inr.models.network import COORDINATES
+        from inr.layers import Linear, fan_in_bound, normal_, uniform_
+        from inr.layers.network import COORDINATES
 
         *levels, last = zip(network.layer_list(), network.sources, strict=True)
         for layer, sources in levels:

@@ -26,7 +26,7 @@ from inr.spec import Wire
 if TYPE_CHECKING:
     import torch
 
-    from inr.models.network import Network
+    from inr.layers.network import Network
 
 MAX_WIDTH, MAX_FEATURES = 4096, 2048
 
@@ -57,8 +57,8 @@ class ReluPe(ModelSpec):
 
     def build(self, d_in: int, d_out: int) -> "Network":
         """The features, then linear and ReLU layers, and a last linear layer."""
-        from inr.models.layers import Fourier, Layer, Linear, ReLU
-        from inr.models.network import Network
+        from inr.layers import Fourier, Layer, Linear, ReLU
+        from inr.layers.network import Network
 
         layers: list[Layer] = [Fourier(self.sigma * stored_normal(self.feature_seed, (self.n_features, d_in)))]
         fan_in = 2 * self.n_features
@@ -69,7 +69,7 @@ class ReluPe(ModelSpec):
 
     def initialise(self, network: "Network", generator: "torch.Generator") -> None:
         """He's bound for what a ReLU follows."""
-        from inr.models.layers import Linear, fan_in_bound, uniform_
+        from inr.layers import Linear, fan_in_bound, uniform_
 
         linear = [layer for layer in network.layer_list() if isinstance(layer, Linear)]
         for layer in linear:

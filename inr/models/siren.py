@@ -21,7 +21,7 @@ from inr.spec import Wire
 if TYPE_CHECKING:
     import torch
 
-    from inr.models.network import Network
+    from inr.layers.network import Network
 
 
 @final
@@ -50,8 +50,8 @@ class Siren(ModelSpec):
 
     def build(self, d_in: int, d_out: int) -> "Network":
         """Linear and sine layers, alternating, and a last linear layer."""
-        from inr.models.layers import Layer, Linear, Sine
-        from inr.models.network import Network
+        from inr.layers import Layer, Linear, Sine
+        from inr.layers.network import Network
 
         layers: list[Layer] = [Linear(d_in, self.width), Sine(self.omega_0)]
         for _ in range(self.depth):
@@ -60,7 +60,7 @@ class Siren(ModelSpec):
 
     def initialise(self, network: "Network", generator: "torch.Generator") -> None:
         """The paper's uniform initialisation."""
-        from inr.models.layers import Linear, fan_in_bound, uniform_
+        from inr.layers import Linear, fan_in_bound, uniform_
 
         for i, layer in enumerate(network.layer_list()):
             if isinstance(layer, Linear):

@@ -26,7 +26,7 @@ from inr.spec import Wire
 if TYPE_CHECKING:
     import torch
 
-    from inr.models.network import Network
+    from inr.layers.network import Network
 
 MAX_WIDTH, MAX_DEGREE = 4096, 1024
 _DEGREE_OF_WIDTH = 8
@@ -56,9 +56,9 @@ class Sl2a(ModelSpec):
 
     def build(self, d_in: int, d_out: int) -> "Network":
         """The learnable activation, then product, two matrices and ReLU in turn, and a last linear layer."""
-        from inr.models.graph import Graph
-        from inr.models.layers import Chebyshev, LayerNorm, Linear, Matrix, Multiply, ReLU, Tanh
-        from inr.models.network import COORDINATES
+        from inr.layers import Chebyshev, LayerNorm, Linear, Matrix, Multiply, ReLU, Tanh
+        from inr.layers.graph import Graph
+        from inr.layers.network import COORDINATES
 
         graph = Graph()
         features = graph.add(Chebyshev(self.degree + 1), graph.add(Tanh(), COORDINATES))
@@ -71,7 +71,7 @@ class Sl2a(ModelSpec):
 
     def initialise(self, network: "Network", generator: "torch.Generator") -> None:
         """The uniform bounds of the released code."""
-        from inr.models.layers import LayerNorm, Linear, Matrix, fan_in_bound, uniform_
+        from inr.layers import LayerNorm, Linear, Matrix, fan_in_bound, uniform_
 
         coefficients, last = network.layer_list()[2], network.layer_list()[-1]
         for layer in network.layer_list():

@@ -7,7 +7,7 @@ CVPR 2023.
     y = Re(W h + b),  g(omega, z) = exp(i omega z - sigma^2 |z|^2)
 
 From layer 2 on weights, biases and features are complex; all arithmetic and all stored tensors are real, see
-`inr.models.layers.complex`. Init: real and imaginary parts ~ U(+-1/sqrt(fan-in)).
+`inr.layers.complex`. Init: real and imaginary parts ~ U(+-1/sqrt(fan-in)).
 Parameters (reals): width (d_in + 1) + 2 depth (width^2 + width) + 2 d_out (width + 1); 199,287 for 2 -> 181 x 3 -> 3,
 as many as a real network of width 256 has: a complex number counts as two.
 A hidden layer can amplify by exp((omega/sigma)^2 / 4), 2.7 at a ratio of 2 and 55 at 4, and does so again in every
@@ -28,7 +28,7 @@ from inr.spec import Wire
 if TYPE_CHECKING:
     import torch
 
-    from inr.models.network import Network
+    from inr.layers.network import Network
 
 MAX_RATIO = 2.0
 
@@ -74,8 +74,8 @@ class WireMlp(ModelSpec):
 
     def build(self, d_in: int, d_out: int) -> "Network":
         """A real layer, then complex linear and wavelet layers, alternating, and the real part of a last linear one."""
-        from inr.models.layers import ComplexGabor, ComplexLinear, Layer, Linear, RealGabor, RealPart
-        from inr.models.network import Network
+        from inr.layers import ComplexGabor, ComplexLinear, Layer, Linear, RealGabor, RealPart
+        from inr.layers.network import Network
 
         layers: list[Layer] = [Linear(d_in, self.width), RealGabor(self.omega_0, self.sigma)]
         for _ in range(self.depth):
@@ -84,7 +84,7 @@ class WireMlp(ModelSpec):
 
     def initialise(self, network: "Network", generator: "torch.Generator") -> None:
         """Torch's default for real and for complex linear layers."""
-        from inr.models.layers import complex_default_
+        from inr.layers import complex_default_
 
         complex_default_(network.layer_list(), generator)
 

@@ -8,7 +8,7 @@ CVPR 2023, the released two-dimensional variant.
     y = Re(W h + b),  g(omega, u, v) = exp(i omega u - sigma^2 (|u|^2 + |v|^2))
 
 The wave runs along u; the window falls off along u and v, so that a neuron is a spot and not a stripe.
-From layer 2 on everything is complex, in real arithmetic, see `inr.models.layers.complex`. Init: real and imaginary
+From layer 2 on everything is complex, in real arithmetic, see `inr.layers.complex`. Init: real and imaginary
 parts ~ U(+-1/sqrt(fan-in)).
 Parameters (reals): 2 width (d_in + 1) + 4 depth (width^2 + width) + 2 d_out (width + 1); 199,686 for 2 -> 128 x 3 -> 3.
 The gain of a hidden layer has the same bound as in WIRE, but it is met only where v = 0; the authors hold ratios
@@ -27,7 +27,7 @@ from inr.spec import Wire
 if TYPE_CHECKING:
     import torch
 
-    from inr.models.network import Network
+    from inr.layers.network import Network
 
 MAX_RATIO = 2.5
 
@@ -73,9 +73,9 @@ class Wire2dMlp(ModelSpec):
 
     def build(self, d_in: int, d_out: int) -> "Network":
         """Pairs of linear layers with a wavelet layer each, and the real part of a last linear layer."""
-        from inr.models.graph import Graph
-        from inr.models.layers import ComplexGabor, ComplexLinear, Linear, RealGabor, RealPart
-        from inr.models.network import COORDINATES
+        from inr.layers import ComplexGabor, ComplexLinear, Linear, RealGabor, RealPart
+        from inr.layers.graph import Graph
+        from inr.layers.network import COORDINATES
 
         graph, width = Graph(), self.width
         u, v = (graph.add(Linear(d_in, width), COORDINATES) for _ in range(2))
@@ -89,7 +89,7 @@ class Wire2dMlp(ModelSpec):
 
     def initialise(self, network: "Network", generator: "torch.Generator") -> None:
         """Torch's default for real and for complex linear layers."""
-        from inr.models.layers import complex_default_
+        from inr.layers import complex_default_
 
         complex_default_(network.layer_list(), generator)
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from inr.entropy.coder import check_holds, decoder, encoder
 from inr.errors import CorruptStreamError
-from inr.models.base import TensorLayout
+from inr.layers.layout import TensorLayout
 from inr.quantize.uniform import MAX_STEP_CODE, MIN_STEP_CODE, Coding, QuantizedField, QuantizedTensor, Symbols
 
 Layouts = tuple[TensorLayout, ...]

@@ -19,8 +19,9 @@ from pydantic import Field
 from inr.domain import Domain
 from inr.errors import SpecError
 from inr.fitted import FittedField, FloatTensor
+from inr.layers.layout import TensorLayout
 from inr.meta import SignalMeta
-from inr.models.base import ModelSpec, TensorLayout
+from inr.models.base import ModelSpec
 from inr.spec import Spec
 
 Coding = Literal["uniform", "float16", "float32"]

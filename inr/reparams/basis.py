@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from inr.models.layers import Linear, uniform_
+from inr.layers import Linear, uniform_
 
 VANISHING = 1e-6
 """A row this much smaller than its amplitude is rounding error: the wave is zero at every sample."""

@@ -32,8 +32,8 @@ from inr.reparams.base import REPARAMS, ReparamSpec
 if TYPE_CHECKING:
     import torch
 
-    from inr.models.layers import Linear
-    from inr.models.network import Network
+    from inr.layers import Linear
+    from inr.layers.network import Network
 
 MAX_ENTRIES = 2**24
 """Numbers of a basis, 64 MB; each layer trains as many coefficients."""
@@ -61,7 +61,7 @@ class FourierReparam(ReparamSpec):
 
     def apply(self, model: ModelSpec, network: "Network", generator: "torch.Generator") -> None:
         """Reparameterise all hidden square linear layers and set their biases to zero."""
-        from inr.models.layers import uniform_
+        from inr.layers import uniform_
         from inr.reparams.basis import fourier_basis, mix_
 
         layers = hidden_square(network)
@@ -87,7 +87,7 @@ class FourierReparam(ReparamSpec):
 
 def hidden_square(network: "Network") -> list["Linear"]:
     """Linear layers with as many outputs as inputs that are neither the first nor the last of their network."""
-    from inr.models.layers import Linear
+    from inr.layers import Linear
 
     hidden = [layer for layer in network.hidden_linear() if isinstance(layer, Linear)]
     return [layer for layer in hidden if layer.weight.shape[0] == layer.weight.shape[1]]

@@ -8,7 +8,7 @@ from inr.reparams.base import REPARAMS, ReparamSpec
 if TYPE_CHECKING:
     import torch
 
-    from inr.models.network import Network
+    from inr.layers.network import Network
 
 
 @final

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from inr.meta import INTEGER_RANGE
-from inr.signals.image_common import Array, Refusal
+from inr.signals.image.picture import Array, Refusal
 from inr.signals.signal import Samples
 
 

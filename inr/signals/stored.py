@@ -14,10 +14,10 @@ from inr.domain import Domain
 from inr.errors import FileAccessError, SignalError
 from inr.files import reason
 from inr.meta import AXES, SampleType, SignalMeta
-from inr.signals import array as arrays
-from inr.signals.image_common import MAX_PIXELS, Array, Refusal, damage_reported
-from inr.signals.image_plain import NPY_HEADER, Layout, check_picture, colours_of, npy_layout
-from inr.signals.image_tiff import TIFF_SIGNATURES, tiff_layout
+from inr.signals.array import npy as arrays
+from inr.signals.image.picture import MAX_PIXELS, Array, Refusal, damage_reported
+from inr.signals.image.plain import NPY_HEADER, Layout, check_picture, colours_of, npy_layout
+from inr.signals.image.tiff import TIFF_SIGNATURES, tiff_layout
 from inr.signals.ranges import value_range_of
 from inr.signals.signal import Signal
 

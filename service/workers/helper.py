@@ -178,7 +178,7 @@ class _Pictures:
         self._meta = meta
 
     def encode(self, part: Any) -> bytes:
-        from inr.signals.image_write import encode_image
+        from inr.signals.image.write import encode_image
 
         return encode_image(part[0] if self._meta.kind == "video" else part, self._meta, "png")
 

@@ -24,8 +24,8 @@ from inr.fitting.checkpoint import CheckpointPolicy
 from inr.fitting.events import Event, Planned, Preview, Progress
 from inr.fitting.loop import Hooks
 from inr.rpc.v1 import job_pb2
-from inr.signals.image_common import at_most
-from inr.signals.image_png import encode_png
+from inr.signals.image.picture import at_most
+from inr.signals.image.png import encode_png
 from service.convert import fit_request, layer_message, result_message, suffix_of
 from service.jobs import EventKind, Failure, FitRequest
 from service.store.blobs import BlobStore, storage

@@ -48,7 +48,7 @@ def test_package_does_not_import_torch() -> None:
 
 def test_help_does_not_import_torch() -> None:
     imported = imported_by("-m", "inr", "--help")
-    assert "inr.cli" in imported
+    assert "inr.cli.main" in imported
     assert "torch" not in imported
 
 
@@ -56,5 +56,5 @@ def test_info_does_not_import_torch() -> None:
     files = sorted((ROOT / "tests" / "golden").rglob("*.inr"))
     assert files, "tests/golden holds no .inr file"
     imported = imported_by("-m", "inr", "info", str(files[0]))
-    assert "inr.cli" in imported
+    assert "inr.cli.main" in imported
     assert "torch" not in imported

@@ -19,16 +19,16 @@ from inr.backends.base import (
 from inr.backends.render import mesh
 from inr.backends.torch import CHUNK, TorchBackend
 from inr.errors import BackendUnavailableError, SpecError, UnknownComponentError
+from inr.layers import Linear, Matrix
+from inr.layers.network import Network
 from inr.losses.base import LossSpec
 from inr.losses.mse import MeanSquaredError
 from inr.models.base import MODELS, ModelSpec
-from inr.models.layers import Linear, Matrix
-from inr.models.network import Network
 from inr.models.siren import Siren
 from inr.optimisers.adam import Adam
 from inr.optimisers.base import OPTIMISERS, OptimiserSpec
 from inr.optimisers.muon import Muon
-from tests.conformance.checks import coordinates, initialised, randomised
+from tests.support.model_checks import coordinates, initialised, randomised
 
 EXAMPLES = [cls.EXAMPLES[0] for cls in MODELS]
 

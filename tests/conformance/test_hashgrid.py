@@ -9,8 +9,8 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from inr.models.hashing import HASH_PRIMES, grid_levels
-from inr.models.layers import HashGrid
+from inr.layers import HashGrid
+from inr.layers.hashing import HASH_PRIMES, grid_levels
 
 decimal.getcontext().prec = 60
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from inr.models import layers as vocabulary
-from inr.models.layers import (
+from inr import layers as vocabulary
+from inr.layers import (
     Add,
     Axis,
     Blend,

@@ -11,7 +11,7 @@ from inr.errors import SpecError
 from inr.models.base import MODELS, ModelSpec, largest_fitting
 from inr.models.hashgrid import HashGridMlp
 from inr.models.siren import Siren
-from tests.conformance.checks import CHECKS
+from tests.support.model_checks import CHECKS
 
 SPECS = [spec for cls in MODELS for spec in (cls(), *cls.EXAMPLES)]
 IDS = [f"{spec.kind}-{i}" for cls in MODELS for i, spec in enumerate((cls(), *cls.EXAMPLES))]

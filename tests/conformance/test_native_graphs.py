@@ -8,8 +8,7 @@ import pytest
 import torch
 
 from inr.backends.lowering import refusal
-from inr.models.graph import Graph
-from inr.models.layers import (
+from inr.layers import (
     Add,
     Blend,
     ComplexGabor,
@@ -34,8 +33,9 @@ from inr.models.layers import (
     Tanh,
     TuckerContraction,
 )
-from inr.models.network import Network
-from tests.conformance.native_reference import (
+from inr.layers.graph import Graph
+from inr.layers.network import Network
+from tests.support.native_reference import (
     Batch,
     Found,
     Lowered,

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from inr.models.base import MODELS, ModelSpec
-from inr.models.layers import (
+from inr.layers import (
     Add,
     ComplexGabor,
     ComplexLinear,
@@ -30,9 +29,11 @@ from inr.models.layers import (
     Sine,
     Tanh,
 )
-from inr.models.network import Network
-from tests.conformance.checks import initialised
-from tests.conformance.native_reference import (
+from inr.layers.network import Network
+from inr.models.base import MODELS, ModelSpec
+from tests.conformance.test_native_graphs import chain, random_graph, reads
+from tests.support.model_checks import initialised
+from tests.support.native_reference import (
     SETS,
     Batch,
     Exact,
@@ -48,7 +49,6 @@ from tests.conformance.native_reference import (
     reference,
     training_width,
 )
-from tests.conformance.test_native_graphs import chain, random_graph, reads
 
 pytestmark = [
     needs_kernels,

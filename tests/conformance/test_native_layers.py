@@ -7,12 +7,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from inr import layers as vocabulary
 from inr.backends.lowering import refusal
-from inr.models import layers as vocabulary
-from inr.models.layers import Contraction, Layer, Linear
-from inr.models.network import Network
-from tests.conformance.native_networks import AROUND, D_OUT
-from tests.conformance.native_reference import (
+from inr.layers import Contraction, Layer, Linear
+from inr.layers.network import Network
+from tests.support.native_networks import AROUND, D_OUT
+from tests.support.native_reference import (
     HALF_SETS,
     SETS,
     Batch,
@@ -59,7 +59,7 @@ def test_every_layer_is_tested_or_refused() -> None:
         layer = getattr(vocabulary, name).__new__(getattr(vocabulary, name))
         torch.nn.Module.__init__(layer)
         reason = refusal(Network([layer]))
-        assert reason is not None, f"{name} is lowered: it needs a row in tests/conformance/native_networks.py"
+        assert reason is not None, f"{name} is lowered: it needs a row in tests/support/native_networks.py"
         assert name in reason
 
 

@@ -12,10 +12,10 @@ import torch
 from inr.backends.lowering import refusal
 from inr.backends.native import NativeBackend
 from inr.errors import SpecError
+from inr.layers.network import Network
 from inr.models.base import MODELS, ModelSpec
-from inr.models.network import Network
-from tests.conformance.checks import initialised
-from tests.conformance.native_reference import (
+from tests.support.model_checks import initialised
+from tests.support.native_reference import (
     GRADIENTS,
     SETS,
     VALUES,

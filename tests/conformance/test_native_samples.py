@@ -19,8 +19,8 @@ from inr.models.siren import Siren
 from inr.optimisers.adam import Adam
 from inr.samplers.base import Wanted
 from inr.signals.signal import Signal, denormalise
-from tests.conformance.checks import initialised, randomised
-from tests.conformance.native_reference import each_set, each_thread_count, needs_kernels
+from tests.support.model_checks import initialised, randomised
+from tests.support.native_reference import each_set, each_thread_count, needs_kernels
 
 pytestmark = needs_kernels
 

@@ -23,8 +23,8 @@ from inr.optimisers.adam import Adam
 from inr.optimisers.adamw import AdamW
 from inr.optimisers.base import OptimiserSpec
 from inr.reparams.base import REPARAMS
-from tests.conformance.checks import initialised
-from tests.conformance.native_reference import (
+from tests.support.model_checks import initialised
+from tests.support.native_reference import (
     CORES,
     Lowered,
     batch_of,

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pytest
 
 import inr
-from inr.cli import main
+from inr.cli.main import main
 from inr.domain import Domain
 from inr.errors import SpecError
 from inr.meta import SignalMeta

@@ -13,8 +13,8 @@ from inr.losses.base import LOSSES, LossSpec
 from inr.losses.mse import MeanSquaredError
 from inr.models.base import MODELS, ModelSpec
 from inr.models.siren import Siren
-from tests.conformance.checks import initialised
 from tests.conformance.test_samplers import noise
+from tests.support.model_checks import initialised
 
 SCHEDULE_SPECS = [SCHEDULES.make(kind) for kind in SCHEDULES.kinds()] + [
     CosineSchedule(floor=0.0, warm_up=0.0),

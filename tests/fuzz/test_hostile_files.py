@@ -17,7 +17,7 @@ from inr.errors import (
     UnsupportedFeatureError,
     UnsupportedVersionError,
 )
-from tests.fuzz.small_files import (
+from tests.support.small_files import (
     LAYERS,
     MODELS,
     PROFILE,

@@ -20,8 +20,8 @@ from inr.errors import (
     LimitExceededError,
     UnsupportedFeatureError,
 )
-from tests.fuzz import lies
-from tests.fuzz.small_files import check_decodes, outcome, partial_outcome
+from tests.support import lies
+from tests.support.small_files import check_decodes, outcome, partial_outcome
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 2.0
@@ -140,8 +140,8 @@ def test_resident_memory_stays_small_for_all_lies() -> None:
     """The same in a process of its own, with all memory counted and not only Python's."""
     program = """
 import resource, sys, time
-from tests.fuzz import lies
-from tests.fuzz.small_files import outcome, small_file
+from tests.support import lies
+from tests.support.small_files import outcome, small_file
 from inr.errors import FormatError
 unit = 1 if sys.platform == "darwin" else 1024
 outcome(small_file("siren")).decode()

@@ -16,8 +16,8 @@ from inr.models.base import ModelSpec
 from inr.models.hashgrid import HashGridMlp
 from inr.models.siren import Siren
 from inr.quantize.uniform import QuantSpec, quantize
-from tests.property.strategies import files, headers, section_types
-from tests.random_fields import random_field
+from tests.support.random_fields import random_field
+from tests.support.strategies import files, headers, section_types
 
 MAX_FRAMING = 64
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from inr.entropy.integers import IntegerModel, RefinementModel
 from inr.entropy.rangecoder import MIN_COST_BITS, RangeDecoder, RangeEncoder
 from inr.errors import CorruptStreamError, SpecError
-from tests.property.strategies import MAX_MAGNITUDE, integers
+from tests.support.strategies import MAX_MAGNITUDE, integers
 
 LONG = 20_000
 

@@ -17,8 +17,8 @@ from inr.errors import CorruptStreamError, SpecError
 from inr.native import load, reason
 from inr.quantize import stream
 from inr.quantize.uniform import QuantizedTensor
-from tests.property.strategies import MAX_MAGNITUDE, integers, quantized_tensors
 from tests.property.test_stream import check_same, field_of, layouts_of
+from tests.support.strategies import MAX_MAGNITUDE, integers, quantized_tensors
 
 KERNELS = load()
 

@@ -12,7 +12,7 @@ from inr.models.base import ModelSpec
 from inr.models.hashgrid import HashGridMlp
 from inr.models.siren import Siren
 from inr.quantize.uniform import QuantizedTensor, QuantSpec, coarsened, dequantize, quantize, step_sizes
-from tests.random_fields import RGB8, random_field
+from tests.support.random_fields import RGB8, random_field
 
 MODELS = (
     Siren(width=5, depth=1),

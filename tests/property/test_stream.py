@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from inr.entropy.rangecoder import MIN_COST_BITS
 from inr.errors import CorruptStreamError
-from inr.models.base import TensorLayout
+from inr.layers.layout import TensorLayout
 from inr.models.siren import Siren
 from inr.quantize.stream import Layouts, decode, encode
 from inr.quantize.uniform import Coding, QuantizedField, QuantizedTensor, QuantSpec, coarsened, dequantize, quantize
-from tests.property.strategies import layouts, quantized_tensors
-from tests.random_fields import random_field
+from tests.support.random_fields import random_field
+from tests.support.strategies import layouts, quantized_tensors
 
 MODEL = Siren(width=3, depth=1)
 FITTED = random_field(MODEL)

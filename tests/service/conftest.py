@@ -10,8 +10,8 @@ import pytest
 
 import inr
 from service.store.database import Database
-from tests.service.postgres import PostgresServer
-from tests.service.servers import RunningServer
+from tests.support.postgres import PostgresServer
+from tests.support.servers import RunningServer
 
 SMALL: dict[str, Any] = {"model": "siren", "settings": {"width": 16, "depth": 2}, "steps": 40}
 """A job of a fraction of a second."""

@@ -19,9 +19,9 @@ from inr.errors import (
     TargetError,
     UnknownComponentError,
 )
-from inr.signals.image import save_image
+from inr.signals.image.read import save_image
 from tests.service.conftest import LONG, SMALL
-from tests.service.servers import alone, until
+from tests.support.servers import alone, until
 
 Picture = npt.NDArray[np.uint8]
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from inr.bench import service
-from inr.cli import main
+from inr.cli.main import main
 
 WHAT = (
     "wall time of a fit, through the service / in process",

@@ -19,8 +19,8 @@ from inr.client.content import Content, contents_of
 from inr.client.failures import Patience
 from inr.errors import DeadlineError, FileAccessError, InrError, NotFoundError, QuotaExceededError, UnavailableError
 from tests.service.conftest import LONG, SMALL
-from tests.service.proxy import Direction, Proxy
-from tests.service.servers import RunningServer, until
+from tests.support.proxy import Direction, Proxy
+from tests.support.servers import RunningServer, until
 
 Picture = npt.NDArray[np.uint8]
 LOST = 1_000_000

@@ -18,14 +18,14 @@ import numpy.typing as npt
 import pytest
 
 import inr
-from inr.cli import main
+from inr.cli.main import main
 from inr.client import AsyncJob, Job, StateChanged
 from inr.client.content import contents_of
 from inr.client.transport import Connection
 from inr.errors import DeadlineError, InrError, SignalError, SpecError
-from inr.signals.image import save_image
+from inr.signals.image.read import save_image
 from tests.service.conftest import SMALL
-from tests.service.servers import RunningServer, alone, until
+from tests.support.servers import RunningServer, alone, until
 
 Picture = npt.NDArray[np.uint8]
 

@@ -17,10 +17,10 @@ import pytest
 import inr
 from inr.client import ProgressMade
 from inr.errors import SpecError
-from inr.signals.video import save_video
+from inr.signals.video.read import save_video
 from tests.service.conftest import LONG, LONG_STEPS, SMALL
-from tests.service.ray_cluster import RayCluster
-from tests.service.servers import RunningServer, alone, until
+from tests.support.ray_cluster import RayCluster
+from tests.support.servers import RunningServer, alone, until
 
 Picture = npt.NDArray[np.uint8]
 QUICK = ("--checkpoint-seconds", "0.3", "--lease-seconds", "5")

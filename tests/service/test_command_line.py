@@ -15,10 +15,10 @@ import pytest
 from PIL import Image
 
 import inr
-from inr.cli import main
+from inr.cli.main import main
 from tests.service.conftest import SMALL
-from tests.service.servers import RunningServer, alone, until
-from tests.unit.commands import TIMEOUT_S, command, environment, is_one_error, run
+from tests.support.commands import TIMEOUT_S, command, environment, is_one_error, run
+from tests.support.servers import RunningServer, alone, until
 
 STATES = {"queued", "running", "done", "failed", "cancelled"}
 FIT = ("--model", "siren", "--set", "width=16", "--set", "depth=2", "--steps", "40")

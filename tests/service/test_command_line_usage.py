@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 import inr
-from tests.service.servers import RunningServer, until
 from tests.service.test_command_line import ENDLESS, FIT, refused, said, submitted
+from tests.support.servers import RunningServer, until
 
 UNKNOWN = "0" * 27
 FAR = "192.0.2.1:50051"

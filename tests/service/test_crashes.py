@@ -16,7 +16,7 @@ import inr
 from inr.client import ProgressMade
 from inr.client.content import contents_of
 from tests.service.conftest import LONG, LONG_STEPS, SMALL
-from tests.service.servers import RunningServer, alone, until
+from tests.support.servers import RunningServer, alone, until
 
 Picture = npt.NDArray[np.uint8]
 QUICK = ("--checkpoint-seconds", "0.3", "--lease-seconds", "5")

@@ -15,13 +15,13 @@ import inr
 from inr.client.content import contents_of
 from inr.errors import DeadlineError
 from inr.rpc.v1 import field_pb2, field_pb2_grpc
-from inr.signals.image import save_image
+from inr.signals.image.read import save_image
 from service.config import ServerConfig
 from service.helpers import Helpers
 from service.store.blobs import BlobStore
 from service.store.database import Database
 from tests.service.conftest import SMALL
-from tests.service.servers import RunningServer, alone, until
+from tests.support.servers import RunningServer, alone, until
 
 Picture = npt.NDArray[np.uint8]
 PNG, RAW = field_pb2.SAMPLE_FORMAT_PNG, field_pb2.SAMPLE_FORMAT_RAW

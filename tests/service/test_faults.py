@@ -26,7 +26,7 @@ from inr.client.content import contents_of
 from inr.errors import StorageError
 from inr.rpc.v1 import blob_pb2, blob_pb2_grpc, job_pb2, job_pb2_grpc
 from tests.service.conftest import LONG, SMALL
-from tests.service.servers import RunningServer, alone, until
+from tests.support.servers import RunningServer, alone, until
 
 Picture = npt.NDArray[np.uint8]
 MIB = 2**20

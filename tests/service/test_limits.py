@@ -23,7 +23,7 @@ from service.tenants import Tokens
 from service.watching import Watching
 from service.workers import helper as helpers
 from tests.service.conftest import SMALL
-from tests.service.servers import RunningServer
+from tests.support.servers import RunningServer
 
 Picture = npt.NDArray[np.uint8]
 

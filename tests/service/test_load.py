@@ -25,7 +25,7 @@ from service.jobs import EventKind
 from service.store.database import Database
 from service.store.jobs import JobStore, add_event
 from tests.service.conftest import LONG, SMALL
-from tests.service.servers import RunningServer, until
+from tests.support.servers import RunningServer, until
 
 Picture = npt.NDArray[np.uint8]
 UPLOAD = int(os.environ.get("INR_UPLOAD_BYTES", f"{256 * 2**20}"))

@@ -18,8 +18,8 @@ from inr.client.content import contents_of
 from inr.errors import NotFoundError, UnauthenticatedError
 from inr.rpc.v1 import job_pb2, job_pb2_grpc
 from tests.service.conftest import SMALL
-from tests.service.proxy import Proxy
-from tests.service.servers import RunningServer, until
+from tests.support.proxy import Proxy
+from tests.support.servers import RunningServer, until
 
 Picture = npt.NDArray[np.uint8]
 ALICE, BOB, WRONG = "alice-S3cret-Token", "bob-S3cret-Token", "wrong-S3cret-Token"

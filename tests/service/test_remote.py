@@ -22,12 +22,12 @@ import numpy.typing as npt
 import psutil
 import pytest
 
-from inr.cli import main
+from inr.cli.jobs import _line
+from inr.cli.main import main
 from inr.client import Job
 from inr.client.events import job_info
-from inr.remote import _line
 from inr.rpc.v1 import job_pb2
-from tests.service.servers import RunningServer, until
+from tests.support.servers import RunningServer, until
 
 Picture = npt.NDArray[np.uint8]
 

@@ -34,7 +34,7 @@ from inr.rpc.v1 import blob_pb2, blob_pb2_grpc, field_pb2, field_pb2_grpc, job_p
 from service.config import ServerConfig
 from service.tenants import Tokens, tenant_of
 from tests.service.conftest import SMALL
-from tests.service.servers import RunningServer
+from tests.support.servers import RunningServer
 
 Picture = npt.NDArray[np.uint8]
 
@@ -302,7 +302,7 @@ def create(sha256: str, spec: str = "", request_id: str = "") -> job_pb2.CreateJ
 
 def test_a_field_that_lies(client: inr.Client, channel: grpc.Channel) -> None:
     """A file that is none, or that asks for far too much, is refused as the library refuses it."""
-    from tests.fuzz import lies
+    from tests.support import lies
 
     fields = field_pb2_grpc.FieldServiceStub(channel)
     for content, reason in (

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 import inr
-from tests.unit.commands import ROOT, TIMEOUT_S, contents, environment
+from tests.support.commands import ROOT, TIMEOUT_S, contents, environment
 
 EXAMPLES = sorted((ROOT / "examples").glob("[0-9][0-9]_*.py"))
 DEMO = ROOT / "examples" / "demo.py"

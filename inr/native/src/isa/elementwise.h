@@ -11,7 +11,7 @@ struct Pair {
     V value, slope;
 };
 
-constexpr float kSmallestWindow = 1e-20f;  // see inr.models.layers.activations.window
+constexpr float kSmallestWindow = 1e-20f;  // see inr.layers.activations.window
 
 INR_INLINE V window(V exponent) {
     // What becomes zero must not pass through the denormal numbers, which take a hundred times as long.

@@ -162,7 +162,7 @@ static uint64_t mixed(uint64_t word) {
     return z ^ (z >> 31);
 }
 
-// Normal numbers that are a hash of the cell in which a point lies; see inr.models.layers.denoising.CoordinateNoise.
+// Normal numbers that are a hash of the cell in which a point lies; see inr.layers.denoising.CoordinateNoise.
 static void noise_forward(const Op& op, const Tile& tile) {
     const int64_t n = tile.size(), channels = op.ints[0];
     const double half_cells = static_cast<double>(op.ints[1]) / 2;

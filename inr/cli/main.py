@@ -1,0 +1,93 @@
+"""The entry point of the command line: runs a command, turns failures into one line and an exit code."""
+
+import os
+import sys
+
+from inr.cli.terminal import say_file, warn
+from inr.errors import InrError, SpecError
+from inr.files import reason
+
+_INTERRUPTED = 130
+"""What typer returns instead of raising KeyboardInterrupt."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        argv: arguments without the program's name; default those of the process.
+
+    Returns:
+        0 done, 1 failed, 2 wrong usage.
+    """
+    arguments = sys.argv[1:] if argv is None else argv
+    # Threads that spin while they wait cost a busy machine more than waking them costs an idle one.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # what goes wrong is said once, in one line, by us
+    try:
+        code = _run(arguments)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        return code
+    except SpecError as error:
+        warn(f"error: {error}")
+        return 2
+    except InrError as error:
+        warn(f"error: {error}")
+        return 1
+    except KeyboardInterrupt:
+        warn("interrupted; nothing was written")
+        return 1
+    except MemoryError:
+        warn("error: out of memory")
+        return 1
+    except BrokenPipeError:  # the reader of a pipe went away: nobody is left to tell
+        _discard_output()
+        return 1
+    except OSError as error:  # of standard output; those of files are InrError
+        warn(f"error: cannot write standard output: {reason(error)}")
+        _discard_output()
+        return 1
+
+
+def _discard_output() -> None:
+    """Let the interpreter's own flush at the end succeed."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _run(arguments: list[str]) -> int:
+    match arguments:
+        # The parser takes longer to load than a file takes to describe.
+        case ["info", path] | ["info", path, "--json"] | ["info", "--json", path] if not path.startswith("--"):
+            say_file(path, as_json="--json" in arguments)
+            return 0
+    import typer
+
+    from inr.cli.commands import app
+
+    _add_plugins()
+    try:
+        result = app(arguments or ["--help"], prog_name="inr", standalone_mode=False)
+    except typer.TyperException as error:
+        known = [command.callback.__name__ for command in app.registered_commands if command.callback]
+        known += [group.name for group in app.registered_groups if group.name]
+        where = f"inr {arguments[0]} --help" if arguments[0] in known else f"inr --help ({', '.join(known)})"
+        warn(f"error: {error.format_message().rstrip('.')}; see {where}")
+        return error.exit_code
+    except typer.Abort:
+        raise KeyboardInterrupt from None
+    if result == _INTERRUPTED:
+        raise KeyboardInterrupt
+    return 0
+
+
+def _add_plugins() -> None:
+    """Sub-commands of other packages: entry points of the group `inr.commands`, as the service's `serve`."""
+    from importlib.metadata import entry_points
+
+    from inr.cli.commands import app
+
+    known = {command.callback.__name__ for command in app.registered_commands if command.callback}
+    for point in entry_points(group="inr.commands"):
+        if point.name not in known:
+            app.command(point.name)(point.load())

@@ -1,0 +1,123 @@
+"""Reading JPEG, WebP, BMP, GIF and AVIF.
+
+The plug-in classes of Pillow are used directly rather than `Image.open`, whose limit on the number of pixels
+is a global setting below `MAX_PIXELS`.
+"""
+
+import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from inr.signals.image.picture import Array, Picture, Refusal, check_frames, check_size, damaged, full_range
+from inr.signals.image.tags import exif_orientation
+
+if TYPE_CHECKING:
+    from PIL.ImageFile import ImageFile
+
+_MODES_RGB = frozenset({"P", "RGB", "RGBX", "CMYK", "YCbCr", "HSV"})
+_MODES_ALPHA = frozenset({"RGBA", "RGBa", "PA"})
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Silence Pillow's warnings (about broken EXIF, say) and turn its limit on pixels into a `Refusal`."""
+    from PIL import Image
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            yield
+        except Image.DecompressionBombError:
+            raise Refusal(f"is too large: Pillow reads at most {2 * (Image.MAX_IMAGE_PIXELS or 0)} pixels") from None
+
+
+def array_of(image: "ImageFile") -> Array:
+    """The samples of a loaded Pillow image as 8-bit gray, gray + alpha, RGB or RGBA."""
+    mode = image.mode
+    if mode in ("1", "L", "LA", "La"):
+        target = "LA" if image.has_transparency_data else "L"
+    elif mode in _MODES_RGB or mode in _MODES_ALPHA:
+        target = "RGBA" if image.has_transparency_data else "RGB"
+    else:
+        raise Refusal(f"uses colour model {mode}; gray, RGB, palette, CMYK and YCbCr are read")
+    return np.array(image if mode == target else image.convert(target))
+
+
+def read_jpeg(data: bytes) -> Picture:
+    """Read the first picture of a JPEG file; those behind it (MPO) are previews and depth or gain maps."""
+    from PIL.JpegImagePlugin import JpegImageFile
+
+    with quiet():
+        try:
+            image = JpegImageFile(io.BytesIO(data))
+        except SyntaxError as error:
+            if "-bit layers" in str(error):
+                raise Refusal("stores more than 8 bits a sample, which is not read from a JPEG file") from None
+            raise
+    return _read(image)
+
+
+def read_webp(data: bytes) -> Picture:
+    """Read a WebP file of one frame."""
+    from PIL.WebPImagePlugin import WebPImageFile
+
+    with quiet():
+        image = WebPImageFile(io.BytesIO(data))
+    return _read(image)
+
+
+def read_bmp(data: bytes) -> Picture:
+    """Read a BMP file."""
+    from PIL.BmpImagePlugin import BmpImageFile
+
+    # Pillow takes the end of a run-length coded file for blank pixels, so the stated length must be there.
+    if len(data) < 34 or (data[30] in (1, 2) and int.from_bytes(data[2:6], "little") > len(data)):
+        raise damaged("it ends before its last pixel")
+    with quiet():
+        image = BmpImageFile(io.BytesIO(data))
+    return _read(image)
+
+
+def read_gif(data: bytes) -> Picture:
+    """Read a GIF file of one frame."""
+    from PIL.GifImagePlugin import GifImageFile
+
+    # Without the trailer, an animation cut after its first frame would pass for a still picture.
+    if not data.rstrip(b"\0").endswith(b";"):
+        raise damaged("it ends before its trailer")
+    with quiet():
+        image = GifImageFile(io.BytesIO(data))
+    return _read(image)
+
+
+def read_avif(data: bytes) -> Picture:
+    """Read an AVIF file of one frame; 10 and 12-bit samples come as 16 bit, which Pillow would cut to 8."""
+    import imagecodecs
+    from PIL.AvifImagePlugin import AvifImageFile
+
+    with quiet(), AvifImageFile(io.BytesIO(data)) as image:
+        check_frames(image.n_frames)
+        check_size(image.height, image.width)
+        orientation, profile = exif_orientation(image.info.get("exif")), image.info.get("icc_profile")
+    samples = imagecodecs.avif_decode(data)
+    if samples.dtype == np.uint16:
+        # Bit 5 of the third byte of the AV1 configuration tells 12-bit from 10-bit samples.
+        twelve = data[data.index(b"av1C") + 6] & 0b00100000
+        samples = full_range(samples, 4095 if twelve else 1023)
+    return Picture(samples, "srgb", orientation, profile or None)
+
+
+def _read(image: "ImageFile") -> Picture:
+    """Check the header of an opened file, then decode it."""
+    with quiet(), image:
+        if image.format != "JPEG":
+            check_frames(getattr(image, "n_frames", 1))
+        check_size(image.height, image.width)
+        image.load()
+        # The profile of a CMYK file describes inks, not the RGB samples it is converted to.
+        profile = None if image.mode == "CMYK" else image.info.get("icc_profile")
+        return Picture(array_of(image), "srgb", exif_orientation(image.info.get("exif")), profile or None)

@@ -1,0 +1,82 @@
+"""Reading and writing PNG of 8 and 16 bits with its profile and orientation.
+
+Pillow reads 16-bit RGB as 8 bit, and the codec used here keeps no metadata, so the chunks are walked here.
+"""
+
+import struct
+import zlib
+
+from inr.signals.image.picture import Array, Picture, Refusal, check_frames, check_size, damaged
+from inr.signals.image.tags import exif_orientation
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+MAX_SIDE = 1_000_000  # limit built into libpng
+_MAX_PROFILE = 2**24
+_PIXEL_CHUNKS = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
+
+
+def read_png(data: bytes) -> Picture:
+    """Read a PNG file of one frame; palettes and 1, 2 and 4-bit gray come as 8 bit."""
+    if data[12:16] != b"IHDR" or len(data) < 33:
+        raise damaged("it ends before its header" if len(data) < 33 else "it does not begin with a header")
+    width, height = struct.unpack_from(">II", data, 16)
+    check_size(height, width)
+    if max(height, width) > MAX_SIDE:
+        raise Refusal(f"is too large: {width} × {height} pixels; a side of a PNG file may have {MAX_SIDE}")
+    profile, orientation = None, 1
+    pixels = [SIGNATURE]
+    for kind, start, end in _chunks(data):
+        body = data[start:end] if kind in (b"acTL", b"iCCP", b"eXIf") else b""
+        if kind == b"acTL" and len(body) >= 4:
+            check_frames(int.from_bytes(body[:4], "big"))
+        elif kind == b"iCCP":
+            profile = _unpack_profile(body)
+        elif kind == b"eXIf":
+            orientation = exif_orientation(body)
+        elif kind in _PIXEL_CHUNKS:
+            pixels.append(data[start - 8 : end + 4])
+    import imagecodecs
+
+    # Without the other chunks libpng has nothing to print warnings about.
+    return Picture(imagecodecs.png_decode(b"".join(pixels)), "srgb", orientation, profile)
+
+
+def encode_png(samples: Array, icc_profile: bytes | None) -> bytes:
+    """Encode `(height, width, channels)` samples of type uint8 or uint16, with 1 to 4 channels."""
+    import imagecodecs
+
+    data = bytes(imagecodecs.png_encode(samples[:, :, 0] if samples.shape[2] == 1 else samples, level=6))
+    if icc_profile is None:
+        return data
+    body = b"iCCP" + b"ICC profile\0\0" + zlib.compress(icc_profile, 9)
+    chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+    end_of_header = len(SIGNATURE) + 25
+    return data[:end_of_header] + chunk + data[end_of_header:]
+
+
+def _chunks(data: bytes) -> list[tuple[bytes, int, int]]:
+    """Kind, start and end of the body of every chunk; refuses a file that is cut or fails a checksum."""
+    chunks, position, kind = [], len(SIGNATURE), b""
+    while kind != b"IEND":
+        if position + 12 > len(data):
+            raise damaged("it ends before its last chunk")
+        length, kind = struct.unpack_from(">I4s", data, position)
+        start, end = position + 8, position + 8 + length
+        if end + 4 > len(data):
+            raise damaged("it ends in the middle of a chunk")
+        if zlib.crc32(data[position + 4 : end]) != int.from_bytes(data[end : end + 4], "big"):
+            raise damaged(f"chunk {kind.decode('latin-1')!r} fails its checksum")
+        chunks.append((kind, start, end))
+        position = end + 4
+    return chunks
+
+
+def _unpack_profile(body: bytes) -> bytes | None:
+    """The profile of an iCCP chunk, or None for a broken or absurdly large one, which is no damage to the picture."""
+    _, _, packed = body.partition(b"\0")
+    try:
+        unpacker = zlib.decompressobj()
+        profile = unpacker.decompress(packed[1:], _MAX_PROFILE)
+    except zlib.error:
+        return None
+    return profile if profile and unpacker.eof else None

@@ -1,0 +1,141 @@
+"""Reading TIFF: 8 and 16-bit integers and floats through libtiff, the rest (palette, CMYK, 1 bit) as 8 bit."""
+
+import io
+import mmap
+import re
+
+import numpy as np
+
+from inr.signals.image import tags
+from inr.signals.image.picture import Array, Picture, Refusal, check_frames, check_size, damaged
+from inr.signals.image.pillow import array_of, quiet
+from inr.signals.image.plain import Layout, colours_of
+
+TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+
+_WHITE_IS_ZERO, _CMYK, _YCBCR = 0, 5, 6
+_DIRECT = frozenset({_WHITE_IS_ZERO, 1, 2})  # gray and RGB, whose stored numbers are the samples
+_CONVERTED = frozenset({_WHITE_IS_ZERO, 1, 3, _CMYK, _YCBCR})  # 3: palette
+_DTYPES = {(1, 8): "uint8", (1, 16): "uint16", (3, 16): "float16", (3, 32): "float32", (3, 64): "float64"}
+_ALLOWED = "8 and 16-bit unsigned integers and 16, 32 and 64-bit floats are read"
+
+
+def read_tiff(data: bytes) -> Picture:
+    """Read a TIFF or BigTIFF file of one page; thumbnails and masks beside the page are ignored."""
+    index, page = _only_page(data)
+    check_size(tags.number(page, tags.HEIGHT, 0), tags.number(page, tags.WIDTH, 0))
+    _check_extents(page, len(data))
+
+    orientation = tags.orientation_of(page)
+    photometric = tags.number(page, tags.PHOTOMETRIC, 1)
+    if photometric in _DIRECT and tags.number(page, tags.BITS, 1) >= 8:
+        samples = _read_direct(data, index, page)
+        if photometric == _WHITE_IS_ZERO and samples.dtype.kind == "u":
+            samples = np.iinfo(samples.dtype).max - samples
+    elif photometric in _CONVERTED:
+        samples, orientation = _read_converted(data, index, orientation)
+    else:
+        raise Refusal(f"uses colour model {photometric} of TIFF; gray, RGB, palette, CMYK and YCbCr are read")
+    # The profile of a CMYK file describes inks, not the RGB samples it was converted to.
+    kept = _profile_of(page) if photometric != _CMYK else None
+    return Picture(samples, colours_of(samples.dtype), orientation, kept)
+
+
+def tiff_layout(data: mmap.mmap) -> tuple[Layout, bytes | None] | None:
+    """Where the samples of a TIFF file are, and its profile; None unless they lie there as they are to be read.
+
+    That is: upright, uncompressed, sample after sample and row after row, so that some rows can be read alone.
+    """
+    _, page = _only_page(data)
+    height, width, channels = (tags.number(page, tag, 0) for tag in (tags.HEIGHT, tags.WIDTH, tags.CHANNELS))
+    bits, formats = set(page.get(tags.BITS, ())), set(page.get(tags.SAMPLE_FORMAT, (1,)))
+    offsets, counts = page.get(tags.STRIP_OFFSETS, ()), page.get(tags.STRIP_COUNTS, ())
+    dtype = _DTYPES.get((formats.pop(), bits.pop())) if len(bits) == len(formats) == 1 else None
+    if (
+        dtype is None
+        or not 1 <= channels <= 4
+        or tags.number(page, tags.COMPRESSION, 1) != 1
+        or tags.number(page, tags.PHOTOMETRIC, 1) not in _DIRECT - {_WHITE_IS_ZERO}
+        or (channels > 1 and tags.number(page, tags.PLANAR, 1) != 1)
+        or tags.number(page, tags.FILL_ORDER, 1) != 1
+        or tags.orientation_of(page) != 1
+    ):
+        return None
+    ends = [offset + count for offset, count in zip(offsets, counts, strict=False)]
+    native = np.dtype(dtype).newbyteorder("<" if data[:2] == b"II" else ">")
+    size = height * width * channels * native.itemsize
+    if not ends or list(offsets[1:]) != ends[:-1] or ends[-1] - offsets[0] != size:
+        return None
+    _check_extents(page, len(data))
+    return Layout(int(offsets[0]), native, (height, width, channels)), _profile_of(page)
+
+
+def _profile_of(page: tags.Directory) -> bytes | None:
+    """The colour profile of a page."""
+    profile = page.get(tags.ICC_PROFILE)
+    return bytes(profile) if profile else None
+
+
+def _only_page(data: bytes | mmap.mmap) -> tuple[int, tags.Directory]:
+    """Number and tags of the only page."""
+    directories = tags.read_directories(data)
+    pages = [i for i, directory in enumerate(directories) if not tags.number(directory, tags.SUBFILE, 0) & 0b101]
+    if not pages:
+        raise damaged("it has no page")
+    page = directories[pages[0]]
+    check_frames(max(len(pages), _stacked_images(page)))
+    return pages[0], page
+
+
+def _stacked_images(page: tags.Directory) -> int:
+    """Number of images that ImageJ says it put behind a single directory."""
+    description = page.get(tags.DESCRIPTION, b"")
+    if not isinstance(description, bytes) or not description.startswith(b"ImageJ="):
+        return 1
+    found = re.search(rb"\bimages=(\d{1,9})\b", description)
+    return int(found[1]) if found else 1
+
+
+def _check_extents(page: tags.Directory, length: int) -> None:
+    """Refuse a page with a strip or a tile outside the file: decoders may fill what is missing with zeros."""
+    for offsets, counts in ((tags.STRIP_OFFSETS, tags.STRIP_COUNTS), (tags.TILE_OFFSETS, tags.TILE_COUNTS)):
+        if offsets not in page or counts not in page:
+            continue
+        for offset, count in zip(page[offsets], page[counts], strict=False):
+            if offset + count > length:
+                raise damaged(f"pixels end at byte {offset + count}, the file at byte {length}")
+
+
+def _read_direct(data: bytes, index: int, page: tags.Directory) -> Array:
+    """Samples in the type the file has them."""
+    bits, formats = set(page.get(tags.BITS, (1,))), set(page.get(tags.SAMPLE_FORMAT, (1,)))
+    channels = tags.number(page, tags.CHANNELS, 1)
+    if len(bits) > 1 or len(formats) > 1:
+        raise Refusal("has channels of several types; all must have the same")
+    kind, depth = formats.pop(), bits.pop()
+    dtype = _DTYPES.get((kind, depth))
+    if dtype is None:
+        name = {1: "unsigned integers", 2: "signed integers", 3: "floats"}.get(kind, "samples of an unknown type")
+        raise Refusal(f"stores {depth}-bit {name}; {_ALLOWED}")
+    if not 1 <= channels <= 4:
+        raise Refusal(f"has {channels} channels; 1 to 4 are allowed")
+    import imagecodecs
+
+    samples = imagecodecs.tiff_decode(data, index=index)
+    if channels > 1 and tags.number(page, tags.PLANAR, 1) == 2:
+        samples = np.moveaxis(samples, 0, -1)
+    shape = (tags.number(page, tags.HEIGHT, 0), tags.number(page, tags.WIDTH, 0), channels)
+    return samples.astype(dtype, copy=False).reshape(shape)
+
+
+def _read_converted(data: bytes, index: int, orientation: int) -> tuple[Array, int]:
+    """8-bit samples of another colour model, and the orientation they still need."""
+    from PIL.TiffImagePlugin import TiffImageFile
+
+    with quiet(), TiffImageFile(io.BytesIO(data)) as image:
+        if index:
+            image.seek(index)
+        image.load()
+        samples = array_of(image)
+        # Pillow turns TIFF while loading, then forgets the tag; versions that do not, keep it.
+        return samples, orientation if tags.ORIENTATION in image.tag_v2 else 1

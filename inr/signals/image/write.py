@@ -1,0 +1,259 @@
+"""Samples to the bytes of an image file.
+
+16-bit samples stay 16 bit in PNG, TIFF, PPM and .npy; JPEG, WebP, BMP and AVIF get them scaled to 8 bits. Floats
+stay floats in TIFF, OpenEXR, Radiance HDR and .npy; PNG and PPM get them with 16 bits, the rest with 8. PNG, WebP,
+TIFF, BMP, PPM, OpenEXR and .npy are lossless; JPEG is written with quality 95 and full colour resolution (4:4:4),
+AVIF with quality 90 and 4:4:4, and Radiance HDR has 8 bits of precision and no negative values. The ICC profile goes
+into PNG, JPEG, WebP, TIFF and AVIF.
+"""
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from inr.errors import InrError, SpecError
+from inr.meta import INTEGER_MAX, SignalMeta
+from inr.signals.image.exr import encode_exr
+from inr.signals.image.picture import Array, first_line
+from inr.signals.image.png import MAX_SIDE, encode_png
+from inr.signals.signal import Samples
+
+_TYPES = ("uint8", "uint16", "float16", "float32")
+_JPEG_QUALITY = 95
+_AVIF_QUALITY = 90
+_HDR_MAX = 255 / 256 * 2.0**127  # largest value of a shared 8-bit exponent
+
+_CHANNEL_NAMES = {1: "gray", 2: "gray with alpha", 3: "RGB", 4: "RGB with alpha"}
+
+
+@dataclass(frozen=True)
+class _Format:
+    """A format to write.
+
+    Attributes:
+        suffixes: of its files.
+        channels: numbers of channels it can hold.
+        encode: makes the file of `(height, width, channels)` samples.
+        max_side: largest height or width, or None.
+    """
+
+    suffixes: tuple[str, ...]
+    channels: tuple[int, ...]
+    encode: Callable[[Array, SignalMeta], bytes]
+    max_side: int | None = None
+
+
+def format_of(path: str | Path) -> str:
+    """Name of the format for the suffix of a path, "png" for ``-``; raises `SpecError` for another suffix."""
+    suffix = Path(path).suffix.lower()
+    if str(path) == "-":
+        return "png"
+    for name, format_ in _FORMATS.items():
+        if suffix in format_.suffixes:
+            return name
+    allowed = ", ".join(s for format_ in _FORMATS.values() for s in format_.suffixes)
+    raise SpecError(f"output {path}: unknown image suffix {suffix!r}; allowed are {allowed}")
+
+
+def check_format(format: str, channels: int, dtype: str, shape: tuple[int, int] | None = None) -> None:
+    """Check that a format can hold an image, without encoding it.
+
+    Args:
+        format: name as `format_of` gives it.
+        channels: 1 (gray), 2 (gray with alpha), 3 (RGB) or 4 (RGB with alpha).
+        dtype: "uint8", "uint16", "float16" or "float32".
+        shape: (height, width), if known.
+
+    Raises:
+        SpecError: it cannot; the message names the formats that can.
+    """
+    if format not in _FORMATS:
+        raise SpecError(f"image format: unknown name {format!r}; allowed are {', '.join(_FORMATS)}")
+    if dtype not in _TYPES:
+        raise SpecError(f"image samples: unknown type {dtype!r}; allowed are {', '.join(_TYPES)}")
+    if channels not in _CHANNEL_NAMES:
+        raise SpecError(f"image channels: 1 to 4 are allowed; got {channels}")
+    if channels not in _FORMATS[format].channels:
+        able = ", ".join(name for name, other in _FORMATS.items() if channels in other.channels)
+        raise SpecError(f"image format {format} cannot hold {_CHANNEL_NAMES[channels]}; formats that can are {able}")
+    limit = _FORMATS[format].max_side
+    if shape is not None and limit is not None and max(shape) > limit:
+        able = ", ".join(name for name, other in _FORMATS.items() if (other.max_side or max(shape)) >= max(shape))
+        raise SpecError(
+            f"image format {format}: a side has at most {limit} pixels; got {shape}; formats that can are {able}"
+        )
+
+
+def encode_image(samples: Samples, meta: SignalMeta, format: str) -> bytes:
+    """Encode samples as an image file.
+
+    Floats become integers by the sRGB transfer curve after clamping to [0, 1] where `meta` says they are linear,
+    else by mapping the value range to the whole range of the integers. Integers become floats by dividing by their
+    largest value, and by the inverse of the curve where they are sRGB. Alpha never goes through the curve.
+
+    Args:
+        samples: `(height, width, channels)` of type uint8, uint16, float16 or float32; finite.
+        meta: colour space, value range and profile; the orientation is not written, as it is applied already.
+        format: name as `format_of` gives it.
+
+    Returns:
+        The whole file.
+
+    Raises:
+        SpecError: the format is unknown or cannot hold these samples.
+    """
+    if samples.ndim != 3 or samples.size == 0:
+        raise SpecError(f"image samples: needs shape (height, width, channels) and no empty axis; got {samples.shape}")
+    height, width, channels = samples.shape
+    check_format(format, channels, samples.dtype.name, (height, width))
+    try:
+        return _FORMATS[format].encode(np.ascontiguousarray(samples), meta)
+    except InrError:
+        raise
+    except (ValueError, OSError, RuntimeError) as error:
+        raise SpecError(f"image format {format} cannot hold these samples: {first_line(error)}") from error
+
+
+def to_integers(samples: Array, meta: SignalMeta, dtype: npt.DTypeLike) -> Array:
+    """Samples as uint8 or uint16, as `encode_image` describes; integers of that type unchanged.
+
+    Args:
+        samples: `(height, width, channels)`.
+        meta: colour space and value range.
+        dtype: uint8 or uint16.
+    """
+    dtype = np.dtype(dtype)
+    top = INTEGER_MAX[dtype.name]
+    if samples.dtype.kind == "u":
+        source = INTEGER_MAX[samples.dtype.name]
+        return samples if source == top else ((samples.astype(np.uint32) * top + source // 2) // source).astype(dtype)
+    values = samples.astype(np.float64)
+    if meta.colour_space == "linear":
+        unit = np.clip(values, 0, 1)
+        colours = unit[:, :, : _colours(samples)]
+        colours[:] = np.where(colours <= 0.0031308, 12.92 * colours, 1.055 * colours ** (1 / 2.4) - 0.055)
+    else:
+        low, high = meta.value_range
+        unit = np.clip((values - low) / (high - low), 0, 1)
+    return np.rint(unit * top).astype(dtype)
+
+
+def to_floats(samples: Array, meta: SignalMeta) -> Array:
+    """Samples as float16 or float32, as `encode_image` describes; floats unchanged."""
+    if samples.dtype.kind == "f":
+        return samples
+    unit = samples.astype(np.float64) / INTEGER_MAX[samples.dtype.name]
+    if meta.colour_space == "srgb":
+        colours = unit[:, :, : _colours(samples)]
+        colours[:] = np.where(colours <= 0.04045, colours / 12.92, ((colours + 0.055) / 1.055) ** 2.4)
+    return unit.astype(np.float32)
+
+
+def _colours(samples: Array) -> int:
+    """Number of channels that are not alpha."""
+    return 1 if samples.shape[2] <= 2 else 3
+
+
+def _deep(samples: Array, meta: SignalMeta) -> Array:
+    """Samples for a format of 8 and 16-bit integers."""
+    return to_integers(samples, meta, np.uint8 if samples.dtype == np.uint8 else np.uint16)
+
+
+def _png(samples: Array, meta: SignalMeta) -> bytes:
+    return encode_png(_deep(samples, meta), meta.icc_profile)
+
+
+def _ppm(samples: Array, meta: SignalMeta) -> bytes:
+    stored = _deep(samples, meta)
+    height, width, channels = stored.shape
+    kind, top = 5 if channels == 1 else 6, INTEGER_MAX[stored.dtype.name]
+    return b"P%d\n%d %d\n%d\n" % (kind, width, height, top) + stored.astype(stored.dtype.newbyteorder(">")).tobytes()
+
+
+def _jpeg(samples: Array, meta: SignalMeta) -> bytes:
+    return _pillow(samples, meta, "JPEG", quality=_JPEG_QUALITY, subsampling=0)
+
+
+def _webp(samples: Array, meta: SignalMeta) -> bytes:
+    if samples.shape[2] > 1:
+        return _pillow(samples, meta, "WEBP", lossless=True, exact=True)
+    # WebP has no gray, and a profile of a gray device does not describe RGB.
+    gray_profile = meta.icc_profile is not None and meta.icc_profile[16:20] == b"GRAY"
+    rgb = np.repeat(to_integers(samples, meta, np.uint8), 3, axis=2)
+    return _pillow(rgb, meta, "WEBP", profile=not gray_profile, lossless=True)
+
+
+def _avif(samples: Array, meta: SignalMeta) -> bytes:
+    sampling = "4:0:0" if samples.shape[2] == 1 else "4:4:4"
+    return _pillow(samples, meta, "AVIF", quality=_AVIF_QUALITY, subsampling=sampling)
+
+
+def _bmp(samples: Array, meta: SignalMeta) -> bytes:
+    return _pillow(samples, meta, "BMP", profile=False)
+
+
+def _pillow(samples: Array, meta: SignalMeta, name: str, profile: bool = True, **options: object) -> bytes:
+    """Encode as 8 bit with Pillow."""
+    from PIL import Image
+
+    stored = to_integers(samples, meta, np.uint8)
+    image = Image.fromarray(stored[:, :, 0] if stored.shape[2] == 1 else stored)
+    if profile and meta.icc_profile is not None:
+        options["icc_profile"] = meta.icc_profile
+    stream = io.BytesIO()
+    image.save(stream, name, **options)
+    return stream.getvalue()
+
+
+def _tiff(samples: Array, meta: SignalMeta) -> bytes:
+    import tifffile
+
+    channels, stream = samples.shape[2], io.BytesIO()
+    tifffile.imwrite(
+        stream,
+        samples[:, :, 0] if channels == 1 else samples,
+        photometric="minisblack" if channels <= 2 else "rgb",
+        planarconfig=None if channels == 1 else "contig",
+        extrasamples=["unassalpha"] if channels in (2, 4) else None,
+        compression="zlib",
+        iccprofile=meta.icc_profile,
+        metadata=None,
+        software=False,
+    )
+    return stream.getvalue()
+
+
+def _exr(samples: Array, meta: SignalMeta) -> bytes:
+    return encode_exr(to_floats(samples, meta))
+
+
+def _hdr(samples: Array, meta: SignalMeta) -> bytes:
+    import imagecodecs
+
+    values = np.clip(to_floats(samples, meta).astype(np.float32), 0, _HDR_MAX)
+    rgb = np.repeat(values, 3, axis=2) if values.shape[2] == 1 else values
+    return bytes(imagecodecs.rgbe_encode(rgb, header=True))
+
+
+def _npy(samples: Array, meta: SignalMeta) -> bytes:
+    stream = io.BytesIO()
+    np.save(stream, samples[:, :, 0] if samples.shape[2] == 1 else samples, allow_pickle=False)
+    return stream.getvalue()
+
+
+_FORMATS: dict[str, _Format] = {
+    "png": _Format((".png",), (1, 2, 3, 4), _png, MAX_SIDE),
+    "jpeg": _Format((".jpg", ".jpeg"), (1, 3), _jpeg, 65500),
+    "webp": _Format((".webp",), (1, 3, 4), _webp, 16383),
+    "tiff": _Format((".tif", ".tiff"), (1, 2, 3, 4), _tiff),
+    "bmp": _Format((".bmp",), (1, 3), _bmp),
+    "avif": _Format((".avif",), (1, 3, 4), _avif, 32768),
+    "ppm": _Format((".ppm", ".pgm"), (1, 3), _ppm),
+    "exr": _Format((".exr",), (1, 3, 4), _exr),
+    "hdr": _Format((".hdr",), (1, 3), _hdr),
+    "npy": _Format((".npy",), (1, 2, 3, 4), _npy),
+}

@@ -1,0 +1,1 @@
+"""Videos: files through FFmpeg, and folders of frames."""

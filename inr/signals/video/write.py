@@ -1,0 +1,367 @@
+"""Arrays of frames to video files and folders of images.
+
+MKV (FFV1) and folders of PNG are lossless and keep 16 bits; MP4 (H.264), WebM (VP9) and GIF are lossy and get 16 bits
+scaled to 8. A file appears whole or not at all.
+"""
+
+import contextlib
+import errno
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
+
+import numpy as np
+
+from inr.errors import FileAccessError, InrError, SpecError
+from inr.files import check_writable, reason, replacing
+from inr.meta import INTEGER_RANGE, SignalMeta
+from inr.signals.image.picture import Array
+from inr.signals.image.png import MAX_SIDE
+from inr.signals.image.write import encode_image, to_integers
+from inr.signals.signal import Samples
+from inr.signals.video.encode import Encoder, check_encoder
+from inr.signals.video.ranges import VideoType, require_av, words
+
+_CHANNEL_NAMES = {1: "gray", 2: "gray with alpha", 3: "RGB", 4: "RGB with alpha"}
+_TYPES = ("uint8", "uint16")
+# System errors that encoders borrow to say that they do not support something.
+_NOT_THE_DISK = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.ERANGE, errno.EDOM)
+
+
+@dataclass(frozen=True)
+class _Format:
+    """A format to write.
+
+    Attributes:
+        description: for people.
+        channels: numbers of channels it can hold.
+        deep: whether it keeps 16 bits.
+        max_side: largest width or height, or None.
+        rates: slowest and fastest frame rate; containers count time in ticks.
+    """
+
+    description: str
+    channels: tuple[int, ...]
+    deep: bool = False
+    max_side: int | None = None
+    rates: tuple[Fraction, Fraction] | None = (Fraction(1, 1000), Fraction(1000))
+
+
+_FOLDER = ""
+_FORMATS = {
+    ".mp4": _Format("H.264 in MP4, lossy, 8 bits; gray becomes RGB", (1, 3), max_side=16384),
+    ".mkv": _Format("FFV1 in Matroska, lossless, 8 and 16 bits", (1, 3, 4), deep=True),
+    ".webm": _Format("VP9 in WebM, lossy, 8 bits; gray becomes RGB", (1, 3, 4), max_side=16383),
+    # Players slow down what has less than 2 hundredths of a second between frames.
+    ".gif": _Format("animated GIF, 256 colours a frame", (1, 3), False, 65535, (Fraction(1, 600), Fraction(50))),
+    _FOLDER: _Format("a folder of PNG images, lossless, 8 and 16 bits", (1, 2, 3, 4), True, MAX_SIDE, None),
+}
+
+
+def video_formats() -> dict[str, str]:
+    """The suffixes that videos can be written with and what each means; the empty one is a folder."""
+    return {suffix: format_.description for suffix, format_ in _FORMATS.items()}
+
+
+def check_video_format(
+    path: str | Path,
+    channels: int,
+    dtype: str,
+    *,
+    size: tuple[int, int] | None = None,
+    frame_rate: Fraction | None = None,
+) -> None:
+    """Check that the format of a path's suffix can hold a video, without writing anything.
+
+    Args:
+        path: where to; without a suffix, or an existing folder, for a folder of PNG images.
+        channels: 1 (gray), 2 (gray with alpha), 3 (RGB) or 4 (RGB with alpha).
+        dtype: "uint8" or "uint16".
+        size: (width, height), if known.
+        frame_rate: frames a second, if known.
+
+    Raises:
+        SpecError: the suffix is unknown, or the format cannot hold the video; the message names those that can.
+        MissingDependencyError: PyAV is needed and not installed.
+        BackendUnavailableError: the installed PyAV lacks the encoder.
+    """
+    suffix = _format_of(path)
+    if dtype not in _TYPES:
+        raise SpecError(f"video {path}: frames are {' or '.join(_TYPES)}; got {dtype}")
+    if channels not in _CHANNEL_NAMES:
+        raise SpecError(f"video {path}: 1 to 4 channels are allowed; got {channels}")
+    format_ = _FORMATS[suffix]
+    if channels not in format_.channels:
+        able = ", ".join(_shown(name) for name, other in _FORMATS.items() if channels in other.channels)
+        raise SpecError(
+            f"video {path}: {_shown(suffix)} cannot hold {_CHANNEL_NAMES[channels]}; those that can: {able}"
+        )
+    if size is not None and min(size) < 1:
+        raise SpecError(f"video {path}: width and height must be at least 1; got {size[0]} × {size[1]}")
+    if size is not None and format_.max_side is not None and max(size) > format_.max_side:
+        raise SpecError(f"video {path}: a side has at most {format_.max_side} pixels; got {size[0]} × {size[1]}")
+    _check_rate(path, frame_rate, format_)
+    if suffix != _FOLDER:
+        require_av()
+        check_encoder(suffix)
+
+
+def _check_rate(path: str | Path, frame_rate: Fraction | None, format_: _Format) -> None:
+    """Raise `SpecError` for a frame rate that a format cannot hold."""
+    if frame_rate is None:
+        return
+    if frame_rate <= 0:
+        raise SpecError(f"video {path}: the frame rate must be above 0; got {frame_rate}")
+    if format_.rates is not None and not format_.rates[0] <= frame_rate <= format_.rates[1]:
+        low, high = format_.rates
+        raise SpecError(f"video {path}: {low} to {high} frames a second are allowed; got {float(frame_rate):g}")
+
+
+def _format_of(path: str | Path) -> str:
+    """The suffix that stands for the format of a path; raises `SpecError`."""
+    if str(path) == "-":
+        raise SpecError("video -: a video cannot be written to standard output; name a file or a folder")
+    suffix = Path(path).suffix.lower()
+    if Path(path).is_dir():
+        return _FOLDER
+    if suffix not in _FORMATS:
+        allowed = ", ".join(name for name in _FORMATS if name)
+        raise SpecError(f"video {path}: unknown suffix {suffix!r}; allowed are {allowed}, and none for a folder of PNG")
+    return suffix
+
+
+def _shown(suffix: str) -> str:
+    return suffix or "a folder"
+
+
+class _Sink(Protocol):
+    """Where frames go."""
+
+    def write(self, frame: Array) -> None:
+        """Take one frame `(height, width, channels)`."""
+
+    def finish(self) -> None:
+        """Write what is left."""
+
+    def abandon(self) -> None:
+        """Let go of the file; never raises."""
+
+
+class _ImageFolder:
+    """Frames as numbered PNG files."""
+
+    def __init__(self, folder: Path, dtype: VideoType) -> None:
+        low, high = INTEGER_RANGE[dtype]
+        self._folder, self._number = folder, 0
+        self._meta = SignalMeta("image", dtype, (float(low), float(high)))
+
+    def write(self, frame: Array) -> None:
+        (self._folder / f"{self._number:05d}.png").write_bytes(encode_image(frame, self._meta, "png"))
+        self._number += 1
+
+    def finish(self) -> None:
+        """Nothing is left."""
+
+    def abandon(self) -> None:
+        """Nothing is open."""
+
+
+class _AbandonedError(Exception):
+    """Passed to the context of a temporary file to have it removed."""
+
+
+class VideoWriter:
+    """Writes a video frame by frame; a context manager.
+
+    The file appears when the writer is closed. On an error within the context, or without any frame, nothing is left.
+    """
+
+    def __init__(
+        self, path: str | Path, frame_rate: Fraction, width: int, height: int, channels: int, dtype: VideoType
+    ) -> None:
+        """Open a video for writing.
+
+        Args:
+            path: where to: .mp4, .mkv, .webm, .gif; without suffix a new or empty folder, for PNG images, which keep
+                no frame rate.
+            frame_rate: frames a second, above 0.
+            width: in pixels, at least 1.
+            height: in pixels, at least 1.
+            channels: 1 to 4.
+            dtype: "uint8" or "uint16".
+
+        Raises:
+            SpecError: as `check_video_format`.
+            FileAccessError: the file cannot be written, or the folder is not empty.
+            MissingDependencyError: as `check_video_format`.
+            BackendUnavailableError: as `check_video_format`.
+        """
+        check_video_format(path, channels, dtype, size=(width, height), frame_rate=frame_rate)
+        suffix = _format_of(path)
+        self._path, self._shape, self._dtype = path, (height, width, channels), dtype
+        self._frames, self._open = 0, True
+        self._deep = _FORMATS[suffix].deep
+        self._stack = contextlib.ExitStack()
+        if suffix == _FOLDER:
+            temporary = self._stack.enter_context(_replacing_folder(Path(path)))
+            self._sink: _Sink = _ImageFolder(temporary, dtype)
+            return
+        temporary = self._stack.enter_context(replacing(path))
+        try:
+            with self._reported():
+                stored = dtype if self._deep else "uint8"
+                self._sink = Encoder(temporary, suffix, frame_rate, self._shape, stored)
+        except BaseException:
+            self._remove()
+            raise
+
+    def write(self, frames: Array) -> None:
+        """Append frames.
+
+        Args:
+            frames: `(n, height, width, channels)` of the writer's size and type.
+
+        Raises:
+            SpecError: another shape or type, the writer is closed, or the encoder refuses the frames.
+            FileAccessError: the disk is full or fails; the writer is closed and nothing is left.
+        """
+        if not self._open:
+            raise SpecError(f"video {self._path}: it is closed; no more frames can be written")
+        if frames.ndim != 4 or frames.shape[1:] != self._shape or frames.dtype.name != self._dtype:
+            expected = ", ".join(str(n) for n in self._shape)
+            raise SpecError(
+                f"video {self._path}: needs frames of shape (n, {expected}) and type {self._dtype}; "
+                f"got {frames.shape} and {frames.dtype}"
+            )
+        try:
+            with self._reported():
+                for frame in frames:
+                    self._sink.write(frame if self._deep else to_integers(frame, self._meta(), np.uint8))
+                    self._frames += 1
+        except BaseException:
+            self.abort()
+            raise
+
+    def close(self) -> None:
+        """Finish the video and put it in its place; nothing if it is closed already.
+
+        Raises:
+            SpecError: no frame was written; nothing is left.
+            FileAccessError: it cannot be written; nothing is left.
+        """
+        if not self._open:
+            return
+        try:
+            if self._frames == 0:
+                raise SpecError(f"video {self._path}: at least 1 frame is needed; got 0")
+            with self._reported():
+                self._sink.finish()
+        except BaseException:
+            self.abort()
+            raise
+        self._open = False
+        self._stack.close()
+
+    def abort(self) -> None:
+        """Drop the video and leave nothing; nothing if it is closed already."""
+        if self._open:
+            self._sink.abandon()
+            self._remove()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            self.close()
+        else:
+            self.abort()
+
+    def _remove(self) -> None:
+        """Remove the temporary file."""
+        self._open = False
+        # An exception is what makes the context of the temporary file remove it instead of renaming it.
+        self._stack.__exit__(_AbandonedError, _AbandonedError(), None)
+
+    def _meta(self) -> SignalMeta:
+        low, high = INTEGER_RANGE[self._dtype]
+        return SignalMeta("image", self._dtype, (float(low), float(high)))
+
+    @contextlib.contextmanager
+    def _reported(self) -> Iterator[None]:
+        """Turn what an encoder or the disk raises into an error of one line."""
+        try:
+            yield
+        except (InrError, ImportError):
+            raise
+        except Exception as error:
+            if isinstance(error, OSError) and error.errno not in _NOT_THE_DISK:
+                raise FileAccessError(f"cannot write {self._path}: {words(error)}") from None
+            raise SpecError(f"video {self._path}: the encoder refuses it: {words(error)}") from error
+
+
+@contextlib.contextmanager
+def _replacing_folder(path: Path) -> Iterator[Path]:
+    """Yield a temporary folder beside `path`, renamed to it on success and removed on any failure."""
+    target = Path(os.path.realpath(path))
+    try:
+        if target.is_dir():
+            if any(target.iterdir()):
+                raise FileAccessError(f"cannot write frames into {path}: the folder is not empty")
+            check_writable(target / "00000.png")
+        else:
+            check_writable(path)
+            if target.exists():
+                raise FileAccessError(f"cannot write frames into {path}: it is a file")
+        temporary = target.with_name(f".inr-{secrets.token_hex(8)}.tmp")
+        temporary.mkdir()
+    except FileAccessError:
+        raise
+    except OSError as error:
+        raise FileAccessError(f"cannot write {path}: {reason(error)}") from None
+    try:
+        yield temporary
+        if target.is_dir():
+            target.rmdir()  # it is empty; not every system renames over a folder
+        temporary.rename(target)
+    except OSError as error:
+        if isinstance(error, FileAccessError):
+            raise
+        raise FileAccessError(f"cannot write {path}: {reason(error)}") from None
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def save_video(path: str | Path, samples: Samples, meta: SignalMeta) -> None:
+    """Write a video in the format of the suffix of its path.
+
+    Args:
+        path: as for `VideoWriter`; the file is written whole or not at all.
+        samples: `(frames, height, width, channels)` of type uint8 or uint16; at least 1 frame.
+        meta: of a video; its frame rate is written.
+
+    Raises:
+        SpecError: as `VideoWriter`, or the samples are not those of a video.
+        FileAccessError: as `VideoWriter`.
+        MissingDependencyError: as `VideoWriter`.
+        BackendUnavailableError: as `VideoWriter`.
+    """
+    if samples.ndim != 4 or samples.size == 0 or meta.frame_rate is None:
+        raise SpecError(
+            f"video {path}: needs samples (frames, height, width, channels), none of them 0, and a frame rate; "
+            f"got {samples.shape} and {meta.frame_rate}"
+        )
+    if samples.dtype.name not in _TYPES:
+        raise SpecError(f"video {path}: frames are {' or '.join(_TYPES)}; got {samples.dtype}")
+    dtype: VideoType = "uint8" if samples.dtype == np.uint8 else "uint16"
+    _, height, width, channels = samples.shape
+    with VideoWriter(path, meta.frame_rate, width, height, channels, dtype) as writer:
+        writer.write(samples)

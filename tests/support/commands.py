@@ -1,0 +1,53 @@
+"""Running the real command for tests."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import inr
+from inr.signals.image.read import encode_image
+from tests.support.small_fits import photo
+
+TIMEOUT_S = 120
+ROOT = Path(__file__).parents[2]
+
+
+def environment() -> dict[str, str]:
+    """That of a user, with one thread (see `one_thread`) and the package of this clone."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    return {**kept, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "COLUMNS": "100", "TERM": "xterm-256color"}
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "inr", *arguments]
+
+
+def run(*arguments: str, cwd: Path, stdin: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
+    """One run of the command; standard input is empty unless given."""
+    return subprocess.run(
+        command(*arguments),
+        cwd=cwd,
+        env=environment(),
+        input=stdin or b"",
+        capture_output=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+
+
+def png_of(side: int) -> bytes:
+    """The photo as a PNG file."""
+    signal = inr.load(photo(side).copy())
+    return encode_image(signal.samples, signal.meta, "png")
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """All files below a folder, hidden ones too."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def is_one_error(stderr: str) -> bool:
+    """True for one line that begins as an error of the command does."""
+    lines = stderr.splitlines()
+    return len(lines) == 1 and lines[0].startswith("inr: error: ") and stderr.endswith("\n")

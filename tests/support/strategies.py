@@ -1,0 +1,170 @@
+"""Hypothesis strategies for the types of the library."""
+
+import math
+from fractions import Fraction
+
+import numpy as np
+from hypothesis import strategies as st
+
+from inr.container import ids
+from inr.container.file import DATA, HEAD, InrFile, Section
+from inr.container.header import Header, ModelFields, WireValue
+from inr.layers.layout import TensorLayout
+from inr.meta import INTEGER_RANGE
+from inr.quantize.stream import Layouts
+from inr.quantize.uniform import MAX_STEP_CODE, MIN_STEP_CODE, QuantizedTensor
+
+MAX_MAGNITUDE = 2**31 - 1
+
+_FLOAT_LIMIT = {"float16": 65504.0, "float32": 3.4e38}
+_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+
+def integers() -> st.SearchStrategy[int]:
+    """Signed integers of all sizes that the entropy coder takes, small ones more often."""
+    return st.one_of(
+        st.integers(-3, 3),
+        st.integers(-300, 300),
+        st.integers(-MAX_MAGNITUDE, MAX_MAGNITUDE),
+        st.sampled_from([-MAX_MAGNITUDE, MAX_MAGNITUDE, 2**30, -(2**30)]),
+    )
+
+
+@st.composite
+def layouts(draw: st.DrawFn) -> Layouts:
+    """One to four tensors of one to three axes, with random groups."""
+    found = []
+    for i in range(draw(st.integers(1, 4))):
+        groups = tuple(draw(st.lists(st.integers(1, 4), min_size=1, max_size=5)))
+        rest = tuple(draw(st.lists(st.integers(1, 4), max_size=2)))
+        shape = (sum(groups), *rest)
+        bias = not rest and draw(st.booleans())
+        found.append(TensorLayout(f"{i}.t", shape, groups, bias=bias, separate_models=draw(st.booleans())))
+    return tuple(found)
+
+
+@st.composite
+def quantized_tensors(draw: st.DrawFn) -> tuple[QuantizedTensor, ...]:
+    """Tensors of integers with uniform steps."""
+    tensors = []
+    for layout in draw(layouts()):
+        count = math.prod(layout.shape)
+        symbols = draw(st.lists(integers(), min_size=count, max_size=count))
+        code = st.integers(MIN_STEP_CODE, MAX_STEP_CODE)
+        codes = draw(st.lists(code, min_size=len(layout.groups), max_size=len(layout.groups)))
+        tensors.append(
+            QuantizedTensor(
+                layout, np.array(symbols, dtype=np.int64).reshape(layout.shape), np.array(codes, dtype=np.int64)
+            )
+        )
+    return tuple(tensors)
+
+
+def wire_values(nesting: int = 2) -> st.SearchStrategy[WireValue]:
+    """Numbers and components that a header may hold."""
+    numbers = st.integers(-(2**63) + 1, 2**63 - 1)
+    values: st.SearchStrategy[WireValue] = numbers | st.floats(allow_nan=False, allow_infinity=False)
+    return values | st.tuples(st.integers(0, 2**31 - 1), model_fields(nesting - 1)) if nesting else values
+
+
+def model_fields(nesting: int = 2) -> st.SearchStrategy[ModelFields]:
+    """Settings of a model by number, in order."""
+    numbers = st.integers(-(2**63) + 1, 2**63 - 1)
+    pairs = st.dictionaries(numbers, wire_values(nesting), max_size=8)
+    return pairs.map(lambda fields: tuple(sorted(fields.items())))
+
+
+@st.composite
+def shapes(draw: st.DrawFn) -> tuple[int, ...]:
+    """Grids of one to four axes, at most 2^36 samples."""
+    axes = draw(st.integers(1, 4))
+    return tuple(draw(st.lists(st.integers(1, 2 ** min(24, 36 // axes)), min_size=axes, max_size=axes)))
+
+
+@st.composite
+def value_ranges(draw: st.DrawFn, dtype: str) -> tuple[float, float] | None:
+    """A range that the sample type allows, in integers or floats; None where an integer type is used in full."""
+    if dtype in INTEGER_RANGE:
+        least, most = INTEGER_RANGE[dtype]
+        whole = st.tuples(st.integers(least, most), st.integers(least, most)).filter(lambda pair: pair[0] != pair[1])
+        pair = tuple(sorted(draw(whole)))
+        return None if draw(st.booleans()) or pair == (least, most) else (pair[0], pair[1])
+    limit = _FLOAT_LIMIT[dtype]
+    numbers = st.floats(-limit, limit) | st.integers(-60000, 60000)
+    low, high = sorted(draw(st.tuples(numbers, numbers).filter(lambda pair: pair[0] != pair[1])))
+    return low, high
+
+
+@st.composite
+def boxes(draw: st.DrawFn, axes: int) -> tuple[float, ...]:
+    """Low and high of each axis, in integers or floats."""
+    number = st.floats(-(2.0**20), 2.0**20) | st.integers(-(2**20), 2**20)
+    pair = st.tuples(number, number).map(sorted).filter(lambda p: p[1] - p[0] >= 2.0**-20)
+    return tuple(value for _ in range(axes) for value in draw(pair))
+
+
+def tilings(shape: tuple[int, ...]) -> st.SearchStrategy[tuple[int, ...] | None]:
+    """Two to 16 tiles of at least a sample, or None."""
+    most = 2 if len(shape) > 1 else 8
+    counts = st.tuples(*[st.integers(1, min(most, n)) for n in shape])
+    return st.none() | counts.map(lambda tiles: tiles if math.prod(tiles) > 1 else None)
+
+
+def powers() -> st.SearchStrategy[tuple[float, float, float]]:
+    """Low, high and gamma of a power transform."""
+    number = st.floats(-(2.0**100), 2.0**100, width=32) | st.integers(-60000, 60000)
+    ends = st.tuples(number, number).filter(lambda pair: pair[0] != pair[1]).map(sorted)
+    return st.tuples(ends, st.floats(0.2, 5) | st.integers(1, 5)).map(lambda p: (p[0][0], p[0][1], p[1]))
+
+
+@st.composite
+def headers(draw: st.DrawFn) -> Header:
+    """Any header that the format allows, with at most 64 data sections."""
+    shape = draw(shapes())
+    dtype = draw(st.sampled_from(sorted(ids.SAMPLE_TYPES)))
+    coding = draw(st.sampled_from(sorted(ids.CODINGS)))
+    layers = draw(st.integers(1, 8)) if ids.CODINGS[coding] == "uniform" else 1
+    psnr = st.lists(st.integers(0, 10_000), min_size=layers, max_size=layers).map(tuple)
+    rates = st.tuples(st.integers(1, 2**31), st.integers(1, 2**31)).map(lambda r: Fraction(*r).as_integer_ratio())
+    kind = draw(st.sampled_from([2, {2: 0, 3: 1}.get(len(shape), 2)]))
+    tiles = draw(tilings(shape))
+    return Header(
+        shape=shape,
+        model=draw(st.integers(0, 2**31)),
+        channels=draw(st.integers(1, 64)),
+        dtype=dtype,
+        value_range=draw(value_ranges(ids.SAMPLE_TYPES[dtype])),
+        model_fields=draw(model_fields()),
+        layers=layers,
+        tiles=tiles,
+        coding=coding,
+        psnr=draw(st.just(()) | psnr),
+        orientation=draw(st.integers(1, 8)),
+        colour_space=draw(st.sampled_from(sorted(ids.COLOUR_SPACES))),
+        kind=kind,
+        alignment=0 if tiles else draw(st.sampled_from(sorted(ids.ALIGNMENTS))),
+        box=None if tiles else draw(st.none() | boxes(len(shape))),
+        power=draw(st.none() | powers()),
+        frame_rate=draw(rates) if ids.SIGNAL_KINDS[kind] == "video" else None,
+    )
+
+
+@st.composite
+def section_types(draw: st.DrawFn, critical: bool) -> bytes:
+    """Four letters that no section of this version has; the case of the first says whether it is critical."""
+    first = draw(st.sampled_from(_LETTERS[:26] if critical else _LETTERS[26:]))
+    name = first + draw(st.text(_LETTERS, min_size=3, max_size=3))
+    return b"Zzzz" if name.encode() in (HEAD, DATA) else name.encode()
+
+
+@st.composite
+def files(draw: st.DrawFn) -> InrFile:
+    """A file with at least one whole quality layer, and ancillary sections anywhere."""
+    header = draw(headers())
+    tiles = math.prod(header.tiles or (1,))
+    count = draw(st.integers(tiles, min(header.data_sections, tiles + 4)))
+    sections = [Section(DATA, draw(st.binary(max_size=20))) for _ in range(count)]
+    for _ in range(draw(st.integers(0, 3))):
+        extra = Section(draw(section_types(critical=False)), draw(st.binary(max_size=20)))
+        sections.insert(draw(st.integers(0, len(sections))), extra)
+    return InrFile(header, tuple(sections), minor=draw(st.integers(0, 255)))

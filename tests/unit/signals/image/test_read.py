@@ -1,0 +1,267 @@
+"""Reading image files: types, ranges, layouts, orientation, profiles."""
+
+import io
+from typing import Any
+
+import imagecodecs
+import numpy as np
+import OpenEXR
+import pytest
+import tifffile
+from PIL import Image, ImageOps
+
+from inr.signals.image.read import (
+    decode_image,
+    encode_image,
+    image_from_array,
+)
+from tests.support.image_files import (
+    DTYPES,
+    PROFILE,
+    SHAPE,
+    Array,
+    chunk,
+    exif_bytes,
+    exr_bytes,
+    meta_of,
+    picture,
+    png_bytes,
+    read,
+    saved,
+    tiff_bytes,
+)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_png_of_both_depths(dtype: str, channels: int) -> None:
+    samples = picture(dtype, channels)
+    signal = decode_image(png_bytes(samples), "x")
+    np.testing.assert_array_equal(signal.samples, samples)
+    assert signal.samples.flags.writeable
+    assert signal.meta.colour_space == "srgb"
+
+
+@pytest.mark.parametrize(
+    ("mode", "format_", "expected_mode"),
+    [
+        *(("1", f, "L") for f in ("PNG", "BMP", "TIFF")),
+        *(("P", f, "RGB") for f in ("PNG", "BMP", "TIFF", "GIF")),
+        *(("CMYK", f, "RGB") for f in ("JPEG", "TIFF")),
+        ("YCbCr", "TIFF", "RGB"),
+        ("LA", "TIFF", "LA"),
+        ("RGBA", "WEBP", "RGB"),  # the encoder leaves out alpha that is opaque everywhere
+    ],
+)
+def test_other_colour_models_become_8_bit(mode: str, format_: str, expected_mode: str) -> None:
+    image = Image.fromarray(picture("uint8", 3)).convert(mode)
+    data = saved(image, format_, **({"lossless": True} if format_ == "WEBP" else {}))
+    with Image.open(io.BytesIO(data)) as again:
+        expected = np.atleast_3d(np.asarray(again.convert(expected_mode)))
+    np.testing.assert_array_equal(read(data), expected)
+
+
+@pytest.mark.parametrize("format_", ["PNG", "GIF"])
+def test_transparent_palette(format_: str) -> None:
+    data = saved(Image.fromarray(picture("uint8", 3)).quantize(8), format_, transparency=3)
+    with Image.open(io.BytesIO(data)) as image:
+        expected = np.asarray(image.convert("RGBA"))
+    assert (expected[..., 3] == 0).any()
+    np.testing.assert_array_equal(read(data), expected)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"photometric": "rgb", "tile": (16, 16), "compression": "zlib", "predictor": True},
+        {"photometric": "rgb", "byteorder": ">", "rowsperstrip": 2},
+        {"photometric": "rgb", "bigtiff": True, "compression": "lzw"},
+    ],
+)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_tiff_layouts(options: dict[str, Any], dtype: str) -> None:
+    samples = picture(dtype, 3)
+    if dtype == "float16":
+        options = {k: v for k, v in options.items() if k != "predictor"}
+    signal = decode_image(tiff_bytes(samples, **options), "x")
+    np.testing.assert_array_equal(signal.samples, samples)
+    assert signal.meta.colour_space == ("unknown" if dtype.startswith("float") else "srgb")
+
+
+def test_tiff_special_cases() -> None:
+    rgb, gray = picture("uint16", 3), picture("uint16", 1)[..., 0]
+    planes = tiff_bytes(np.moveaxis(rgb, -1, 0).copy(), photometric="rgb", planarconfig="separate")
+    np.testing.assert_array_equal(read(planes), rgb)
+    np.testing.assert_array_equal(read(tiff_bytes(gray, photometric="miniswhite"))[..., 0], 65535 - gray)
+    np.testing.assert_array_equal(read(tiff_bytes(rgb.astype(np.float64), photometric="rgb")), rgb.astype(np.float32))
+    stream = io.BytesIO()
+    with tifffile.TiffWriter(stream) as writer:
+        writer.write(rgb, photometric="rgb")
+        writer.write(rgb[::2, ::2], photometric="rgb", subfiletype=1)
+    np.testing.assert_array_equal(read(stream.getvalue()), rgb)  # a thumbnail is no second page
+
+
+@pytest.mark.parametrize(("bits", "top"), [(8, 255), (10, 1023), (12, 4095)])
+def test_avif_depths(bits: int, top: int) -> None:
+    exact = picture("uint16", 3).astype(np.float64) / 65535
+    stored: Array = np.rint(exact * top).astype("uint8" if bits == 8 else "uint16")
+    signal = decode_image(bytes(imagecodecs.avif_encode(stored, level=100, bitspersample=bits)), "x")
+    assert signal.meta.dtype == ("uint8" if bits == 8 else "uint16")
+    full = 255 if bits == 8 else 65535
+    np.testing.assert_array_equal(signal.samples, np.rint(stored * (full / top)))
+
+
+@pytest.mark.parametrize("maximum", [1, 7, 255, 1000, 65535])
+@pytest.mark.parametrize("kind", [2, 3, 5, 6])
+def test_pnm_kinds_and_maxima(kind: int, maximum: int) -> None:
+    stored = picture("uint16", 3 if kind in (3, 6) else 1).astype(np.int64) % (maximum + 1)
+    stored[0, 0, 0] = maximum
+    header = f"P{kind} # comment\n{SHAPE[1]} {SHAPE[0]}\n# another\n{maximum}\n".encode()
+    text = " ".join(map(str, stored.ravel())).encode() + b"\n"
+    data = header + (text if kind < 4 else stored.astype("u1" if maximum < 256 else ">u2").tobytes())
+    signal = decode_image(data, "x")
+    top = 255 if maximum < 256 else 65535
+    assert signal.meta.dtype == ("uint8" if maximum < 256 else "uint16")
+    np.testing.assert_array_equal(signal.samples, np.floor(stored * (top / maximum) + 0.5))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+@pytest.mark.parametrize("names", ["Y", "RGB", "RGBA"])
+def test_exr_channels_in_order(names: str, dtype: str) -> None:
+    samples = picture(dtype, len(names))
+    signal = decode_image(exr_bytes({n: samples[..., i].copy() for i, n in enumerate(names)}), "x")
+    np.testing.assert_array_equal(signal.samples, samples)
+    assert (signal.meta.dtype, signal.meta.colour_space) == (dtype, "linear")
+    assert signal.meta.value_range == (float(samples.min()), float(samples.max()))
+
+
+def test_exr_windows_tiles_and_mixed_types() -> None:
+    samples = picture("float32", 3)
+    corner = (np.array([2, 3], np.int32), np.array([2 + SHAPE[1] - 1, 3 + SHAPE[0] - 1], np.int32))
+    frame = (np.array([0, 0], np.int32), np.array([99, 99], np.int32))
+    np.testing.assert_array_equal(
+        read(exr_bytes({"RGB": samples}, {"dataWindow": corner, "displayWindow": frame})), samples
+    )
+    large = picture("float32", 3, (90, 70))
+    tiled = {"type": OpenEXR.tiledimage, "tiles": OpenEXR.TileDescription()}
+    np.testing.assert_array_equal(read(exr_bytes({"RGB": large}, tiled)), large)
+    mixed = {"R": samples[..., 0].copy(), "G": samples[..., 1].copy(), "B": samples[..., 2].astype(np.float16)}
+    np.testing.assert_array_equal(read(exr_bytes(mixed)), samples)
+
+
+@pytest.mark.parametrize("order", ["-Y +X", "-Y -X", "+Y +X", "+Y -X", "+X -Y", "-X -Y", "+X +Y", "-X +Y"])
+def test_hdr_scanline_orders(order: str) -> None:
+    upright = picture("float32", 3)
+    first, second = order.split()
+    stored = upright[::-1] if "+Y" in order else upright
+    stored = stored[:, ::-1] if "-X" in order else stored
+    stored = stored if first[1] == "Y" else stored.swapaxes(0, 1)
+    data = bytes(imagecodecs.rgbe_encode(np.ascontiguousarray(stored), header=True))
+    usual = f"-Y {stored.shape[0]} +X {stored.shape[1]}\n".encode()
+    assert usual in data
+    data = data.replace(usual, f"{first} {stored.shape[0]} {second} {stored.shape[1]}\n".encode())
+    back = read(data.replace(b"\nFORMAT", b"\nEXPOSURE=1.0\nFORMAT"))
+    np.testing.assert_allclose(back, upright, atol=upright.max() / 128)
+
+
+@pytest.mark.parametrize("dtype", [*DTYPES, "float64", ">f4", ">u2"])
+def test_npy_types_and_orders(dtype: str) -> None:
+    samples = picture("float32" if "f" in dtype else "uint16", 3)
+    samples = (samples if "f" in dtype else samples % 256).astype(dtype)
+    for array in (samples, np.asfortranarray(samples), samples[..., 0]):
+        stream = io.BytesIO()
+        np.save(stream, array)
+        signal = decode_image(stream.getvalue(), "x")
+        np.testing.assert_array_equal(signal.samples, np.atleast_3d(array))
+        assert signal.meta.dtype == {"float64": "float32", ">f4": "float32", ">u2": "uint16"}.get(dtype, dtype)
+        assert signal.meta.colour_space == ("unknown" if "f" in dtype else "srgb")
+        assert signal.samples.flags.writeable
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype", "expected"),
+    [
+        ([3, 9], "uint8", (0, 255)),
+        ([3, 900], "uint16", (3, 900)),
+        ([7, 7], "uint16", (7, 8)),
+        ([65535, 65535], "uint16", (65534, 65535)),
+        ([-1.5, 2.5], "float32", (-1.5, 2.5)),
+        ([0.25, 0.25], "float16", (0.25, 1.25)),
+    ],
+)
+def test_value_range(values: list[float], dtype: str, expected: tuple[float, float]) -> None:
+    assert image_from_array(np.array([values], dtype)).meta.value_range == expected
+
+
+def test_value_range_of_a_huge_constant_is_not_empty() -> None:
+    low, high = image_from_array(np.full((2, 2), 3e38, np.float32)).meta.value_range
+    assert low == np.float32(3e38)
+    assert np.isfinite(high)
+    assert high > low
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("format_", ["PNG", "JPEG", "WEBP", "TIFF", "TIFF palette", "AVIF"])
+def test_orientation_is_applied(format_: str, orientation: int) -> None:
+    image = Image.fromarray(picture("uint8", 3))
+    if format_ == "TIFF palette":
+        image = image.quantize(200)
+    data = saved(image, format_.split()[0], exif=exif_bytes(orientation))
+    with Image.open(io.BytesIO(data)) as again:
+        expected = np.asarray(ImageOps.exif_transpose(again).convert("RGB"))
+    signal = decode_image(data, "x")
+    np.testing.assert_array_equal(signal.samples, expected)
+    assert signal.domain.shape == (SHAPE if orientation < 5 else SHAPE[::-1])
+    if format_ != "TIFF palette":
+        assert signal.meta.orientation == orientation
+    rewritten = decode_image(encode_image(signal.samples, signal.meta, "png"), "x")
+    np.testing.assert_array_equal(rewritten.samples, expected)
+    assert rewritten.meta.orientation == 1
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_orientation_of_16_bit_files(orientation: int) -> None:
+    samples = picture("uint16", 3)
+    small = Image.fromarray((samples >> 8).astype(np.uint8))
+    small.getexif()[274] = orientation
+    expected = np.asarray(ImageOps.exif_transpose(small))
+    exif = exif_bytes(orientation).removeprefix(b"Exif\0\0")
+    tiff = tiff_bytes(samples, photometric="rgb", extratags=[(274, 3, 1, orientation, True)])
+    for data in (png_bytes(samples, chunk(b"eXIf", exif)), tiff):
+        signal = decode_image(data, "x")
+        np.testing.assert_array_equal(signal.samples // 256, expected)
+        assert signal.meta.orientation == orientation
+
+
+@pytest.mark.parametrize("exif", [b"", b"Exif\0\0", b"Exif\0\0II*\0\xff\xff\xff\x7f", b"no", exif_bytes(9)])
+def test_broken_exif_does_not_spoil_a_picture(exif: bytes) -> None:
+    samples = picture("uint8", 3)
+    for data in (
+        png_bytes(samples, chunk(b"eXIf", exif)),
+        saved(Image.fromarray(samples), "WEBP", exif=exif, lossless=True),
+    ):
+        signal = decode_image(data, "x")
+        np.testing.assert_array_equal(signal.samples, samples)
+        assert signal.meta.orientation == 1
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+@pytest.mark.parametrize("format_", ["png", "jpeg", "webp", "tiff", "avif"])
+def test_profile_is_kept(format_: str, dtype: str) -> None:
+    samples = picture(dtype, 3)
+    data = encode_image(samples, meta_of(samples, PROFILE), format_)
+    assert decode_image(data, "x").meta.icc_profile == PROFILE
+    if (format_, dtype) != ("tiff", "uint16"):
+        with Image.open(io.BytesIO(data)) as image:
+            assert image.info["icc_profile"] == PROFILE
+
+
+def test_profiles_that_would_lie_are_dropped() -> None:
+    cmyk = Image.fromarray(picture("uint8", 3)).convert("CMYK")
+    for format_ in ("JPEG", "TIFF"):
+        assert decode_image(saved(cmyk, format_, icc_profile=PROFILE), "x").meta.icc_profile is None
+    gray, profile = picture("uint8", 1), PROFILE.replace(b"RGB ", b"GRAY")
+    assert decode_image(encode_image(gray, meta_of(gray, profile), "webp"), "x").meta.icc_profile is None
+    assert decode_image(encode_image(gray, meta_of(gray, profile), "png"), "x").meta.icc_profile == profile
+    broken = chunk(b"iCCP", b"name\0\0not deflated")
+    assert decode_image(png_bytes(gray, broken), "x").meta.icc_profile is None
