@@ -4,8 +4,8 @@ Mueller 2021, "tiny-cuda-nn". The package is on no index and never needed; it is
 for, not when this module is imported. Weights stay the float32 tensors of the layers: the vector that tiny-cuda-nn
 wants is built from them at every call, and derivatives flow back through it. So optimisers, checkpoints and files are
 those of the torch backend. Values do not agree with torch's to the bit: to 59 dB for a small SIREN in the model of its
-arithmetic in ``tests/unit/backends/test_tcnn.py``. Training does not repeat exactly where grids are trained: derivatives
-are summed there in any order.
+arithmetic in ``tests/unit/backends/test_tcnn.py``. Training does not repeat exactly where grids are trained, since
+derivatives are summed there in any order.
 """
 
 from collections.abc import Sequence
