@@ -2,13 +2,13 @@
 
 from typing import Annotated, ClassVar, Literal, Self, final
 
-import torch
 from pydantic import Field
 from skimage import data
 
 import inr
 from inr.cli.terminal import say
-from inr.layers import Linear, ReLU, Sine, fan_in_bound, uniform_
+from inr.domain import Domain
+from inr.layers import Linear, ReLU, Sine
 from inr.layers.network import Network
 from inr.models.base import MODELS, ModelSpec, largest_fitting
 from inr.spec import Wire
@@ -29,21 +29,15 @@ class SineFeatures(ModelSpec):
     width: Annotated[int, Field(ge=1, le=4096), Wire(0)] = 128
     sigma: Annotated[float, Field(gt=0, le=1000), Wire(1)] = 30.0
 
-    def build(self, d_in: int, d_out: int) -> Network:
-        """Five layers of the vocabulary: torch, quantiser, coder and file format know them already."""
-        hidden = [Linear(d_in, self.width), Sine(self.sigma), Linear(self.width, self.width), ReLU()]
-        return Network([*hidden, Linear(self.width, d_out)])
+    def build(self, domain: Domain, channels: int) -> Network:
+        """Five layers of the vocabulary, which say how they start: backends, quantiser, coder and file know them."""
+        hidden = [Linear(domain.ndim, self.width), Sine(self.sigma), Linear(self.width, self.width), ReLU()]
+        return Network([*hidden, Linear(self.width, channels)])
 
-    def initialise(self, network: Network, generator: torch.Generator) -> None:
-        """Torch's default bounds."""
-        for layer in network.layer_list():
-            if isinstance(layer, Linear):
-                uniform_(layer.weight, fan_in_bound(layer), generator)
-                uniform_(layer.bias, fan_in_bound(layer), generator)
-
-    def sized(self, parameters: int, d_in: int, d_out: int) -> Self:
+    def sized(self, parameters: int, domain: Domain, channels: int) -> Self:
         """Chooses the width."""
-        width = largest_fitting(1, 4096, parameters, lambda w: w * (d_in + 1) + w * (w + 1) + d_out * (w + 1))
+        first, last = domain.ndim + 1, channels
+        width = largest_fitting(1, 4096, parameters, lambda w: w * first + w * (w + 1) + last * (w + 1))
         return self.replace(width=width)
 
 

@@ -2,14 +2,10 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
-
 from inr.domain import Domain
+from inr.layers.network import FloatTensor
 from inr.meta import SignalMeta
 from inr.models.base import ModelSpec
-
-FloatTensor = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """What a backend does: it runs a network forwards, and trains it."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
@@ -10,11 +10,12 @@ import numpy.typing as npt
 
 from inr.domain import Domain
 from inr.errors import BackendUnavailableError
-from inr.fitted import FloatTensor
-from inr.layers.network import Network
+from inr.layers.network import FloatTensor, Network
 from inr.losses.base import LossSpec
 from inr.meta import SignalMeta
 from inr.optimisers.base import OptimiserSpec
+from inr.reparams.base import ReparamSpec
+from inr.rng import generator
 from inr.samplers.base import Wanted
 from inr.signals.signal import Samples, Signal
 
@@ -22,6 +23,11 @@ Coordinates = npt.NDArray[np.float32]
 Positions = npt.NDArray[np.float32] | npt.NDArray[np.float64]
 """Coordinates before they are rounded to 32 bits, which places within a tile of a very long axis cannot afford."""
 Values = npt.NDArray[np.float32]
+PullBack = Callable[[Values], tuple[float, Values]]
+"""A loss that sees the values of all points of a step at once, `(n, d_out)`, and tells it and its derivative by them.
+
+What it computes on the way, such as a blur or a projection, need not be known to what evaluates the network.
+"""
 
 
 class Field(Protocol):
@@ -87,6 +93,17 @@ class GridBatch:
 
 
 @dataclass(frozen=True, eq=False)
+class PulledBatch:
+    """Points of a step, coordinates `(n, d_in)`, and what takes the place of targets and of the loss."""
+
+    coordinates: Coordinates
+    pull_back: PullBack
+
+
+Batch = PointBatch | GridBatch | SampleBatch | PulledBatch
+
+
+@dataclass(frozen=True, eq=False)
 class StepResult:
     """What a step found before it changed the parameters.
 
@@ -116,16 +133,28 @@ class Resources:
 
 
 DEFAULT_RESOURCES = Resources()
+Tensors = Mapping[str, FloatTensor]
+"""Parameters of a network, by the names of its layout."""
+
+
+def lesson_rows(coordinates: Coordinates, targets: Values, seed: int, step: int) -> Coordinates:
+    """The rows that a training graph reads: coordinates, targets, and the random numbers of a step."""
+    source = generator(seed, "training graph", step)
+    uniform = source.random((len(targets), 1), dtype=np.float32)
+    normal = source.standard_normal(targets.shape, dtype=np.float32)
+    return np.concatenate([coordinates, targets, uniform, normal], axis=1).astype(np.float32)
 
 
 class AbstractTrainer(ABC):
     """A network in training, with its optimiser state."""
 
     @abstractmethod
-    def step(
-        self, batch: PointBatch | GridBatch | SampleBatch, learning_rate: float, wanted: Wanted = "nothing"
-    ) -> StepResult:
-        """One gradient step on a batch; raises `SpecError` for gradients of a grid."""
+    def step(self, batch: Batch, learning_rate: float, wanted: Wanted = "nothing") -> StepResult:
+        """One gradient step on a batch.
+
+        Raises:
+            SpecError: gradients of a grid are wanted, or residuals of points that have no targets.
+        """
 
     @abstractmethod
     def field(self) -> Field:
@@ -137,7 +166,11 @@ class AbstractTrainer(ABC):
 
     @abstractmethod
     def state(self) -> dict[str, Any]:
-        """Everything needed to go on later, in types that ``torch.save`` keeps without pickled code."""
+        """Everything needed to go on later: dicts and lists of numpy arrays, numbers, strings and None.
+
+        ``steps`` is their number, ``parameters`` what is trained by name, and ``optimisers`` for each of them what it
+        remembers of each parameter, by name. Every backend goes on from the state of every other.
+        """
 
     @abstractmethod
     def restore(self, state: dict[str, Any]) -> None:
@@ -157,32 +190,45 @@ class AbstractBackend(ABC):
         """None if this backend runs here on "auto", "cpu" or "cuda", else the reason and what to do."""
 
     @abstractmethod
-    def refuses(self, network: Network) -> str | None:
-        """None if it can run all layers of a network, else which layer it cannot."""
+    def refuses(self, network: Network, loss: LossSpec | None = None) -> str | None:
+        """None if it can run all layers of a network, and train it towards a loss if one is given, else why not."""
 
     @abstractmethod
     def trainer(
         self,
         network: Network,
+        tensors: Tensors,
         loss: LossSpec,
         optimiser: OptimiserSpec,
         device: str,
         seed: int = 0,
         resources: Resources = DEFAULT_RESOURCES,
+        reparam: ReparamSpec | None = None,
     ) -> AbstractTrainer:
-        """Start training; the network's parameters are the start, and the seed is that of all random numbers in it.
+        """Start training.
+
+        Args:
+            network: what is trained.
+            tensors: its parameters at the start, by name.
+            loss: what is made small, by steps that have targets.
+            optimiser: how.
+            device: "auto", "cpu" or "cuda".
+            seed: of all random numbers.
+            resources: threads and precision.
+            reparam: what is trained in place of the stored tensors; None for these.
 
         Raises:
-            SpecError: the optimiser has nothing to do in this network, or the backend does not have it.
+            SpecError: the optimiser has nothing to do in this network, or the backend does not have it, or `refuses`
+                says so.
         """
 
     @abstractmethod
-    def field(self, network: Network, device: str, resources: Resources = DEFAULT_RESOURCES) -> Field:
-        """The network as a function."""
+    def field(self, network: Network, tensors: Tensors, device: str, resources: Resources = DEFAULT_RESOURCES) -> Field:
+        """The network with these parameters as a function."""
 
 
-def check(backend: AbstractBackend, network: Network, device: str) -> None:
-    """Raise `BackendUnavailableError` if the backend cannot run this network on this device."""
-    problem = backend.unavailable(device) or backend.refuses(network)
+def check(backend: AbstractBackend, network: Network, device: str, loss: LossSpec | None = None) -> None:
+    """Raise `BackendUnavailableError` if the backend cannot run this network on this device, or not train it so."""
+    problem = backend.unavailable(device) or backend.refuses(network, loss)
     if problem is not None:
         raise BackendUnavailableError(f"backend {backend.kind}: {problem}")

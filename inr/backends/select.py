@@ -1,23 +1,50 @@
-"""The table of backends and the choice among them."""
+"""The table of backends and the choice among them. A backend's own modules are imported when it is first asked."""
 
+import importlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-
-import torch
+from typing import final
 
 from inr.backends.base import AbstractBackend, check
-from inr.backends.native import NativeBackend
-from inr.backends.tcnn import TcnnBackend
-from inr.backends.torch import TorchBackend
+from inr.domain import Domain
 from inr.errors import UnknownComponentError
 from inr.layers.network import Network
+from inr.losses.base import LossSpec
 from inr.models.base import MODELS
 
-BACKENDS: dict[str, AbstractBackend] = {
-    backend.kind: backend for backend in (NativeBackend(), TcnnBackend(), TorchBackend())
+PLACES = {
+    "native": "inr.backends.native:NativeBackend",
+    "tcnn": "inr.backends.tcnn:TcnnBackend",
+    "torch": "inr.backends.torch:TorchBackend",
 }
-"""In order of preference for "auto"."""
+"""Module and class by name, in order of preference for "auto"."""
+
+_PICTURE = Domain.of_shape((512, 768))
+
+
+@final
+class BackendTable(Mapping[str, AbstractBackend]):
+    """Backends by name, each made when it is first looked up."""
+
+    def __init__(self, places: Mapping[str, str]) -> None:
+        self._places = dict(places)
+        self._made: dict[str, AbstractBackend] = {}
+
+    def __getitem__(self, kind: str) -> AbstractBackend:
+        if kind not in self._made:
+            module, _, name = self._places[kind].partition(":")
+            self._made[kind] = getattr(importlib.import_module(module), name)()
+        return self._made[kind]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+
+BACKENDS: Mapping[str, AbstractBackend] = BackendTable(PLACES)
 
 
 def get(kind: str) -> AbstractBackend:
@@ -27,22 +54,28 @@ def get(kind: str) -> AbstractBackend:
     return BACKENDS[kind]
 
 
-def select(kind: str, network: Network, device: str) -> AbstractBackend:
-    """The named backend, or for "auto" the one that ``INR_BACKEND`` names, or else the first that can run the network.
+def select(kind: str, network: Network, device: str, loss: LossSpec | None = None) -> AbstractBackend:
+    """The named backend, or for "auto" the one that ``INR_BACKEND`` names, or else the first that can do it.
+
+    Args:
+        kind: a name, or "auto".
+        network: what is to be run.
+        device: "auto", "cpu" or "cuda".
+        loss: what it is to be trained towards; None for no training.
 
     Raises:
         UnknownComponentError: no such backend.
-        BackendUnavailableError: it cannot run here, or not this network.
+        BackendUnavailableError: it cannot run here, or not this network, or not train it so.
     """
     if kind == "auto":
         kind = os.environ.get("INR_BACKEND", "auto")
     if kind == "auto":
         for backend in BACKENDS.values():
-            if backend.automatic and backend.unavailable(device) is None and backend.refuses(network) is None:
+            if backend.automatic and backend.unavailable(device) is None and backend.refuses(network, loss) is None:
                 return backend
-        kind = next(reversed(BACKENDS))  # the reference: report why it cannot run
+        kind = next(reversed(list(BACKENDS)))  # the reference: report why it cannot run
     backend = get(kind)
-    check(backend, network, device)
+    check(backend, network, device, loss)
     return backend
 
 
@@ -71,9 +104,8 @@ def describe() -> list[BackendInfo]:
 
 
 def _refusals(backend: AbstractBackend) -> Iterator[str]:
-    """Models of the zoo with their usual settings that a backend refuses, and why; allocates no tensor memory."""
+    """Models of the zoo with their usual settings that a backend refuses, and why."""
     for kind in MODELS.kinds():
-        with torch.device("meta"):
-            refusal = backend.refuses(MODELS.make(kind).build(2, 3))
+        refusal = backend.refuses(MODELS.make(kind).build(_PICTURE, 3))
         if refusal is not None:
             yield f"{kind}: {refusal}"

@@ -8,21 +8,24 @@ arithmetic in ``tests/unit/backends/test_tcnn.py``. Training does not repeat exa
 derivatives are summed there in any order.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, final
 
 import torch
 from torch import Tensor, nn
 
 from inr.backends import tcnn_probe
-from inr.backends.base import DEFAULT_RESOURCES, AbstractBackend, AbstractTrainer, Field, Resources
+from inr.backends.base import DEFAULT_RESOURCES, AbstractBackend, AbstractTrainer, Field, Resources, Tensors
 from inr.backends.tcnn_lowering import GridRun, MlpRun, flat_parameters, level_calls, plan, problem
-from inr.backends.torch import TorchField, TorchTrainer, device_of
+from inr.backends.torch import TorchField, TorchTrainer
+from inr.backends.torch.backend import on_device
+from inr.backends.torch.network import Held, TorchNetwork
 from inr.errors import SpecError
-from inr.layers import DenseGrid, HashGrid, Layer, Linear, Matrix, Sine
+from inr.layers import DenseGrid, HashGrid, Layer, Sine
 from inr.layers.network import COORDINATES, Network
 from inr.losses.base import LossSpec
 from inr.optimisers.base import OptimiserSpec
+from inr.reparams.base import ReparamSpec
 
 
 @final
@@ -47,37 +50,47 @@ class TcnnBackend(AbstractBackend):
             reasons.append(f"{missing}; install it with: {tcnn_probe.INSTALL}")
         return "; ".join(reasons) or None
 
-    def refuses(self, network: Network) -> str | None:
-        """See the base class; a network of which only some layers can be mapped is run."""
+    def refuses(self, network: Network, loss: LossSpec | None = None) -> str | None:
+        """See the base class; a network of which only some layers can be mapped is run, towards any loss."""
+        del loss
         return problem(network)
 
     def trainer(
         self,
         network: Network,
+        tensors: Tensors,
         loss: LossSpec,
         optimiser: OptimiserSpec,
         device: str,
         seed: int = 0,
         resources: Resources = DEFAULT_RESOURCES,
+        reparam: ReparamSpec | None = None,
     ) -> AbstractTrainer:
         """See the base class."""
         del resources
-        network = network.to(device_of(device))
-        return TorchTrainer(network, loss, optimiser, seed, lowered(network))
+        module = on_device(network, tensors, device)
+        return TorchTrainer(module, loss, optimiser, seed, lowered(module), reparam)
 
-    def field(self, network: Network, device: str, resources: Resources = DEFAULT_RESOURCES) -> Field:
+    def field(self, network: Network, tensors: Tensors, device: str, resources: Resources = DEFAULT_RESOURCES) -> Field:
         """See the base class."""
         del resources
-        return TorchField(lowered(network.to(device_of(device))))
+        return TorchField(lowered(on_device(network, tensors, device)))
 
 
-def lowered(network: Network) -> Network:
+def lowered(module: TorchNetwork) -> TorchNetwork:
     """A network over the same parameters in which every run that can be mapped is one layer.
 
     Raises:
         BackendUnavailableError: the package is not there.
     """
-    layers = network.layer_list()
+    modules = module.modules_by_layer()
+    graph = _lowered(module.network, modules, module.device)
+    return TorchNetwork(graph, {}, modules)
+
+
+def _lowered(network: Network, modules: dict[Layer, Held], device: torch.device) -> Network:
+    """The graph of `lowered`; adds the modules of its new layers to those that are there."""
+    layers = network.layers
     runs = {run.places[-1]: run for run in plan(network)}
     inside = {place for run in runs.values() for place in run.places[:-1]}
     numbers = {COORDINATES: COORDINATES}
@@ -87,22 +100,44 @@ def lowered(network: Network) -> Network:
         if i in inside:
             continue
         run = runs.get(i)
-        graph.append(layer if run is None else _fused(run, layers))
+        if run is None:
+            graph.append(layer)
+        else:
+            fused = _fused(run, layers, device)
+            modules[fused] = FusedTensors([modules[layers[place]] for place in run.places[::2]])
+            graph.append(fused)
         sources.append(tuple(numbers[s] for s in network.sources[i if run is None else run.places[0]]))
         numbers[i + 1] = len(graph)
-    result = Network(graph, sources, tuple(numbers[head] for head in network.heads))
-    if network.training_graph is not None:
-        result.training_graph = lowered(network.training_graph)
-    return result
+    heads = tuple(numbers[head] for head in network.heads)
+    lesson = network.training_graph
+    return Network(graph, sources, heads, training_graph=None if lesson is None else _lowered(lesson, modules, device))
 
 
-def _fused(run: MlpRun | GridRun, layers: Sequence[Layer]) -> Layer:
+def _fused(run: MlpRun | GridRun, layers: Sequence[Layer], device: torch.device) -> Layer:
     if isinstance(run, MlpRun):
         return TcnnMlp(run, [layers[place] for place in run.places])
     grid = layers[run.places[0]]
     if not isinstance(grid, HashGrid | DenseGrid):
         raise SpecError(f"tcnn: layer {run.places[0]} ({type(grid).__name__}) is no grid")
-    return TcnnGrid(grid)
+    return TcnnGrid(grid, device)
+
+
+@final
+class FusedTensors(Held):
+    """The tensors of several layers, each under ``<number>.<tensor>``."""
+
+    def __init__(self, modules: Sequence[Held]) -> None:
+        super().__init__()
+        self.parts = nn.ModuleList(modules)
+
+    def parts_held(self) -> list[dict[str, Tensor]]:
+        """The tensors of each layer."""
+        return [part.held() for part in self.parts if isinstance(part, Held)]
+
+    def held(self) -> dict[str, Tensor]:
+        """See the base class."""
+        parts = enumerate(self.parts_held())
+        return {f"{number}.{name}": tensor for number, part in parts for name, tensor in part.items()}
 
 
 @final
@@ -117,15 +152,21 @@ class TcnnMlp(Layer):
     """
 
     def __init__(self, run: MlpRun, layers: Sequence[Layer]) -> None:
-        super().__init__()
         self.run = run
-        self.linears = nn.ModuleList(layers[::2])
         self.omegas = tuple(layer.omega if isinstance(layer, Sine) else 1.0 for layer in layers[1::2])
         self._native: dict[bool, nn.Module] = {}  # in a dict of its own: their parameters are nobody's
 
-    def forward(self, x: Tensor) -> Tensor:
+    def width(self, *inputs: int) -> int:
+        """That of the last layer."""
+        del inputs
+        return self.run.outputs
+
+    def forward(self, tensors: Mapping[str, Tensor], x: Tensor) -> Tensor:
         """`(n, inputs)` -> `(n, outputs)`, float32; once differentiable."""
-        linears = [layer for layer in self.linears if isinstance(layer, Linear | Matrix)]
+        linears: list[dict[str, Tensor]] = [{} for _ in range(self.run.hidden + 1)]
+        for name, tensor in tensors.items():
+            number, _, own = name.partition(".")
+            linears[int(number)][own] = tensor
         flat = flat_parameters(self.run, linears, self.omegas)
         filled = nn.functional.pad(x, (0, self.run.extra_inputs), value=1.0)
         module = self._module(torch.is_grad_enabled(), x.device)
@@ -151,19 +192,22 @@ class TcnnGrid(Layer):
 
     Args:
         grid: what it stands for.
+        device: of its table.
     """
 
-    def __init__(self, grid: HashGrid | DenseGrid) -> None:
-        super().__init__()
+    def __init__(self, grid: HashGrid | DenseGrid, device: torch.device) -> None:
         self.grid = grid
         self._levels = list(level_calls(grid))
         self._native: list[nn.Module] = []
-        device = grid.table.device
         self._gains = torch.tensor([level.gains for level in self._levels], device=device)
         self._offsets = torch.tensor([level.offsets for level in self._levels], device=device)
         self._extents = torch.tensor(grid.extents if isinstance(grid, DenseGrid) else 1.0, device=device)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def width(self, *inputs: int) -> int:
+        """That of the grid."""
+        return self.grid.width(*inputs)
+
+    def forward(self, tensors: Mapping[str, Tensor], x: Tensor) -> Tensor:
         """`(n, d_in)` in [-1, 1] -> `(n, n_levels * n_features)`; once differentiable, in the table and in x."""
         unit = (x / self._extents + 1) * 0.5
         if isinstance(self.grid, DenseGrid):
@@ -171,7 +215,7 @@ class TcnnGrid(Layer):
         parts: list[Tensor] = []
         for number, module in enumerate(self._modules_of(x.shape[1])):
             place = unit * self._gains[number] + self._offsets[number]
-            flat = self._levels[number].flat(self.grid.table)
+            flat = self._levels[number].flat(tensors["0.table"])
             parts.append(torch.func.functional_call(module, {"params": flat}, (place,)))
         return torch.cat(parts, dim=1).float()
 

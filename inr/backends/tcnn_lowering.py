@@ -20,7 +20,7 @@ Everything else, Fourier features among it, runs on torch beside them.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -112,7 +112,7 @@ class GridRun:
 
 def plan(network: Network) -> tuple[MlpRun | GridRun, ...]:
     """The parts of a network that tiny-cuda-nn can run, in order of their last layers; the longest runs there are."""
-    layers = network.layer_list()
+    layers = network.layers
     readers = _readers(network)
     runs: list[MlpRun | GridRun] = []
     taken: set[int] = set()
@@ -132,7 +132,7 @@ def problem(network: Network) -> str | None:
     """None if something of a network can be mapped, else which layer is in the way."""
     if plan(network):
         return None
-    layers = network.layer_list()
+    layers = network.layers
     linear = {i for i, layer in enumerate(layers) if isinstance(layer, Linear | Matrix | ComplexLinear)}
     before_linear = set().union(*(network.behind(i + 1) - {i} for i in linear))
     for i, layer in enumerate(layers):
@@ -179,7 +179,7 @@ def _readers(network: Network) -> dict[int, list[int]]:
 
 def _chain(network: Network, readers: dict[int, list[int]], first: int) -> list[int]:
     """Linear, activation, linear, ..., linear from a linear layer on; nothing else reads what is between them."""
-    layers = network.layer_list()
+    layers = network.layers
 
     def following(place: int, *kinds: type[Layer]) -> int | None:
         after = readers[place + 1]
@@ -199,19 +199,19 @@ def _chain(network: Network, readers: dict[int, list[int]], first: int) -> list[
 
 
 def _mlp_run(network: Network, chain: list[int]) -> MlpRun | None:
-    layers = network.layer_list()
+    layers = network.layers
     sines = len(chain) > 1 and isinstance(layers[chain[1]], Sine)
     places = chain[2:] if sines or _raw(network, network.sources[chain[0]][0]) else chain
     if len(places) < 3:
         return None
-    shapes = [tuple(layer.weight.shape) for layer in (layers[i] for i in places) if isinstance(layer, Linear | Matrix)]
-    width = max(shape[0] for shape in shapes[:-1]) + 1
+    linears = [layer for layer in (layers[i] for i in places) if isinstance(layer, Linear | Matrix)]
+    width = max(layer.d_out for layer in linears[:-1]) + 1
     fitting = [] if sines else [w for w in FUSED_WIDTHS if w >= width]
     return MlpRun(
         places=tuple(places),
         activation="Sine" if sines else "ReLU",
-        inputs=shapes[0][1],
-        outputs=shapes[-1][0],
+        inputs=linears[0].d_in,
+        outputs=linears[-1].d_out,
         width=fitting[0] if fitting else aligned(width),
     )
 
@@ -224,7 +224,7 @@ def _raw(network: Network, number: int) -> bool:
     return passes_on and any(_raw(network, source) for source in network.sources[number - 1])
 
 
-def flat_parameters(run: MlpRun, linears: Sequence[Linear | Matrix], omegas: Sequence[float]) -> Tensor:
+def flat_parameters(run: MlpRun, linears: Sequence[Mapping[str, Tensor]], omegas: Sequence[float]) -> Tensor:
     """The parameters of a run in tiny-cuda-nn's order; differentiable in those of the layers.
 
     With W the width and P(n) the multiple of 16 at or above n: a matrix ``(W, P(inputs + 1))``, then one ``(W, W)``
@@ -232,7 +232,7 @@ def flat_parameters(run: MlpRun, linears: Sequence[Linear | Matrix], omegas: Seq
 
     Args:
         run: its sizes.
-        linears: its linear layers, first to last.
+        linears: weight, and bias if there is one, of its linear layers, first to last.
         omegas: factor of the activation behind each but the last; 1 for ReLU.
 
     Returns:
@@ -241,8 +241,8 @@ def flat_parameters(run: MlpRun, linears: Sequence[Linear | Matrix], omegas: Seq
     one = math.pi / 2 if run.activation == "Sine" else 1.0
     matrices = []
     for number, (layer, omega) in enumerate(zip(linears, (*omegas, 1.0), strict=True)):
-        weight = omega * layer.weight
-        bias = omega * layer.bias if isinstance(layer, Linear) else weight.new_zeros(len(weight))
+        weight = omega * layer["weight"]
+        bias = omega * layer["bias"] if "bias" in layer else weight.new_zeros(len(weight))
         if number == 0:  # the ones are the input behind the last: tiny-cuda-nn fills up with ones from there on
             columns, ones = aligned(run.inputs + 1), run.inputs
         else:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 
 from inr import native
 from inr.backends.base import Coordinates, Values
@@ -30,7 +29,7 @@ from inr.layers import (
     Sine,
     SineFilter,
 )
-from inr.layers.network import COORDINATES, Network
+from inr.layers.network import Network
 
 PROFILES = 7
 """Times that the parts of a step are measured; what counts is the median."""
@@ -137,27 +136,18 @@ def work(network: Network, d_in: int, samples: int, training: bool) -> Work:
     Training multiplies by each matrix forwards, for the gradient of the matrix, and, unless nothing before it is
     trained, for the gradient of the layer's input.
     """
-    layers, widths = network.layer_list(), _widths(network, d_in)
+    layers, widths = network.layers, network.widths(d_in)
     products, sines = 0, dict[str, float]()
     for i, layer in enumerate(layers):
         if isinstance(layer, Linear | Matrix | ComplexLinear):
-            entries = (2 if isinstance(layer, ComplexLinear) else 1) * layer.weight.numel()
+            entries = (4 if isinstance(layer, ComplexLinear) else 1) * layer.d_out * layer.d_in
             before = set().union(*(network.behind(source) for source in network.sources[i]))
-            trained = any(True for j in before for _ in layers[j].parameters())
+            trained = any(layers[j].layout() for j in before)
             products += entries * (1 if not training else 3 if trained else 2)
         elif type(layer) in _PERIODIC:
             kind, features = _PERIODIC[type(layer)]
             sines[kind] = sines.get(kind, 0.0) + 1e-6 * samples * (widths[i + 1] // features)
     return Work(2e-9 * products * samples, sines)
-
-
-def _widths(network: Network, d_in: int) -> list[int]:
-    """Features of each value, found by evaluating one row."""
-    values = {COORDINATES: torch.zeros(1, d_in)}
-    with torch.no_grad():
-        for i, layer in enumerate(network.layer_list()):
-            values[i + 1] = layer(*[values[source] for source in network.sources[i]])
-    return [values[i].shape[1] for i in range(len(values))]
 
 
 def ceilings(seconds: float) -> tuple[Ceilings | None, str]:

@@ -12,9 +12,7 @@ from torch import Tensor
 
 from inr.backends.base import PointBatch, Positions, Values
 from inr.backends.render import mesh
-from inr.backends.torch import CHUNK
-from inr.backends.torch_optimisers import TorchOptimiser
-from inr.layers.network import Network
+from inr.backends.torch import CHUNK, TorchNetwork, TorchOptimiser
 from inr.losses.mse import MeanSquaredError
 from inr.optimisers.adam import Adam
 
@@ -71,7 +69,7 @@ def attempt(run: Callable[[], float]) -> float | str:
             return f"{type(error).__name__}: {lines[0] if lines else 'no message'}"
 
 
-def rival_step(mode: Mode, network: Network, batch: PointBatch, rate: float) -> Callable[[], float]:
+def rival_step(mode: Mode, network: TorchNetwork, batch: PointBatch, rate: float) -> Callable[[], float]:
     """A training step on a batch: forwards in the mode, backwards as that left it, Adam in 32 bits.
 
     Args:
@@ -112,7 +110,7 @@ def rival_step(mode: Mode, network: Network, batch: PointBatch, rate: float) -> 
 class RivalField:
     """A network as a function in a mode of PyTorch's; see `Field`."""
 
-    def __init__(self, mode: Mode, network: Network) -> None:
+    def __init__(self, mode: Mode, network: TorchNetwork) -> None:
         self._mode = mode
         self._network: Callable[[Tensor], Tensor] = torch.compile(network, dynamic=False) if mode.compiled else network
 

@@ -17,9 +17,10 @@ import numpy as np
 import torch
 
 from inr import native
-from inr.backends.base import AbstractBackend, AbstractTrainer, Field, PointBatch, Resources, check
+from inr.backends.base import AbstractBackend, AbstractTrainer, Field, PointBatch, Resources, Tensors, check
 from inr.backends.render import render
 from inr.backends.select import get
+from inr.backends.torch import TorchNetwork
 from inr.bench.kernel_cases import Asked, Case
 from inr.bench.kernel_ceilings import Ceilings, Parts, Work, ceilings, median_of, profile, work
 from inr.bench.kernel_rivals import EAGER, Mode, RivalField, attempt, matmul_precision, rival_step
@@ -30,9 +31,11 @@ from inr.losses.mse import MeanSquaredError
 from inr.meta import SignalMeta
 from inr.models.base import ModelSpec
 from inr.optimisers.adam import Adam
+from inr.rng import generator
 
 NATIVE = "native"
 D_IN, D_OUT = 2, 3
+PICTURE = Domain.of_shape((512, 512))
 RATE = 1e-3
 CEILING_SECONDS = 1.0
 """Of measuring the ceilings before each case; what counts is the median over the cases."""
@@ -144,7 +147,7 @@ def measure(cases: Mapping[str, Case], method: Method, tell: Callable[[str], Non
     if problem is not None:
         raise BackendUnavailableError(f"backend {backend.kind}: {problem}")
     for case in cases.values():
-        check(backend, started(case.model), "cpu")
+        check(backend, started(case.model).network, "cpu")
     half(method.precision)
     if not cases:
         return Measured((), None, ())
@@ -213,11 +216,16 @@ def asked_of(case: Case, precision: str, isa: str) -> Asked:
     return case.asked_fp32 if isa in ("amx", "avx512") else Asked()
 
 
-def started(model: ModelSpec) -> Network:
+def started(model: ModelSpec) -> TorchNetwork:
     """A new network, always with the same weights."""
-    network = model.build(D_IN, D_OUT)
-    model.initialise(network, torch.Generator().manual_seed(0))
-    return network
+    network = model.build(PICTURE, D_OUT)
+    return TorchNetwork(network, model.initial(network, generator(0, "bench")))
+
+
+def _start(model: ModelSpec) -> tuple[Network, Tensors]:
+    """The same as a backend takes it."""
+    module = started(model)
+    return module.network, module.arrays()
 
 
 @contextmanager
@@ -234,11 +242,11 @@ def torch_threads(count: int) -> Iterator[None]:
 def _compare(name: str, case: Case, backend: AbstractBackend, method: Method) -> tuple[Comparison, list[str]]:
     """One case, and what there is to say about it."""
     network, resources = started(case.model), Resources(method.threads, half(method.precision))
-    trainer: Any = backend.trainer(started(case.model), MeanSquaredError(), Adam(), "cpu", 0, resources)
+    trainer: Any = backend.trainer(*_start(case.model), MeanSquaredError(), Adam(), "cpu", 0, resources)
     engine = trainer.engine(D_IN, D_OUT, False)
     precision = "bf16" if engine.half else "fp32"
     if case.batch is None:
-        candidates = _decodes(case, backend.field(started(case.model), "cpu", resources), method.modes)
+        candidates = _decodes(case, backend.field(*_start(case.model), "cpu", resources), method.modes)
     else:
         candidates = _steps(case, trainer, method.modes)
     results, failed = _first_results(candidates)
@@ -249,13 +257,13 @@ def _compare(name: str, case: Case, backend: AbstractBackend, method: Method) ->
         case.title,
         "decode" if case.batch is None else "step",
         case.samples,
-        sum(tensor.numel() for tensor in network.tensors().values()),
+        sum(tensor.numel() for tensor in network.parameters()),
         precision,
         asked_of(case, precision, instruction_set()),
         milliseconds,
         results,
         failed,
-        work(network, D_IN, case.samples, training=case.batch is not None),
+        work(network.network, D_IN, case.samples, training=case.batch is not None),
     )
     notes = [f"{case.title}: {candidate}: {why}" for candidate, why in failed.items()]
     wrong = [c for c, result in results.items() if abs(result - results[EAGER.name]) > TOLERANCE * results[EAGER.name]]
@@ -287,7 +295,7 @@ def _first_results(candidates: dict[str, Run]) -> tuple[dict[str, float], dict[s
 def _steps(case: Case, trainer: AbstractTrainer, modes: Sequence[Mode]) -> dict[str, Run]:
     """A step of each candidate; the kernels' trainer is given."""
     batch = _batch(case.samples)
-    eager = get("torch").trainer(started(case.model), MeanSquaredError(), Adam(), "cpu")
+    eager = get("torch").trainer(*_start(case.model), MeanSquaredError(), Adam(), "cpu")
 
     def eager_step() -> float:
         with matmul_precision(EAGER.matmul):
@@ -309,16 +317,16 @@ def _decodes(case: Case, field: Field, modes: Sequence[Mode]) -> dict[str, Run]:
         with matmul_precision(EAGER.matmul):
             return reference()
 
-    reference = decoding(get("torch").field(started(case.model), "cpu"))
+    reference = decoding(get("torch").field(*_start(case.model), "cpu"))
     rivals = {mode.name: decoding(RivalField(mode, started(case.model))) for mode in modes if mode != EAGER}
     return {NATIVE: decoding(field), EAGER.name: eager, **rivals}
 
 
 def _batch(samples: int) -> PointBatch:
     """Scattered points and targets, always the same."""
-    generator = np.random.default_rng(0)
-    coordinates = generator.uniform(-1, 1, (samples, D_IN)).astype(np.float32)
-    return PointBatch(coordinates, generator.uniform(-1, 1, (samples, D_OUT)).astype(np.float32))
+    rng = np.random.default_rng(0)
+    coordinates = rng.uniform(-1, 1, (samples, D_IN)).astype(np.float32)
+    return PointBatch(coordinates, rng.uniform(-1, 1, (samples, D_OUT)).astype(np.float32))
 
 
 def take_turns(candidates: Mapping[str, Run], rounds: int, seconds: float) -> dict[str, tuple[float, ...]]:

@@ -46,7 +46,7 @@ class Conditions:
     def model(self, kind: str, signal: Signal, **settings: Any) -> ModelSpec:
         """A model for a signal, of the number of parameters; raises `SpecError` for an unknown kind or setting."""
         model = MODELS.get(kind)(**settings).fitted_to(signal.domain)
-        return model.sized(self.parameters, signal.domain.ndim, signal.channels)
+        return model.sized(self.parameters, signal.domain, signal.channels)
 
     def fit(self, seed: int, model: ModelSpec, **settings: Any) -> FitSpec:
         """A fit with these conditions; uniform mini-batches and the model's own rate unless `settings` differ."""

@@ -149,7 +149,7 @@ def measure(run: Run, signal: Signal) -> Result:
 
 def decoded(fitted: FittedField, backend: str, device: str) -> Samples:
     """Samples of a field on its own grid, from the stored tensors alone."""
-    *_, field = open_tensors(fitted.model, fitted.tensors, fitted.domain.ndim, fitted.channels, backend, device)
+    *_, field = open_tensors(fitted.model, fitted.tensors, fitted.domain, fitted.channels, backend, device)
     return render(field, fitted.domain, fitted.meta, fitted.channels)
 
 

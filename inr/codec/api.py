@@ -180,7 +180,7 @@ def fit_file(
         model=fitted.model.kind,
         settings=fitted.model,
         backend=fitted.report.backend,
-        parameters=fitted.model.parameters(signal.domain.ndim, signal.channels),
+        parameters=fitted.model.parameters(signal.domain, signal.channels),
         steps=fitted.report.steps,
         psnr=reported(psnr(signal.samples, samples, signal.meta.peak)),
         ssim=mean_ssim(signal.samples, samples, signal.meta.kind, signal.meta.peak),

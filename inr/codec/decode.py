@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-import torch
-
 from inr.backends.base import DEFAULT_RESOURCES, Field, Resources
 from inr.backends.render import render, render_blocks
 from inr.backends.select import select
@@ -18,7 +16,7 @@ from inr.container.file import InrFile, parse, parse_partial
 from inr.domain import Domain
 from inr.errors import CorruptHeaderError, FormatError, SpecError
 from inr.files import read_bytes
-from inr.fitted import FloatTensor
+from inr.layers.network import FloatTensor
 from inr.meta import SignalMeta
 from inr.models.base import ModelSpec
 from inr.quantize.uniform import QuantizedField, dequantize
@@ -161,7 +159,7 @@ def open_quantized(
 ) -> DecodedField:
     """A quantised field, ready to be decoded; raises `BackendUnavailableError`."""
     tensors = dequantize(field)
-    outputs = open_tensors(field.model, tensors, field.domain.ndim, field.channels, backend, device, resources)
+    outputs = open_tensors(field.model, tensors, field.domain, field.channels, backend, device, resources)
     limited = tuple(zip(field.model.bands(), outputs, strict=True)) if field.model.bands() else ()
     return DecodedField(outputs[-1], field.domain, field.meta, field.channels, limited)
 
@@ -169,7 +167,7 @@ def open_quantized(
 def open_tensors(
     model: ModelSpec,
     tensors: dict[str, FloatTensor],
-    d_in: int,
+    domain: Domain,
     channels: int,
     backend: str = "auto",
     device: str = "auto",
@@ -180,9 +178,6 @@ def open_tensors(
     Raises:
         BackendUnavailableError: the backend cannot run here, or not this model.
     """
-    network = model.build(d_in, channels)
-    with torch.no_grad():
-        for name, tensor in network.tensors().items():
-            tensor.copy_(torch.from_numpy(tensors[name]))
+    network = model.build(domain, channels)
     coarser = [network.cut(head) for head in range(len(network.heads) - 1)]
-    return tuple(select(backend, one, device).field(one, device, resources) for one in (*coarser, network))
+    return tuple(select(backend, one, device).field(one, tensors, device, resources) for one in (*coarser, network))

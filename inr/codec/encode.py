@@ -219,7 +219,7 @@ def _tell_plan(hooks: Hooks | None, chosen: Plan, signal: Signal) -> None:
     if hooks is None or hooks.on_event is None:
         return
     model = chosen.fit.model
-    parameters = model.parameters(signal.domain.ndim, signal.channels)
+    parameters = model.parameters(signal.domain, signal.channels)
     hooks.on_event(Planned(model.kind, parameters, chosen.size, signal.domain.size))
 
 
@@ -306,7 +306,7 @@ def join_parts(lengths: tuple[int, ...], parts: list[FittedPart], began: float) 
         model=field.model.kind,
         settings=field.model,
         backend=last.report.backend,
-        parameters=len(parts) * field.model.parameters(domain.ndim, channels),
+        parameters=len(parts) * field.model.parameters(field.domain, channels),
         steps=sum(part.fitted.report.steps for part in parts),
         bytes=len(data),
         bpp=8 * len(data) / domain.size,

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from inr.domain import Domain
 from inr.fitting.schedules.base import SCHEDULES
 from inr.inits.base import INITS
 from inr.models.base import MODELS
@@ -10,6 +11,8 @@ from inr.optimisers.base import OPTIMISERS
 from inr.registry import Registry, kind_of
 from inr.reparams.base import REPARAMS
 from inr.samplers.base import SAMPLERS
+
+_PICTURE = Domain.of_shape((512, 768))
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ COMPONENTS: dict[str, Registry[Any]] = {
 def list_models() -> list[ModelInfo]:
     """All models of the zoo."""
     return [
-        ModelInfo(kind_of(cls), cls().parameters(2, 3), cls.learning_rate, _settings(cls()), cls.paper)
+        ModelInfo(kind_of(cls), cls().parameters(_PICTURE, 3), cls.learning_rate, _settings(cls()), cls.paper)
         for cls in MODELS
     ]
 

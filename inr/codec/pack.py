@@ -79,7 +79,7 @@ def unpack(file: InrFile, tile: int = 0) -> QuantizedField:
     try:
         tiling, meta = tiling_of(header), meta_of(file)
         domain = tiling.domain if tiling.count == 1 else tiling.local(tile)
-        layouts = model.layout(domain.ndim, header.channels)
+        layouts = model.layout(domain, header.channels)
     except SpecError as error:
         raise CorruptHeaderError(f"header: {error}") from None
     entries = sum(math.prod(layout.shape) for layout in layouts)

@@ -12,6 +12,7 @@ from inr.codec.rate import MAX_BITS
 from inr.container import ids, limits
 from inr.container.file import DATA, ICC_PROFILE, InrFile, Section, to_bytes
 from inr.container.header import Header
+from inr.domain import Domain
 from inr.errors import SpecError, TargetError
 from inr.fitting.schedules.base import SCHEDULES, ScheduleSpec
 from inr.fitting.schedules.cosine import CosineSchedule
@@ -227,9 +228,13 @@ def _model(signal: Signal, request: CompressSpec, preset: presets.Preset) -> Mod
     return cls(**request.settings).fitted_to(signal.domain).replace(**request.settings)
 
 
+_PICTURE = Domain.of_shape((512, 768))
+"""What stands for any picture where only settings matter."""
+
+
 def fixes_size(model: ModelSpec, settings: dict[str, Any]) -> bool:
     """True if a user has set what `sized` would choose."""
-    small, large = (model.sized(parameters, 2, 3) for parameters in (5_000, 300_000))
+    small, large = (model.sized(parameters, _PICTURE, 3) for parameters in (5_000, 300_000))
     return any(getattr(small, name) != getattr(large, name) for name in settings)
 
 
@@ -252,10 +257,10 @@ def _sized(
     Raises:
         TargetError: no model has a file of this size.
     """
-    d_in, channels = signal.domain.ndim, signal.channels
+    domain, channels = signal.domain, signal.channels
     framing = overhead(signal, model, request.layers)
-    smallest = model.sized(1, d_in, channels).parameters(d_in, channels)
-    largest = model.sized(limits.MAX_PARAMETERS, d_in, channels).parameters(d_in, channels)
+    smallest = model.sized(1, domain, channels).parameters(domain, channels)
+    largest = model.sized(limits.MAX_PARAMETERS, domain, channels).parameters(domain, channels)
     exact = request.coding != "uniform"
     least = framing + math.ceil(smallest * (bits if exact else min(bits, 4.0)) / 8)
     most = framing + math.floor(largest * (bits if exact else MAX_BITS) / 8)
@@ -264,4 +269,4 @@ def _sized(
         allowed = f"{least} to {most} bytes"
         raise TargetError(f"size: a {model.kind} file of this picture can have {allowed}; got {size}")
     count = (size - framing) * 8 // bits if exact else (size - framing) * FILL * 8 / (bits + CODING_BITS)
-    return size, model.sized(min(int(count), limits.MAX_PARAMETERS), d_in, channels)
+    return size, model.sized(min(int(count), limits.MAX_PARAMETERS), domain, channels)

@@ -10,8 +10,9 @@ from inr.codec.decode import open_tensors
 from inr.codec.pack import pack
 from inr.container.file import InrFile, to_bytes
 from inr.errors import TargetError
-from inr.fitted import FittedField, FloatTensor
+from inr.fitted import FittedField
 from inr.layers.layout import TensorLayout
+from inr.layers.network import FloatTensor
 from inr.quantize.uniform import QuantizedField, QuantSpec, dequantize, quantize
 from inr.rng import generator
 
@@ -56,7 +57,7 @@ def allocate(fitted: FittedField, spec: QuantSpec) -> QuantSpec:
     probe = _Probe(fitted)
     wanted: dict[str, list[float]] = {}
     total = weighted = 0.0
-    for layout in fitted.model.layout(fitted.domain.ndim, fitted.channels):
+    for layout in fitted.model.layout(fitted.domain, fitted.channels):
         for first, last in _units(layout):
             entries = math.prod(layout.shape[1:]) * (last - first)
             error = probe.error(layout.name, coarse[layout.name], first, last)
@@ -78,7 +79,7 @@ def meet_size(fitted: FittedField, spec: QuantSpec, size: int) -> Coded:
     Raises:
         TargetError: even the coarsest quantisation is larger.
     """
-    per_bit = fitted.model.parameters(fitted.domain.ndim, fitted.channels) / 8
+    per_bit = fitted.model.parameters(fitted.domain, fitted.channels) / 8
     aim = size - max(2, size // 200)
     low, high = MIN_BITS, MAX_BITS
     bits = spec.bits
@@ -145,5 +146,5 @@ class _Probe:
 
     def _evaluate(self, tensors: dict[str, FloatTensor]) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
         fitted = self._fitted
-        functions = open_tensors(fitted.model, tensors, fitted.domain.ndim, fitted.channels)
+        functions = open_tensors(fitted.model, tensors, fitted.domain, fitted.channels)
         return np.stack([function(self._coordinates) for function in functions]).astype(np.float64)

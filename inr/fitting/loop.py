@@ -6,10 +6,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import torch
 
 from inr.backends.base import AbstractTrainer, Field, GridBatch, Resources, SampleBatch, Values
 from inr.backends.render import render
@@ -98,18 +96,19 @@ class _Run:
         spec.model.check(signal.domain, signal.channels)
         _check_parameters(spec.model, signal)
         self._model, self._search = spec.init.prepare(spec.model, signal, derive_seed(spec.seed, "search"))
-        network = self._model.build(signal.domain.ndim, signal.channels)
-        generator = torch.Generator().manual_seed(derive_seed(spec.seed, "init"))
-        spec.init.apply(self._model, network, signal, generator)
-        spec.reparam.apply(self._model, network, generator)
-        self._backend = select(spec.backend, network, spec.device)
+        network = self._model.build(signal.domain, signal.channels)
+        tensors = spec.init.apply(self._model, network, signal, generator(spec.seed, "init"))
+        spec.reparam.check(self._model, network)
+        self._backend = select(spec.backend, network, spec.device, spec.loss)
         self._trainer: AbstractTrainer = self._backend.trainer(
             network,
+            tensors,
             spec.loss,
             spec.optimiser,
             spec.device,
             derive_seed(spec.seed, "training"),
             Resources(spec.threads, spec.half),
+            spec.reparam,
         )
         self._sampler = spec.sampler.start(signal, derive_seed(spec.seed, "sampler"), self._residuals)
         self._subset = _subset(signal, spec.seed, separable=network.contraction is not None)
@@ -258,7 +257,7 @@ class _Run:
         self._step = saved.step
         self._curve = list(saved.curve)
         self._losses = list(saved.state["losses"])
-        self._sampler.restore(_arrays(saved.state["sampler"]))
+        self._sampler.restore(saved.state["sampler"])
         return saved.seconds
 
     def _save_if_due(self) -> None:
@@ -271,10 +270,7 @@ class _Run:
         if policy is None:
             return
         with self._clock_stopped() as seconds:
-            sampler = {
-                name: torch.from_numpy(value) if isinstance(value, np.ndarray) else value
-                for name, value in self._sampler.state().items()
-            }
+            sampler = self._sampler.state()
             state = {"trainer": self._trainer.state(), "losses": list(self._losses), "sampler": sampler}
             saved = Checkpoint(self._spec, self._digest, self._step, seconds, tuple(self._curve), state)
             checkpoints.save(saved, policy.path)
@@ -300,16 +296,11 @@ class _Run:
 
 def _check_parameters(model: ModelSpec, signal: Signal) -> None:
     """Raise `SpecError` for a network that no file could hold, before it is allocated."""
-    parameters = model.parameters(signal.domain.ndim, signal.channels)
+    parameters = model.parameters(signal.domain, signal.channels)
     if parameters > MAX_PARAMETERS:
         raise SpecError(
             f"{model.kind}: these settings give {parameters} parameters; a file holds at most {MAX_PARAMETERS}"
         )
-
-
-def _arrays(state: dict[str, Any]) -> dict[str, Any]:
-    """Tensors of a checkpoint as the arrays they were made of."""
-    return {name: value.numpy() if isinstance(value, torch.Tensor) else value for name, value in state.items()}
 
 
 def _subset(signal: Signal, seed: int, separable: bool) -> Selection:

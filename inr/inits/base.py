@@ -1,18 +1,16 @@
 """The interface and the registry of initialisers."""
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
+
+import numpy as np
 
 from inr.fitted import SearchReport
+from inr.layers.network import FloatTensor, Network
 from inr.models.base import ModelSpec
 from inr.registry import Registry
 from inr.signals.signal import Signal
 from inr.spec import Spec
-
-if TYPE_CHECKING:
-    import torch
-
-    from inr.layers.network import Network
 
 
 class InitSpec(Spec):
@@ -39,8 +37,10 @@ class InitSpec(Spec):
         return self
 
     @abstractmethod
-    def apply(self, model: ModelSpec, network: "Network", signal: Signal, generator: "torch.Generator") -> None:
-        """Set all parameters of `network` in place; raises `SpecError` if it does not fit the model."""
+    def apply(
+        self, model: ModelSpec, network: Network, signal: Signal, generator: np.random.Generator
+    ) -> dict[str, FloatTensor]:
+        """The parameters that a network of a model starts with, by name; raises `SpecError` if it does not fit it."""
 
 
 INITS: Registry[InitSpec] = Registry("init", "inr.inits")

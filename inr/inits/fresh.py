@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, final
+from typing import Annotated, ClassVar, Literal, final
 
 import numpy as np
 from pydantic import Field, field_validator
@@ -13,15 +13,11 @@ from inr.fitted import SearchReport
 from inr.inits.base import INITS, InitSpec
 from inr.inits.default import DefaultInit
 from inr.inits.spectrum import Array, distance, shrunk, spectrum
+from inr.layers.network import FloatTensor, Network
 from inr.models.base import MODELS, ModelSpec
 from inr.registry import kind_of
-from inr.rng import derive_seed, generator
+from inr.rng import generator
 from inr.signals.signal import Signal
-
-if TYPE_CHECKING:
-    import torch
-
-    from inr.layers.network import Network
 
 STRIDE = 4
 """Every so many candidates are tried first, then those beside the best of them."""
@@ -112,9 +108,11 @@ class FreshInit(InitSpec):
         """No second search."""
         return self.then
 
-    def apply(self, model: ModelSpec, network: "Network", signal: Signal, generator: "torch.Generator") -> None:
+    def apply(
+        self, model: ModelSpec, network: Network, signal: Signal, generator: np.random.Generator
+    ) -> dict[str, FloatTensor]:
         """As `then` does."""
-        self.then.apply(model, network, signal, generator)
+        return self.then.apply(model, network, signal, generator)
 
 
 class _Trials:
@@ -143,9 +141,9 @@ class _Trials:
         import torch
 
         plane, target = self.targets[trial % len(self.targets)]
-        network = model.build(self._signal.domain.ndim, self._signal.channels)
-        start = torch.Generator().manual_seed(derive_seed(self._seed, "network", trial))
-        self._spec.then.apply(model, network, self._signal, start)
+        network = model.build(self._signal.domain, self._signal.channels)
+        start = generator(self._seed, "network", trial)
+        held = network.as_torch(self._spec.then.apply(model, network, self._signal, start))
         inner = self._domain.shape[len(self._lead) :]
         n = math.prod(inner)
         values = np.empty((n, self._signal.channels))
@@ -153,7 +151,7 @@ class _Trials:
             for first in range(0, n, CHUNK):
                 index = plane * n + np.arange(first, min(n, first + CHUNK), dtype=np.int64)
                 points = torch.from_numpy(self._domain.coordinates(index))
-                values[first : first + CHUNK] = network(points).numpy()
+                values[first : first + CHUNK] = network.outputs(held, points)[-1].numpy()
         if not np.isfinite(values).all():
             return float(self._size)
         return distance(spectrum(values.reshape(*inner, -1), self._size), target)

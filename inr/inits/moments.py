@@ -2,14 +2,15 @@
 
 import math
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
+from inr.layers import Activation, Gaussian, ReLU, Sine
 
-from inr.layers import Gaussian, ReLU, Sine
+if TYPE_CHECKING:
+    from torch import Tensor
 
-Function = Callable[[Tensor], Tensor]
-"""Elementwise and real; works on any shape and dtype."""
+Function = Activation | Callable[["Tensor"], "Tensor"]
+"""Elementwise and real; works on any shape and dtype. What has no closed form is differentiated by torch."""
 
 NODES = 8192
 """Nodes of the quadrature."""
@@ -55,15 +56,22 @@ def second_moments(f: Function, sigma: float) -> tuple[float, float]:
 
 def quadrature(f: Function, sigma: float) -> tuple[float, float]:
     """`second_moments` of any function, by integration."""
+    import torch
+
     u = (torch.arange(NODES, dtype=torch.float64) + 0.5) * (2 / NODES) - 1
     node = torch.sinh(GRADING * u) * (REACH / math.sinh(GRADING))
     density = torch.exp(-node.square() / 2) * torch.cosh(GRADING * u)
     density /= density.sum()
     with torch.enable_grad():
         z = (sigma * node).requires_grad_()
-        value = f(z)
+        value = _at(f, z)
         (slope,) = torch.autograd.grad(value.sum(), z)
     return float(density @ value.detach().square()), float(density @ slope.square())
+
+
+def _at(f: Function, z: "Tensor") -> "Tensor":
+    value: Tensor = f.forward({}, z) if isinstance(f, Activation) else f(z)
+    return value
 
 
 def growth(f: Function, sigma: float) -> float:
@@ -111,8 +119,10 @@ def _bisect(f: Function, target: float, low: float, high: float, below: bool) ->
 
 def linear_width(f: Function) -> float:
     """``1 / |f'(0)|``, where the linear part of f reaches 1: 1/omega for ``sin(omega z)``; 1 if f is flat at 0."""
+    import torch
+
     zero = torch.zeros((), dtype=torch.float64, requires_grad=True)
     with torch.enable_grad():
-        (slope,) = torch.autograd.grad(f(zero), zero)
+        (slope,) = torch.autograd.grad(_at(f, zero), zero)
     steepness = abs(float(slope))
     return 1 / steepness if 0 < steepness < math.inf else 1.0

@@ -1,18 +1,16 @@
 """Weight scaling: the model's own initialisation with larger weights in all layers but the last."""
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, final
+from typing import Annotated, ClassVar, Literal, final
 
+import numpy as np
 from pydantic import Field
 
 from inr.errors import SpecError
 from inr.inits.base import INITS, InitSpec
+from inr.inits.wiring import activated, kinds_that
+from inr.layers.network import FloatTensor, Network
 from inr.models.base import ModelSpec
 from inr.signals.signal import Signal
-
-if TYPE_CHECKING:
-    import torch
-
-    from inr.layers.network import Network
 
 
 @final
@@ -35,12 +33,10 @@ class ScaledInit(InitSpec):
     alpha: Annotated[float, Field(gt=0, le=100)] = 2.5
     """Factor of the weights."""
 
-    def apply(self, model: ModelSpec, network: "Network", signal: Signal, generator: "torch.Generator") -> None:
+    def apply(
+        self, model: ModelSpec, network: Network, signal: Signal, generator: np.random.Generator
+    ) -> dict[str, FloatTensor]:
         """The model's own start, then the factor; raises `SpecError` if no linear layer feeds an activation."""
-        import torch
-
-        from inr.inits.wiring import activated, kinds_that
-
         del signal
         hidden = activated(network)
         if not hidden:
@@ -48,7 +44,6 @@ class ScaledInit(InitSpec):
                 f"scaled: model {model.kind} has no linear layer followed by an elementwise real activation, so there "
                 f"are no weights to scale; it fits {kinds_that(lambda other: bool(activated(other)))}"
             )
-        model.initialise(network, generator)
-        with torch.no_grad():
-            for i in hidden:
-                network.tensors()[f"{i}.weight"].mul_(self.alpha)
+        tensors = model.initial(network, generator)
+        grown = {f"{i}.weight": tensors[f"{i}.weight"] * np.float32(self.alpha) for i in hidden}
+        return {**tensors, **grown}

@@ -1,20 +1,17 @@
 """Windowed first layers that start at the edges of the signal."""
 
-from typing import TYPE_CHECKING, ClassVar, Literal, final
+from typing import ClassVar, Literal, final
 
 import numpy as np
 import numpy.typing as npt
 
 from inr.errors import SpecError
 from inr.inits.base import INITS, InitSpec
+from inr.inits.wiring import kinds_that
+from inr.layers import Gaussian, Linear, RealGabor
+from inr.layers.network import COORDINATES, FloatTensor, Network
 from inr.models.base import ModelSpec
 from inr.signals.signal import Signal
-
-if TYPE_CHECKING:
-    import torch
-
-    from inr.layers import Layer, Linear
-    from inr.layers.network import Network
 
 CANDIDATES = 2**16
 """Samples that the centres are chosen among, so that time and memory do not grow with the signal."""
@@ -42,41 +39,36 @@ class SingularInit(InitSpec):
         "Roddenberry et al. 2024, Implicit Neural Representations and the Algebra of Complex Wavelets"
     )
 
-    def apply(self, model: ModelSpec, network: "Network", signal: Signal, generator: "torch.Generator") -> None:
+    def apply(
+        self, model: ModelSpec, network: Network, signal: Signal, generator: np.random.Generator
+    ) -> dict[str, FloatTensor]:
         """The model's own start, then the biases; raises `SpecError` for a model without windowed first layers."""
-        import torch
-
-        from inr.inits.wiring import kinds_that
-
         windows = windowed(network)
         if not windows:
             raise SpecError(
                 f"singular: model {model.kind} has no window over linear layers that read the coordinates, so nothing "
                 f"to centre; it fits {kinds_that(lambda other: bool(windowed(other)))}"
             )
-        model.initialise(network, generator)
+        tensors = model.initial(network, generator)
         size = min(signal.domain.size, CANDIDATES)
         index = np.arange(size, dtype=np.int64)
         if size < signal.domain.size:
-            index = torch.randint(signal.domain.size, (size,), generator=generator).numpy()
-        steepness = torch.from_numpy(gradient_magnitude(signal, index))
+            index = generator.integers(0, signal.domain.size, size)
+        steepness = gradient_magnitude(signal, index)
         if not steepness.any():
             steepness += 1
         for layers in windows:
-            neurons = layers[0].weight.shape[0]
-            drawn = torch.multinomial(steepness, neurons, replacement=True, generator=generator).numpy()
-            centres = torch.from_numpy(signal.domain.coordinates(index[drawn]))
-            with torch.no_grad():
-                for layer in layers:
-                    layer.bias.copy_(-(layer.weight * centres.to(layer.weight)).sum(dim=1))
+            drawn = generator.choice(size, layers[0].d_out, p=steepness / steepness.sum())
+            centres = signal.domain.coordinates(index[drawn])
+            for layer in layers:
+                number = network.numbers[layer]
+                tensors[f"{number}.bias"] = -(tensors[f"{number}.weight"] * centres).sum(axis=1)
+        return tensors
 
 
-def windowed(network: "Network") -> list[list["Linear"]]:
+def windowed(network: Network) -> list[list[Linear]]:
     """For each window over the coordinates, the linear layers that it reads."""
-    from inr.layers import Gaussian, Linear, RealGabor
-    from inr.layers.network import COORDINATES
-
-    layers: list[Layer] = network.layer_list()
+    layers = network.layers
     found = []
     for layer, sources in zip(layers, network.sources, strict=True):
         if isinstance(layer, Gaussian | RealGabor):

@@ -3,20 +3,22 @@
 import math
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, final
 
+import numpy as np
 from pydantic import Field
 
 from inr.errors import SpecError
 from inr.inits.base import INITS, InitSpec
+from inr.inits.moments import Function, fixed_point, is_homogeneous, linear_width, second_moments
+from inr.inits.wiring import activated, kinds_that, readers
+from inr.layers import Activation, Layer, Linear, Matrix, Normal, Uniform
+from inr.layers.network import FloatTensor, Network
 from inr.models.base import ModelSpec
-from inr.rng import generator as numpy_generator
+from inr.rng import generator as fixed_generator
 from inr.signals.signal import Signal
 
 if TYPE_CHECKING:
     import torch
 
-    from inr.inits.moments import Function
-    from inr.layers import Layer, Linear, Matrix
-    from inr.layers.network import Network
 
 SAMPLES = 1024
 """Coordinates at which second moments are measured."""
@@ -70,7 +72,9 @@ class Vi3nrInit(InitSpec):
     distribution: Literal["uniform", "normal"] = "uniform"
     """Distribution of the weights (and of matched biases) about zero."""
 
-    def apply(self, model: ModelSpec, network: "Network", signal: Signal, generator: "torch.Generator") -> None:
+    def apply(
+        self, model: ModelSpec, network: Network, signal: Signal, generator: np.random.Generator
+    ) -> dict[str, FloatTensor]:
         """The model's own start, then layer by layer, while a sample of the signal's coordinates passes through.
 
         Raises:
@@ -78,44 +82,43 @@ class Vi3nrInit(InitSpec):
         """
         import torch
 
-        from inr.inits.wiring import kinds_that
-
         if not _settable(network, self.sigma_first is not None):
             raise SpecError(
                 f"vi3nr: model {model.kind} has no hidden or last linear layer next to an elementwise real activation, "
                 f"whose moments the method needs; it fits {kinds_that(lambda other: bool(_settable(other, False)))}"
             )
-        model.initialise(network, generator)
-        index = numpy_generator(0, "vi3nr").integers(0, signal.domain.size, SAMPLES)
-        parameter = next(network.parameters())
+        tensors = model.initial(network, generator)
+        index = fixed_generator(0, "vi3nr").integers(0, signal.domain.size, SAMPLES)
         with torch.no_grad():
-            _Pass(self, network, generator).run(torch.from_numpy(signal.domain.coordinates(index)).to(parameter))
+            return _Pass(self, network, tensors, generator).run(torch.from_numpy(signal.domain.coordinates(index)))
 
 
 class _Pass:
     """One evaluation of a network that sets each layer before it is evaluated."""
 
-    def __init__(self, spec: Vi3nrInit, network: "Network", generator: "torch.Generator") -> None:
+    def __init__(
+        self, spec: Vi3nrInit, network: Network, tensors: dict[str, FloatTensor], generator: np.random.Generator
+    ) -> None:
         self._spec, self._network, self._generator = spec, network, generator
+        self._tensors = dict(tensors)
         self._functions = _settable(network, spec.sigma_first is not None)
         self._curved = _curved(network)
         self._deviations: dict[int, float] = {}  # of values that are about normal
         # Values of the first hidden layers: normal at each point, but their deviation goes with the point.
         self._mixed: set[int] = set()
 
-    def run(self, coordinates: "torch.Tensor") -> None:
-        from inr.layers import Linear, Matrix
-
-        values = {0: coordinates}
-        for i, (layer, sources) in enumerate(zip(self._network.layer_list(), self._network.sources, strict=True)):
+    def run(self, coordinates: "torch.Tensor") -> dict[str, FloatTensor]:
+        """The parameters, from what a sample of coordinates becomes on its way."""
+        network, values = self._network, {0: coordinates}
+        held = [dict(tensors) for tensors in network.as_torch(self._tensors)]
+        for i, (layer, sources) in enumerate(zip(network.layers, network.sources, strict=True)):
             if isinstance(layer, Linear | Matrix) and i in self._functions:
                 self._set(i, layer, values[sources[0]])
-            values[i + 1] = layer(*[values[s] for s in sources])
+                held = [dict(tensors) for tensors in network.as_torch(self._tensors)]
+            values[i + 1] = layer.forward(held[i], *[values[s] for s in sources])
+        return self._tensors
 
-    def _set(self, i: int, layer: "Linear | Matrix", inputs: "torch.Tensor") -> None:
-        from inr.inits.moments import fixed_point, is_homogeneous, linear_width, second_moments
-        from inr.layers import Linear
-
+    def _set(self, i: int, layer: Linear | Matrix, inputs: "torch.Tensor") -> None:
         spec, f, source = self._spec, self._functions[i], self._network.sources[i][0]
         hidden = source in self._curved
         sigma = spec.sigma_p if hidden else spec.sigma_first
@@ -127,9 +130,9 @@ class _Pass:
             sigma = math.sqrt(moment / second_moments(f, 1.0)[0])
         elif sigma is None:
             sigma = fixed_point(f, 1 / (1 - share)) or linear_width(f)
-        self._fill(layer.weight, sigma * math.sqrt((1 - share) / (layer.weight.shape[1] * moment)))
+        self._fill(f"{i}.weight", sigma * math.sqrt((1 - share) / (layer.d_in * moment)))
         if isinstance(layer, Linear) and spec.bias != "default":
-            self._fill(layer.bias, sigma * math.sqrt(share))
+            self._fill(f"{i}.bias", sigma * math.sqrt(share))
         if hidden:
             before = self._network.sources[source - 1][0] if source else 0
             known = before in self._deviations or before in self._mixed
@@ -140,37 +143,28 @@ class _Pass:
 
     def _second_moment(self, number: int, values: "torch.Tensor") -> float:
         """Mean square of a value: by theory if it is an activation of normal numbers, else as it is at the samples."""
-        from inr.inits.moments import second_moments
-        from inr.layers import Activation
-
-        maker = self._network.layer_list()[number - 1] if number else None
+        maker = self._network.layers[number - 1] if number else None
         if isinstance(maker, Activation):
             deviation = self._deviations.get(self._network.sources[number - 1][0])
             if deviation is not None:
                 return second_moments(maker, deviation)[0]
         return float(values.double().square().mean())
 
-    def _fill(self, tensor: "torch.Tensor", deviation: float) -> None:
-        from inr.layers import normal_, uniform_
-
-        if self._spec.distribution == "normal":
-            normal_(tensor, deviation, self._generator)
-        else:
-            uniform_(tensor, math.sqrt(3) * deviation, self._generator)
+    def _fill(self, name: str, deviation: float) -> None:
+        normal = self._spec.distribution == "normal"
+        distribution = Normal(deviation) if normal else Uniform(math.sqrt(3) * deviation)
+        self._tensors[name] = distribution.draw(self._generator, self._tensors[name].shape)
 
 
-def _settable(network: "Network", first: bool) -> "dict[int, Function]":
+def _settable(network: Network, first: bool) -> dict[int, Function]:
     """Linear layers that are set, first layers if `first`: index -> the function that follows or counts as following.
 
     A layer that is evaluated several times is set once.
     """
-    from inr.inits.wiring import activated, readers
-    from inr.layers import Activation, Linear, Matrix
-
-    layers = network.layer_list()
+    layers = network.layers
     found: dict[int, Function] = dict(activated(network))
     for i, layer in enumerate(layers):
-        if i in found or not isinstance(layer, Linear | Matrix) or layers.index(layer) < i:
+        if i in found or not isinstance(layer, Linear | Matrix) or network.numbers[layer] < i:
             continue
         maker: Layer | None = layers[network.sources[i][0] - 1] if network.sources[i][0] else None
         if any(isinstance(reader, Linear | Matrix) for reader in readers(network, i + 1)):
@@ -181,12 +175,10 @@ def _settable(network: "Network", first: bool) -> "dict[int, Function]":
     return {i: f for i, f in found.items() if first or network.sources[i][0] in curved}
 
 
-def _curved(network: "Network") -> set[int]:
+def _curved(network: Network) -> set[int]:
     """Numbers of the values with an activation between them and the coordinates."""
-    from inr.layers import Activation
-
     curved: set[int] = set()
-    for i, (layer, sources) in enumerate(zip(network.layer_list(), network.sources, strict=True)):
+    for i, (layer, sources) in enumerate(zip(network.layers, network.sources, strict=True)):
         if isinstance(layer, Activation) or curved.intersection(sources):
             curved.add(i + 1)
     return curved

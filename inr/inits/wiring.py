@@ -2,17 +2,18 @@
 
 from collections.abc import Callable
 
-import torch
-
+from inr.domain import Domain
 from inr.errors import SpecError
 from inr.layers import Activation, Layer, Linear, Matrix
 from inr.layers.network import Network
 from inr.models.base import MODELS
 
+_PICTURE = Domain.of_shape((64, 64))
+
 
 def readers(network: Network, number: int) -> list[Layer]:
     """The layers that read a value, in order of evaluation."""
-    return [layer for layer, read in zip(network.layer_list(), network.sources, strict=True) if number in read]
+    return [layer for layer, read in zip(network.layers, network.sources, strict=True) if number in read]
 
 
 def activated(network: Network) -> dict[int, Activation]:
@@ -21,9 +22,8 @@ def activated(network: Network) -> dict[int, Activation]:
     A layer that is evaluated several times counts once.
     """
     found = {}
-    layers = network.layer_list()
-    for i, layer in enumerate(layers):
-        if isinstance(layer, Linear | Matrix) and layers.index(layer) == i:
+    for i, layer in enumerate(network.layers):
+        if isinstance(layer, Linear | Matrix) and network.numbers[layer] == i:
             functions = [reader for reader in readers(network, i + 1) if isinstance(reader, Activation)]
             if functions:
                 found[i] = functions[0]
@@ -35,8 +35,7 @@ def kinds_that(fits: Callable[[Network], bool]) -> str:
     kinds = []
     for cls in MODELS:
         try:
-            with torch.device("meta"):
-                network = cls.EXAMPLES[0].build(2, 3)
+            network = cls.EXAMPLES[0].build(_PICTURE, 3)
         except (SpecError, IndexError):
             continue
         if fits(network):

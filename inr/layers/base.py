@@ -1,33 +1,118 @@
-"""What a layer is."""
+"""What a layer is: a frozen specification, with its readable forward beside it."""
 
-import torch
-from torch import Tensor, nn
+import importlib
+import pkgutil
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
+import numpy as np
+import numpy.typing as npt
+
+from inr.errors import SpecError, UnknownComponentError
+from inr.layers.initial import Distribution
 from inr.layers.layout import TensorLayout
+from inr.layers.operation import Operation
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    Tensors = Mapping[str, Tensor]
+    """Stored and fixed tensors of one layer, by name."""
+
+Fixed = npt.NDArray[np.float32]
 
 
-class Layer(nn.Module):
+class Layer(ABC):
     """Base of the vocabulary: a map from one or more tensors `(n, d)` to `(n, d_out)`, each row for itself.
 
-    A layer is final; its ``forward`` is the reference that every faster backend is compared with.
+    A layer is a frozen dataclass without equality, so that one object at several places of a network is one layer,
+    stored once. It is made without torch, which only `forward` imports. Its parameters are handed beside it, by the
+    names of `layout`.
     """
 
+    kind: ClassVar[str] = ""
+    """Name in the JSON form of a network, registered with `LAYERS`; empty for what is no part of the vocabulary."""
+    EXAMPLES: ClassVar[tuple[tuple["Layer", tuple[int, ...]], ...]] = ()
+    """Small layers and the widths of their inputs, for the conformance suite."""
+
+    @abstractmethod
+    def width(self, *inputs: int) -> int:
+        """Features of the output for inputs of these widths."""
+
     def layout(self) -> tuple[TensorLayout, ...]:
-        """Stored tensors, named as the attributes that hold them; none by default."""
+        """Stored tensors; none by default."""
         return ()
+
+    def initial(self) -> dict[str, Distribution]:
+        """The distribution of each stored tensor before training, in the order of `layout`."""
+        return {}
+
+    def fixed(self) -> dict[str, Fixed]:
+        """Arrays that the forward reads and no file stores, since settings say it all; by name."""
+        return {}
+
+    def operation(self, *inputs: int) -> Operation | None:
+        """What compiled kernels are told for inputs of these widths, or None if they have no such operation."""
+        del inputs
+        return None
+
+    forward: Callable[..., Any]
+    """``forward(tensors, *inputs)``: the reference in torch that every faster backend is compared with.
+
+    Takes the stored and fixed tensors by name and the inputs, `(n, d)` each; returns `(n, d_out)`. Differentiable.
+    """
 
 
 class Activation(Layer):
     """An elementwise real function; what is defined for one number works on any shape."""
 
-
-def uniform_(tensor: Tensor, bound: float, generator: torch.Generator) -> None:
-    """Fill in place with U(-bound, bound)."""
-    with torch.no_grad():
-        tensor.uniform_(-bound, bound, generator=generator)
+    def width(self, *inputs: int) -> int:
+        """As many features as the input has."""
+        return inputs[0]
 
 
-def normal_(tensor: Tensor, deviation: float, generator: torch.Generator) -> None:
-    """Fill in place with N(0, deviation^2)."""
-    with torch.no_grad():
-        tensor.normal_(0.0, deviation, generator=generator)
+LayerT = TypeVar("LayerT", bound=type[Layer])
+
+
+class Vocabulary:
+    """The layers by kind. One found in no loaded module is looked for in the files of `inr.layers`."""
+
+    def __init__(self) -> None:
+        self._by_kind: dict[str, type[Layer]] = {}
+
+    def register(self, cls: LayerT) -> LayerT:
+        """Class decorator; raises `SpecError` for a kind that is missing or taken."""
+        other = self._by_kind.get(cls.kind)
+        if not cls.kind or other is not None:
+            taken = (
+                f"kind {cls.kind!r} is already taken by {other.__qualname__}" if other else "kind: must not be empty"
+            )
+            raise SpecError(f"layer {cls.__qualname__}: {taken}")
+        self._by_kind[cls.kind] = cls
+        return cls
+
+    def unregister(self, cls: type[Layer]) -> None:
+        """Undo `register`, for plug-ins that are switched off."""
+        self._by_kind.pop(cls.kind, None)
+
+    def get(self, kind: str) -> type[Layer]:
+        """The class of a kind; raises `UnknownComponentError` that lists the known ones."""
+        if kind not in self._by_kind:
+            self._load()
+        if kind not in self._by_kind:
+            raise UnknownComponentError(f"unknown layer {kind!r}; known: {', '.join(sorted(self._by_kind))}")
+        return self._by_kind[kind]
+
+    def __iter__(self) -> Iterator[type[Layer]]:
+        self._load()
+        return iter([self._by_kind[kind] for kind in sorted(self._by_kind)])
+
+    def _load(self) -> None:
+        package = importlib.import_module("inr.layers")
+        for module in pkgutil.iter_modules(package.__path__):
+            importlib.import_module(f"inr.layers.{module.name}")
+
+
+LAYERS = Vocabulary()
+"""Putting a file into `inr.layers` is all that adding a layer takes."""

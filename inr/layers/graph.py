@@ -2,7 +2,7 @@
 
 from typing import final
 
-from inr.layers import Layer
+from inr.layers.base import Layer
 from inr.layers.network import COORDINATES, Network
 
 
@@ -29,11 +29,17 @@ class Graph:
             The number of the network's value.
         """
         numbers = {COORDINATES: source}
-        layers, value = network.layer_list(), network.heads[-1]
+        layers, value = network.layers, network.heads[-1]
         for i in sorted(network.behind(value)):
             numbers[i + 1] = self.add(layers[i], *[numbers[s] for s in network.sources[i]])
         return numbers[value]
 
-    def network(self, *heads: int) -> Network:
-        """The network whose outputs are these values, coarse to fine; none named: the last layer's."""
-        return Network(self._layers, self._sources, heads or None)
+    def network(self, *heads: int, parts: tuple[Network, ...] = (), training_graph: Network | None = None) -> Network:
+        """The network whose outputs are these values, coarse to fine; none named: the last layer's.
+
+        Args:
+            heads: numbers of the values.
+            parts: networks that were spliced into it, for what initialises them.
+            training_graph: what is trained in its place.
+        """
+        return Network(self._layers, self._sources, heads or None, parts, training_graph)

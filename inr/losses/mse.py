@@ -2,7 +2,9 @@
 
 from typing import TYPE_CHECKING, ClassVar, Literal, final
 
-from inr.losses.base import LOSSES, LossSpec
+import numpy as np
+
+from inr.losses.base import LOSSES, Floats, LossSpec
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -17,10 +19,15 @@ class MeanSquaredError(LossSpec):
     wire_id: ClassVar[int] = 1
     paper: ClassVar[str] = "Gauss 1809, Theoria motus corporum coelestium"
 
-    def value(self, output: "Tensor", target: "Tensor") -> "Tensor":
-        """See the base class."""
-        return (output - target).square().mean()
-
     def values(self, output: "Tensor", target: "Tensor") -> "Tensor":
         """See the base class."""
         return (output - target).square().mean(dim=1)
+
+    def value(self, output: "Tensor", target: "Tensor") -> "Tensor":
+        """In one sum over everything."""
+        return (output - target).square().mean()
+
+    def derivative(self, output: Floats, target: Floats) -> tuple[Floats, Floats]:
+        """``2 (y - t) / channels``."""
+        residual = output - target
+        return np.square(residual).mean(axis=1), residual * np.float32(2 / residual.shape[1])

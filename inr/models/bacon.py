@@ -18,21 +18,19 @@ period 2 and not 1, so the fundamental is pi radians per unit.
 """
 
 import math
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self, final
+from typing import Annotated, ClassVar, Literal, Self, final
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
 from inr.domain import Domain
+from inr.layers import Linear, Multiply, SineFilter, Uniform
+from inr.layers.graph import Graph
+from inr.layers.network import COORDINATES, Network
 from inr.models.base import MODELS, ModelSpec, largest_fitting
 from inr.rng import stored_uniform
 from inr.spec import Wire
-
-if TYPE_CHECKING:
-    import torch
-
-    from inr.layers.network import Network
 
 MAX_BAND = 2**16
 _EIGHTHS = (1, 2, 4, 6, 8)
@@ -75,43 +73,28 @@ class Bacon(ModelSpec):
         unit = stored_uniform(self.feature_seed, (len(reached), self.width, d_in))
         return list(np.floor(unit * (2 * limits + 1)).astype(np.int64) - limits)
 
-    def build(self, d_in: int, d_out: int) -> "Network":
+    def build(self, domain: Domain, channels: int) -> Network:
         """Filters, products with linear layers, and three outputs."""
-        from inr.layers import Linear, Multiply, SineFilter
-        from inr.layers.graph import Graph
-        from inr.layers.network import COORDINATES
-
         graph = Graph()
-        first, *rest = [graph.add(SineFilter(k), COORDINATES) for k in self.frequencies(d_in)]
+        first, *rest = [graph.add(SineFilter(k), COORDINATES) for k in self.frequencies(domain.ndim)]
+        mixing = Uniform(math.sqrt(6 / self.width))
         z, heads = first, []
         for i, g in enumerate(rest, start=1):
-            z = graph.add(Multiply(), g, graph.add(Linear(self.width, self.width), z))
+            z = graph.add(Multiply(), g, graph.add(Linear(self.width, self.width, weights=mixing), z))
             if i in _HEADS:
-                heads.append(graph.add(Linear(self.width, d_out), z))
+                heads.append(graph.add(Linear(self.width, channels), z))
         return graph.network(*heads)
-
-    def initialise(self, network: "Network", generator: "torch.Generator") -> None:
-        """The paper's bounds; those of the outputs are torch's default."""
-        from inr.layers import Linear, SineFilter, fan_in_bound, uniform_
-
-        for number, layer in enumerate(network.layer_list(), start=1):
-            if isinstance(layer, SineFilter):
-                uniform_(layer.phase, math.pi, generator)
-            elif isinstance(layer, Linear):
-                gain = 1.0 if number in network.heads else math.sqrt(6)
-                uniform_(layer.weight, gain * fan_in_bound(layer), generator)
-                uniform_(layer.bias, fan_in_bound(layer), generator)
 
     def fitted_to(self, domain: Domain) -> Self:
         """The Nyquist frequency of the longest axis."""
         return self.replace(max_band=min(max(1, max(domain.shape) // 2), MAX_BAND))
 
-    def sized(self, parameters: int, d_in: int, d_out: int) -> Self:
+    def sized(self, parameters: int, domain: Domain, channels: int) -> Self:
         """Chooses the width."""
 
         def count(width: int) -> int:
             filters, heads = len(_EIGHTHS), len(_HEADS)
-            return filters * width + (filters - 1) * (width * width + width) + heads * d_out * (width + 1)
+            return filters * width + (filters - 1) * (width * width + width) + heads * channels * (width + 1)
 
         return self.replace(width=largest_fitting(1, 4096, parameters, count))
 

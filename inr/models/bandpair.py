@@ -16,22 +16,21 @@ Init: each network's own. Parameters: the sum of both.
 Where we deviate: sizes. When a budget is given, one eighth of it goes to `low`, as smooth parts need few numbers.
 """
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self, final
+from typing import Annotated, ClassVar, Literal, Self, final
 
+import numpy as np
 from pydantic import model_validator
 
 from inr.domain import Domain
 from inr.errors import SpecError
+from inr.layers import Add
+from inr.layers.graph import Graph
+from inr.layers.network import FloatTensor, Network
 from inr.models.base import MODELS, ModelSpec
 from inr.models.iterative import IterativeInr
 from inr.models.siren import Siren
 from inr.models.wire import WireMlp
 from inr.spec import Wire
-
-if TYPE_CHECKING:
-    import torch
-
-    from inr.layers.network import Network
 
 LOW_SHARE = 8
 """The low-pass network gets one part in this many of a budget."""
@@ -65,29 +64,24 @@ class BandPair(ModelSpec):
                 )
         return self
 
-    def build(self, d_in: int, d_out: int) -> "Network":
+    def build(self, domain: Domain, channels: int) -> Network:
         """Both networks over the same coordinates, and their sum."""
-        from inr.layers import Add
-        from inr.layers.graph import Graph
-
-        low, band = self.low.build(d_in, d_out), self.band.build(d_in, d_out)
+        low, band = self.low.build(domain, channels), self.band.build(domain, channels)
         graph = Graph()
         graph.add(Add(), graph.splice(low), graph.splice(band))
-        network = graph.network()
-        network.parts = (low, band)
-        return network
+        return graph.network(parts=(low, band))
 
-    def initialise(self, network: "Network", generator: "torch.Generator") -> None:
+    def initial(self, network: Network, generator: np.random.Generator) -> dict[str, FloatTensor]:
         """Each network's own."""
         low, band = network.parts
-        self.low.initialise(low, generator)
-        self.band.initialise(band, generator)
+        first = network.renamed(low, self.low.initial(low, generator))
+        return {**first, **network.renamed(band, self.band.initial(band, generator))}
 
-    def sized(self, parameters: int, d_in: int, d_out: int) -> Self:
+    def sized(self, parameters: int, domain: Domain, channels: int) -> Self:
         """Chooses the sizes of both."""
-        low = self.low.sized(parameters // LOW_SHARE, d_in, d_out)
-        rest = parameters - low.parameters(d_in, d_out)
-        return self.replace(low=low, band=self.band.sized(max(1, rest), d_in, d_out))
+        low = self.low.sized(parameters // LOW_SHARE, domain, channels)
+        rest = parameters - low.parameters(domain, channels)
+        return self.replace(low=low, band=self.band.sized(max(1, rest), domain, channels))
 
     def fitted_to(self, domain: Domain) -> Self:
         """What each network wants to know of the grid."""

@@ -1,18 +1,18 @@
 """What a model is: a spec that arranges layers, and the layout of the tensors it stores."""
 
+import math
 from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import ClassVar, Self
+
+import numpy as np
 
 from inr.domain import Domain
 from inr.layers.layout import TensorLayout
+from inr.layers.network import FloatTensor, Network
 from inr.registry import Registry
 from inr.spec import Spec
-
-if TYPE_CHECKING:  # a model's settings are read without torch
-    import torch
-
-    from inr.layers.network import Network
 
 
 @dataclass(frozen=True)
@@ -51,15 +51,22 @@ class ModelSpec(Spec):
     """Small settings that the conformance suite runs, beside the defaults."""
 
     @abstractmethod
-    def build(self, d_in: int, d_out: int) -> "Network":
-        """The network, on torch's current device, parameters not yet set; raises `SpecError` for a bad `d_in`."""
+    def build(self, domain: Domain, channels: int) -> Network:
+        """The network for signals on a grid, whose layers say how they start; allocates nothing of its size.
+
+        Raises:
+            SpecError: it does not work on so many axes, or a setting does not fit the grid.
+        """
+
+    def initial(self, network: Network, generator: np.random.Generator) -> dict[str, FloatTensor]:
+        """The parameters of a network that `build` made as the model's paper starts them, by name.
+
+        What the distributions of the layers say, unless a model has more to say.
+        """
+        return network.initial(generator)
 
     @abstractmethod
-    def initialise(self, network: "Network", generator: "torch.Generator") -> None:
-        """Set the parameters in place as the model's paper does."""
-
-    @abstractmethod
-    def sized(self, parameters: int, d_in: int, d_out: int) -> Self:
+    def sized(self, parameters: int, domain: Domain, channels: int) -> Self:
         """The same model with about, and at most, this many parameters (the smallest one if even that is larger)."""
 
     def fitted_to(self, domain: Domain) -> Self:
@@ -75,28 +82,19 @@ class ModelSpec(Spec):
         """Highest frequency of each of several outputs in cycles per unit, coarse to fine; empty for one output."""
         return ()
 
-    def layout(self, d_in: int, d_out: int) -> tuple[TensorLayout, ...]:
+    def layout(self, domain: Domain, channels: int) -> tuple[TensorLayout, ...]:
         """Names, shapes and quantiser groups of all stored tensors, in file order; allocates no tensor memory."""
-        import torch
+        return self.build(domain, channels).layout()
 
-        with torch.device("meta"):
-            return self.build(d_in, d_out).layout()
-
-    def parameters(self, d_in: int, d_out: int) -> int:
+    def parameters(self, domain: Domain, channels: int) -> int:
         """Number of stored reals (a complex entry counts as two)."""
-        total = 0
-        for tensor in self.layout(d_in, d_out):
-            count = 1
-            for n in tensor.shape:
-                count *= n
-            total += count
-        return total
+        return sum(math.prod(tensor.shape) for tensor in self.layout(domain, channels))
 
 
 MODELS: Registry[ModelSpec] = Registry("model", "inr.models")
 
 
-def largest_fitting(low: int, high: int, parameters: int, count: "CountParameters") -> int:
+def largest_fitting(low: int, high: int, parameters: int, count: Callable[[int], int]) -> int:
     """The largest integer in [low, high] whose `count` is at most `parameters`, or `low`; `count` must grow."""
     while low < high:
         middle = (low + high + 1) // 2
@@ -114,9 +112,3 @@ def chain_width(parameters: int, d_in: int, depth: int, d_out: int) -> int:
         return width * (d_in + 1) + depth * (width * width + width) + d_out * (width + 1)
 
     return largest_fitting(1, 4096, parameters, count)
-
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    CountParameters = Callable[[int], int]

@@ -13,18 +13,17 @@ depth (width^2 + width) + d_out (width + 1); 224,439 for the defaults, 2 -> 3, a
 polynomials, two ReLU layers and width 256. Where we deviate: gradients are not clipped.
 """
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self, final
+from typing import Annotated, ClassVar, Literal, Self, final
 
 from pydantic import Field
 
+from inr.domain import Domain
+from inr.layers import Chebyshev, Concat, Fourier, Linear, Multiply, ReLU
+from inr.layers.graph import Graph
+from inr.layers.network import COORDINATES, Network
 from inr.models.base import MODELS, FrequencySearch, ModelSpec, largest_fitting
 from inr.rng import stored_normal
 from inr.spec import Wire
-
-if TYPE_CHECKING:
-    import torch
-
-    from inr.layers.network import Network
 
 MAX_WIDTH, MAX_FEATURES, MAX_POLYNOMIALS = 4096, 2048, 256
 
@@ -55,32 +54,19 @@ class Cafe(ModelSpec):
     feature_seed: Annotated[int, Field(ge=0, lt=2**32), Wire(5)] = 0
     """Determines the frequencies."""
 
-    def build(self, d_in: int, d_out: int) -> "Network":
+    def build(self, domain: Domain, channels: int) -> Network:
         """The features, three linear layers and their product, then linear and ReLU layers, and a linear layer."""
-        from inr.layers import Chebyshev, Concat, Fourier, Linear, Multiply, ReLU
-        from inr.layers.graph import Graph
-        from inr.layers.network import COORDINATES
-
         graph = Graph()
-        frequencies = self.sigma * stored_normal(self.feature_seed, (self.n_features, d_in))
+        frequencies = self.sigma * stored_normal(self.feature_seed, (self.n_features, domain.ndim))
         waves = graph.add(Fourier(frequencies), COORDINATES)
         features = graph.add(Concat(), waves, graph.add(Chebyshev(self.n_polynomials), COORDINATES))
-        n = 2 * self.n_features + self.n_polynomials * d_in
+        n = 2 * self.n_features + self.n_polynomials * domain.ndim
         h = graph.add(Multiply(), *[graph.add(Linear(n, self.width), features) for _ in range(3)])
         for _ in range(self.depth):
             h = graph.add(ReLU(), graph.add(Linear(self.width, self.width), h))
-        return graph.network(graph.add(Linear(self.width, d_out), h))
+        return graph.network(graph.add(Linear(self.width, channels), h))
 
-    def initialise(self, network: "Network", generator: "torch.Generator") -> None:
-        """Torch's default, as in the released code."""
-        from inr.layers import Linear, fan_in_bound, uniform_
-
-        for layer in network.layer_list():
-            if isinstance(layer, Linear):
-                uniform_(layer.weight, fan_in_bound(layer), generator)
-                uniform_(layer.bias, fan_in_bound(layer), generator)
-
-    def sized(self, parameters: int, d_in: int, d_out: int) -> Self:
+    def sized(self, parameters: int, domain: Domain, channels: int) -> Self:
         """Chooses width and numbers of features and polynomials, in the proportion that they have."""
 
         def features(width: int) -> tuple[int, int]:
@@ -90,8 +76,8 @@ class Cafe(ModelSpec):
 
         def count(width: int) -> int:
             waves, polynomials = features(width)
-            first = 3 * width * (2 * waves + polynomials * d_in + 1)
-            return first + self.depth * (width * width + width) + d_out * (width + 1)
+            first = 3 * width * (2 * waves + polynomials * domain.ndim + 1)
+            return first + self.depth * (width * width + width) + channels * (width + 1)
 
         width = largest_fitting(1, MAX_WIDTH, parameters, count)
         waves, polynomials = features(width)

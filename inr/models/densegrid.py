@@ -14,19 +14,17 @@ Where we deviate: every node has a row of its own; levels halve; the network has
 """
 
 import math
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self, final
+from typing import Annotated, ClassVar, Literal, Self, final
 
 from pydantic import Field
 
 from inr.domain import Domain
 from inr.errors import SpecError
+from inr.layers import DenseGrid, Layer, ReLU
+from inr.layers.linear import xavier
+from inr.layers.network import Network
 from inr.models.base import MODELS, ModelSpec, largest_fitting
 from inr.spec import Wire
-
-if TYPE_CHECKING:
-    import torch
-
-    from inr.layers.network import Network
 
 MAX_NODES, MAX_AXES = 2**16, 3
 _EXTENT_STEPS = 1024
@@ -73,29 +71,15 @@ class DenseGridMlp(ModelSpec):
         nodes = (self.nodes_0, self.nodes_1, self.nodes_2)[:d_in]
         return tuple(tuple(max(2, -(-n >> level)) for n in nodes) for level in reversed(range(self.n_levels)))
 
-    def build(self, d_in: int, d_out: int) -> "Network":
+    def build(self, domain: Domain, channels: int) -> Network:
         """The grids, then linear and ReLU layers."""
-        from inr.layers import DenseGrid, Layer, Linear, ReLU
-        from inr.layers.network import Network
-
-        extents = (self.extent_0, self.extent_1, self.extent_2)[:d_in]
-        layers: list[Layer] = [DenseGrid(self.levels(d_in), extents, self.n_features)]
+        extents = (self.extent_0, self.extent_1, self.extent_2)[: domain.ndim]
+        layers: list[Layer] = [DenseGrid(self.levels(domain.ndim), extents, self.n_features)]
         fan_in = self.n_levels * self.n_features
         for _ in range(self.depth):
-            layers += [Linear(fan_in, self.width), ReLU()]
+            layers += [xavier(fan_in, self.width), ReLU()]
             fan_in = self.width
-        return Network([*layers, Linear(fan_in, d_out)])
-
-    def initialise(self, network: "Network", generator: "torch.Generator") -> None:
-        """Grids near zero, Xavier-uniform weights, zero biases."""
-        from inr.layers import DenseGrid, Linear, uniform_
-
-        for layer in network.layer_list():
-            if isinstance(layer, DenseGrid):
-                uniform_(layer.table, 1e-4, generator)
-            elif isinstance(layer, Linear):
-                uniform_(layer.weight, math.sqrt(6 / sum(layer.weight.shape)), generator)
-                uniform_(layer.bias, 0.0, generator)
+        return Network([*layers, xavier(fan_in, channels)])
 
     def check(self, domain: Domain, channels: int) -> None:
         """Raise `SpecError` for a signal of more than three axes."""
@@ -111,21 +95,21 @@ class DenseGridMlp(ModelSpec):
                 changes |= {f"nodes_{axis}": min(max(n, 2), MAX_NODES), f"extent_{axis}": min(extent, 1.0)}
         return self.replace(**changes)
 
-    def sized(self, parameters: int, d_in: int, d_out: int) -> Self:
+    def sized(self, parameters: int, domain: Domain, channels: int) -> Self:
         """Lowers the nodes of all axes alike, and the width until the network has a quarter of the parameters."""
-        longest = max(max(nodes) for nodes in self.levels(d_in))
+        longest = max(max(nodes) for nodes in self.levels(domain.ndim))
 
         def network(width: int) -> int:
             first = self.n_levels * self.n_features
             hidden = (self.depth - 1) * (width * width + width) + first * width + width if self.depth else 0
-            return hidden + d_out * ((width if self.depth else first) + 1)
+            return hidden + channels * ((width if self.depth else first) + 1)
 
         def scaled(nodes: int) -> Self:
-            names = ("nodes_0", "nodes_1", "nodes_2")[:d_in]
+            names = ("nodes_0", "nodes_1", "nodes_2")[: domain.ndim]
             return self.replace(**{name: max(2, -(-getattr(self, name) * nodes // longest)) for name in names})
 
         def grids(nodes: int) -> int:
-            return self.n_features * sum(math.prod(level) for level in scaled(nodes).levels(d_in))
+            return self.n_features * sum(math.prod(level) for level in scaled(nodes).levels(domain.ndim))
 
         def width(nodes: int) -> int:
             return largest_fitting(1, self.width, grids(nodes) // 3, network)

@@ -15,17 +15,15 @@ not depend on it.
 """
 
 import math
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self, final
+from typing import Annotated, ClassVar, Literal, Self, final
 
 from pydantic import Field
 
+from inr.domain import Domain
+from inr.layers import Finer, Layer, Linear, Uniform
+from inr.layers.network import Network
 from inr.models.base import MODELS, FrequencySearch, ModelSpec, chain_width
 from inr.spec import Wire
-
-if TYPE_CHECKING:
-    import torch
-
-    from inr.layers.network import Network
 
 
 @final
@@ -52,29 +50,18 @@ class FinerMlp(ModelSpec):
     first_bias: Annotated[float, Field(ge=0, le=100), Wire(4)] = 0.7071067811865476
     """Bound of the biases of the first layer at the start."""
 
-    def build(self, d_in: int, d_out: int) -> "Network":
+    def build(self, domain: Domain, channels: int) -> Network:
         """Linear and variable-period sine layers, alternating, and a last linear layer."""
-        from inr.layers import Finer, Layer, Linear
-        from inr.layers.network import Network
-
-        layers: list[Layer] = [Linear(d_in, self.width), Finer(self.omega_0)]
+        first = Linear(domain.ndim, self.width, weights=Uniform(1 / domain.ndim), biases=Uniform(self.first_bias))
+        later = Uniform(math.sqrt(6 / self.width) / self.omega)
+        layers: list[Layer] = [first, Finer(self.omega_0)]
         for _ in range(self.depth):
-            layers += [Linear(self.width, self.width), Finer(self.omega)]
-        return Network([*layers, Linear(self.width, d_out)])
+            layers += [Linear(self.width, self.width, weights=later), Finer(self.omega)]
+        return Network([*layers, Linear(self.width, channels, weights=later)])
 
-    def initialise(self, network: "Network", generator: "torch.Generator") -> None:
-        """SIREN's uniform initialisation, but for the biases of the first layer."""
-        from inr.layers import Linear, fan_in_bound, uniform_
-
-        for i, layer in enumerate(network.layer_list()):
-            if isinstance(layer, Linear):
-                fan_in = layer.weight.shape[1]
-                uniform_(layer.weight, 1 / fan_in if i == 0 else math.sqrt(6 / fan_in) / self.omega, generator)
-                uniform_(layer.bias, self.first_bias if i == 0 else fan_in_bound(layer), generator)
-
-    def sized(self, parameters: int, d_in: int, d_out: int) -> Self:
+    def sized(self, parameters: int, domain: Domain, channels: int) -> Self:
         """Chooses the width."""
-        return self.replace(width=chain_width(parameters, d_in, self.depth, d_out))
+        return self.replace(width=chain_width(parameters, domain.ndim, self.depth, channels))
 
 
 FinerMlp.EXAMPLES = (FinerMlp(width=16, depth=1), FinerMlp(width=5, depth=0, omega_0=10.0, first_bias=2.0))

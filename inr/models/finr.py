@@ -26,22 +26,33 @@ the released positional encoding goes on to 2^49, where it is noise between the 
 """
 
 import math
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self, final
+from dataclasses import replace
+from typing import Annotated, ClassVar, Literal, Self, final
 
+import numpy as np
 from pydantic import Field, model_validator
 
 from inr.container.limits import MAX_PARAMETERS
 from inr.domain import Domain
 from inr.errors import SpecError
+from inr.layers import (
+    Axis,
+    Contraction,
+    CpContraction,
+    Fixed,
+    Ladder,
+    Linear,
+    Normal,
+    Sine,
+    TtContraction,
+    TuckerContraction,
+    Uniform,
+)
+from inr.layers.graph import Graph
+from inr.layers.network import COORDINATES, FloatTensor, Network
 from inr.models.base import MODELS, ModelSpec, largest_fitting
 from inr.models.siren import Siren
 from inr.spec import Wire
-
-if TYPE_CHECKING:
-    import torch
-
-    from inr.layers import Contraction
-    from inr.layers.network import Network
 
 FORMATS = ("cp", "tt", "tucker")
 MAX_BAND = 2**26
@@ -90,32 +101,32 @@ class FInr(ModelSpec):
             raise SpecError(f"finr: first_rank: only tucker has one for the first axis; got {self.first_rank}")
         return self
 
-    def build(self, d_in: int, d_out: int) -> "Network":
+    def build(self, domain: Domain, channels: int) -> Network:
         """For each axis its coordinate and a network; then the contraction."""
-        from inr.layers import Axis
-        from inr.layers.graph import Graph
-        from inr.layers.network import COORDINATES
-
-        self._check_size(d_in, d_out)
+        self._check_size(domain.ndim, channels)
         graph, factors, parts = Graph(), [], []
-        for axis, width in enumerate(self._widths(d_in, d_out)):
+        for axis, width in enumerate(self._widths(domain.ndim, channels)):
             try:
-                part = self.axis_model.build(1, width)
+                part = self.axis_model.build(_line(domain, axis), width)
             except SpecError as error:
                 raise SpecError(f"finr: axis_model: must be a model that takes 1 input; got {error}") from None
+            part = _with_even_frequencies(part, (axis == 0 and self.first_band) or self.band)
             factors.append(graph.splice(part, graph.add(Axis(axis), COORDINATES)))
             parts.append(part)
-        graph.add(self._contraction(d_in, d_out), *factors)
-        network = graph.network()
-        network.parts = tuple(parts)
-        return network
+        graph.add(self._contraction(domain.ndim, channels), *factors)
+        return graph.network(parts=tuple(parts))
 
-    def _contraction(self, d_in: int, d_out: int) -> "Contraction":
-        from inr.layers import CpContraction, TtContraction, TuckerContraction
-
+    def _contraction(self, d_in: int, d_out: int) -> Contraction:
         if self.format == "tucker":
-            return TuckerContraction(self._ranks(d_in), d_out)
+            return TuckerContraction(self._ranks(d_in), d_out, entries=Normal(self._spread(d_in)))
         return (CpContraction if self.format == "cp" else TtContraction)(self.rank, d_out)
+
+    def _spread(self, d_in: int) -> float:
+        """Deviation of the factors, and of the entries of a core, with which the field has that of `START`."""
+        tucker = self.format == "tucker"
+        paths = math.prod(self._ranks(d_in)) if tucker else self.rank ** {"cp": 1, "tt": d_in - 1}[self.format]
+        power: float = (START**2 / paths) ** (1 / (2 * (d_in + tucker)))  # paths terms of d or d + 1 factors each
+        return power
 
     def _widths(self, d_in: int, d_out: int) -> list[int]:
         """Outputs of the network of each axis."""
@@ -145,42 +156,38 @@ class FInr(ModelSpec):
                 f"finr: rank: a core of {d_out} x rank^{d_in} has at most {MAX_PARAMETERS} entries; got {self.rank}"
             )
 
-    def initialise(self, network: "Network", generator: "torch.Generator") -> None:
-        """The axis models' own, even frequencies, and factors of equal spread."""
-        from inr.layers import TuckerContraction, normal_
+    def initial(self, network: Network, generator: np.random.Generator) -> dict[str, FloatTensor]:
+        """What the layers say, and then factors of equal spread; imports torch to evaluate the networks of the axes."""
+        tensors = network.initial(generator)
+        for part in network.parts:
+            own = _scaled(part, part.initial(generator), self._spread(len(network.parts)), generator)
+            tensors.update(network.renamed(part, own))
+        return tensors
 
-        d, joint = len(network.parts), network.layer_list()[-1]
-        tucker = isinstance(joint, TuckerContraction)
-        paths = math.prod(self._ranks(d)) if tucker else self.rank ** {"cp": 1, "tt": d - 1}[self.format]
-        spread = (START**2 / paths) ** (1 / (2 * (d + tucker)))  # paths terms of d or d + 1 factors each
-        for axis, part in enumerate(network.parts):
-            self.axis_model.initialise(part, generator)
-            _spread_frequencies(part, (axis == 0 and self.first_band) or self.band, generator)
-            _scale_last(part, spread, generator)
-        if isinstance(joint, TuckerContraction):
-            normal_(joint.core, spread, generator)
-
-    def sized(self, parameters: int, d_in: int, d_out: int) -> Self:
+    def sized(self, parameters: int, domain: Domain, channels: int) -> Self:
         """Chooses the size of the axis model and a rank, at most the present one.
 
         For a budget P the networks together have about 2 sqrt(P) outputs, which makes them half as wide as that, and
         a core has at most half of the budget.
         """
         highest = self.rank
+        lines = [_line(domain, axis) for axis in range(domain.ndim)]
+        longest = max(lines, key=lambda line: line.size)
 
         def large(rank: int) -> int:
             """0 for a rank that leaves enough to the networks."""
             at = self.replace(rank=rank)
-            outputs, core = sum(at._widths(d_in, d_out)), at._core(d_in, d_out)
+            outputs, core = sum(at._widths(domain.ndim, channels)), at._core(domain.ndim, channels)
             return int(outputs > 2 * math.sqrt(parameters) or 2 * core > parameters)
 
         def total(rank: int, part: ModelSpec) -> int:
             at = self.replace(rank=rank)
-            counts = {width: part.parameters(1, width) for width in set(at._widths(d_in, d_out))}
-            return sum(counts[width] for width in at._widths(d_in, d_out)) + at._core(d_in, d_out)
+            widths = at._widths(domain.ndim, channels)
+            counts = [part.parameters(line, width) for line, width in zip(lines, widths, strict=True)]
+            return sum(counts) + at._core(domain.ndim, channels)
 
         def part_of(budget: int) -> ModelSpec:
-            return self.axis_model.sized(budget, 1, 1)  # with few outputs, so that a grid gets its usual network
+            return self.axis_model.sized(budget, longest, 1)  # with few outputs, so that a grid gets its usual network
 
         smallest = part_of(1)
         rank = largest_fitting(1, largest_fitting(1, highest, 0, large), parameters, lambda r: total(r, smallest))
@@ -221,7 +228,7 @@ class FInr(ModelSpec):
         if self.rank > limit:
             grid = "x".join(map(str, shape))
             raise SpecError(f"finr: rank: {self.format} can use at most {limit} on {grid} samples; got {self.rank}")
-        self.layout(domain.ndim, channels)
+        self.layout(domain, channels)
 
 
 def largest_rank(form: str, shape: tuple[int, ...]) -> int:
@@ -238,42 +245,40 @@ def largest_rank(form: str, shape: tuple[int, ...]) -> int:
     return min(shape)
 
 
-def _spread_frequencies(part: "Network", band: int, generator: "torch.Generator") -> None:
-    """First weights and biases of a network that begins with a sine layer: sines of evenly spread frequencies."""
-    import torch
+def _line(domain: Domain, axis: int) -> Domain:
+    """One axis of a grid as a grid of its own."""
+    return Domain(domain.shape[axis : axis + 1], domain.box[axis : axis + 1], domain.alignment, ("x",))
 
-    from inr.layers import Linear, Sine, uniform_
 
-    first, function = (*part.layer_list(), None, None)[:2]
+def _with_even_frequencies(part: Network, band: int) -> Network:
+    """A network that, if it begins with a sine layer, starts with sines of evenly spread frequencies."""
+    first, function = (*part.layers, None, None)[:2]
     if not (band and isinstance(first, Linear) and isinstance(function, Sine)):
-        return
-    width = len(first.weight)
-    highest = min(band, math.pi / 2 * width)
-    with torch.no_grad():
-        uniform_(first.weight, 0.5, generator)
-        places = torch.arange(width, dtype=first.weight.dtype, device=first.weight.device)[:, None]
-        first.weight.add_(places + 0.5).mul_(highest / width / function.omega)
-    uniform_(first.bias, math.pi / function.omega, generator)
+        return part
+    highest = min(band, math.pi / 2 * first.d_out)
+    weights, phases = Ladder(highest / first.d_out / function.omega), Uniform(math.pi / function.omega)
+    even = replace(first, weights=weights, biases=phases)
+    return Network([even, *part.layers[1:]], part.sources, part.heads, part.parts, part.training_graph)
 
 
-def _scale_last(part: "Network", spread: float, generator: "torch.Generator") -> None:
+def _scaled(
+    part: Network, tensors: dict[str, FloatTensor], spread: float, generator: np.random.Generator
+) -> dict[str, FloatTensor]:
     """Give the outputs of a network this root mean square, by its last layer; what that cannot give the bias does."""
+    number = part.heads[-1] - 1
+    if not isinstance(part.layers[number], Linear):
+        return tensors
     import torch
 
-    from inr.layers import Linear, normal_
-
-    last = part.layer_list()[part.heads[-1] - 1]
-    if not isinstance(last, Linear):
-        return
+    weight, bias = f"{number}.weight", f"{number}.bias"
+    without = {**tensors, bias: np.zeros_like(tensors[bias])}
     with torch.no_grad():
-        last.bias.zero_()
-        values = part(torch.linspace(-1, 1, 257, dtype=last.weight.dtype, device=last.weight.device)[:, None])
-        present = max(float(values.square().mean().sqrt()), 1e-12)
-        gain = min(spread / present, LARGEST_GAIN)
-        last.weight.mul_(gain)
+        values = part.outputs(part.as_torch(without), torch.linspace(-1, 1, 257)[:, None])[-1]
+    present = max(float(values.square().mean().sqrt()), 1e-12)
+    gain = min(spread / present, LARGEST_GAIN)
     rest = spread**2 - (gain * present) ** 2
-    if rest > 1e-6 * spread**2:
-        normal_(last.bias, math.sqrt(rest), generator)
+    more = Normal(math.sqrt(rest)) if rest > 1e-6 * spread**2 else Fixed(0.0)
+    return {**tensors, weight: tensors[weight] * np.float32(gain), bias: more.draw(generator, tensors[bias].shape)}
 
 
 _SMALL = Siren(width=12, depth=0, omega_0=10.0)

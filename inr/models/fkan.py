@@ -16,17 +16,15 @@ last W as if its fan-in were w; here the bound is that of its real fan-in, 4w, s
 """
 
 import math
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self, final
+from typing import Annotated, ClassVar, Literal, Self, final
 
 from pydantic import Field
 
+from inr.domain import Domain
+from inr.layers import Fixed, FourierSeries, GatedTanh, Layer, LayerNorm, Linear, Normal, Uniform
+from inr.layers.network import Network
 from inr.models.base import MODELS, ModelSpec, largest_fitting
 from inr.spec import Wire
-
-if TYPE_CHECKING:
-    import torch
-
-    from inr.layers.network import Network
 
 MAX_WIDTH, MAX_FREQUENCIES = 1024, 1024
 _HIDDEN = (2, 2, 2, 4)
@@ -54,42 +52,25 @@ class Fkan(ModelSpec):
     omega: Annotated[float, Field(gt=0, le=10_000), Wire(2)] = 30.0
     """Slope of the tanh of the hidden layers."""
 
-    def build(self, d_in: int, d_out: int) -> "Network":
+    def build(self, domain: Domain, channels: int) -> Network:
         """Features, their linear layer, normalisation, then linear and gated tanh layers, and a last linear layer."""
-        from inr.layers import FourierSeries, GatedTanh, Layer, LayerNorm, Linear
-        from inr.layers.network import Network
-
-        features = 2 * d_in * self.n_frequencies
+        features = 2 * domain.ndim * self.n_frequencies
         layers: list[Layer] = [
             FourierSeries(self.n_frequencies),
-            Linear(features, self.width),
+            Linear(features, self.width, weights=Normal(math.sqrt(2 / features)), biases=Fixed(0.0)),
             LayerNorm(self.width),
         ]
         fan_in = self.width
         for multiple in _HIDDEN:
-            layers += [Linear(fan_in, multiple * self.width), GatedTanh(self.omega)]
+            layers += [self._later(fan_in, multiple * self.width), GatedTanh(self.omega)]
             fan_in = multiple * self.width
-        return Network([*layers, Linear(fan_in, d_out)])
+        return Network([*layers, self._later(fan_in, channels)])
 
-    def initialise(self, network: "Network", generator: "torch.Generator") -> None:
-        """Normal coefficients for the series, SIREN's uniform initialisation for the rest."""
-        import torch
+    def _later(self, fan_in: int, width: int) -> Linear:
+        """A layer behind the series, which starts as in SIREN."""
+        return Linear(fan_in, width, weights=Uniform(math.sqrt(6 / fan_in) / self.omega))
 
-        from inr.layers import LayerNorm, Linear, fan_in_bound, normal_, uniform_
-
-        _, series, *rest = network.layer_list()
-        if isinstance(series, Linear):
-            normal_(series.weight, math.sqrt(2 / series.weight.shape[1]), generator)
-            with torch.no_grad():
-                series.bias.zero_()
-        for layer in rest:
-            if isinstance(layer, LayerNorm):
-                layer.reset_()
-            elif isinstance(layer, Linear):
-                uniform_(layer.weight, math.sqrt(6 / layer.weight.shape[1]) / self.omega, generator)
-                uniform_(layer.bias, fan_in_bound(layer), generator)
-
-    def sized(self, parameters: int, d_in: int, d_out: int) -> Self:
+    def sized(self, parameters: int, domain: Domain, channels: int) -> Self:
         """Chooses width and number of frequencies, about in the proportion that they have."""
         larger = max(self.width, self.n_frequencies)
 
@@ -99,7 +80,7 @@ class Fkan(ModelSpec):
 
         def count(w: int, n_frequencies: int) -> int:
             hidden = sum(n * w * (m * w + 1) for m, n in zip((1, *_HIDDEN), _HIDDEN, strict=False))
-            return w * (2 * d_in * n_frequencies + 3) + hidden + d_out * (_HIDDEN[-1] * w + 1)
+            return w * (2 * domain.ndim * n_frequencies + 3) + hidden + channels * (_HIDDEN[-1] * w + 1)
 
         scale = largest_fitting(1, MAX_WIDTH * MAX_FREQUENCIES, parameters, lambda s: count(*pair(s)))
         width, least = pair(scale)

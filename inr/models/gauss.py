@@ -9,17 +9,15 @@ Init: all weights and biases ~ U(+-1/sqrt(fan-in)), as released with WIRE (Sarag
 Parameters: width (d_in + 1) + depth (width^2 + width) + d_out (width + 1); 198,915 for 2 -> 256 x 3 -> 3.
 """
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self, final
+from typing import Annotated, ClassVar, Literal, Self, final
 
 from pydantic import Field
 
+from inr.domain import Domain
+from inr.layers import Gaussian, Layer, Linear
+from inr.layers.network import Network
 from inr.models.base import MODELS, FrequencySearch, ModelSpec, chain_width
 from inr.spec import Wire
-
-if TYPE_CHECKING:
-    import torch
-
-    from inr.layers.network import Network
 
 
 @final
@@ -44,28 +42,16 @@ class Gauss(ModelSpec):
     sigma: Annotated[float, Field(gt=0, le=10_000), Wire(2)] = 10.0
     """Inverse width of the Gaussians; larger for finer detail."""
 
-    def build(self, d_in: int, d_out: int) -> "Network":
+    def build(self, domain: Domain, channels: int) -> Network:
         """Linear and Gaussian layers, alternating, and a last linear layer."""
-        from inr.layers import Gaussian, Layer, Linear
-        from inr.layers.network import Network
-
-        layers: list[Layer] = [Linear(d_in, self.width), Gaussian(self.sigma)]
+        layers: list[Layer] = [Linear(domain.ndim, self.width), Gaussian(self.sigma)]
         for _ in range(self.depth):
             layers += [Linear(self.width, self.width), Gaussian(self.sigma)]
-        return Network([*layers, Linear(self.width, d_out)])
+        return Network([*layers, Linear(self.width, channels)])
 
-    def initialise(self, network: "Network", generator: "torch.Generator") -> None:
-        """Torch's default for linear layers."""
-        from inr.layers import Linear, fan_in_bound, uniform_
-
-        for layer in network.layer_list():
-            if isinstance(layer, Linear):
-                uniform_(layer.weight, fan_in_bound(layer), generator)
-                uniform_(layer.bias, fan_in_bound(layer), generator)
-
-    def sized(self, parameters: int, d_in: int, d_out: int) -> Self:
+    def sized(self, parameters: int, domain: Domain, channels: int) -> Self:
         """Chooses the width."""
-        return self.replace(width=chain_width(parameters, d_in, self.depth, d_out))
+        return self.replace(width=chain_width(parameters, domain.ndim, self.depth, channels))
 
 
 Gauss.EXAMPLES = (Gauss(width=16, depth=1), Gauss(width=5, depth=0, sigma=3.0))

@@ -10,21 +10,18 @@ Xavier-uniform, biases zero. Parameters: n_features times the entries of all lev
 Where we deviate: the network has biases (tiny-cuda-nn's has none), and see `HashGrid` for the indexing.
 """
 
-import math
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self, final
+from typing import Annotated, ClassVar, Literal, Self, final
 
 from pydantic import Field, model_validator
 
 from inr.domain import Domain
 from inr.errors import SpecError
+from inr.layers import HashGrid, Layer, ReLU
 from inr.layers.hashing import grid_levels
+from inr.layers.linear import xavier
+from inr.layers.network import Network
 from inr.models.base import MODELS, ModelSpec, largest_fitting
 from inr.spec import Wire
-
-if TYPE_CHECKING:
-    import torch
-
-    from inr.layers.network import Network
 
 
 @final
@@ -65,36 +62,22 @@ class HashGridMlp(ModelSpec):
             )
         return self
 
-    def build(self, d_in: int, d_out: int) -> "Network":
+    def build(self, domain: Domain, channels: int) -> Network:
         """The encoding, then linear and ReLU layers."""
-        from inr.layers import HashGrid, Layer, Linear, ReLU
-        from inr.layers.network import Network
-
         grid = (self.n_levels, self.n_features, 2**self.log2_hashmap_size, self.base_resolution, self.finest_resolution)
-        layers: list[Layer] = [HashGrid(d_in, *grid)]
+        layers: list[Layer] = [HashGrid(domain.ndim, *grid)]
         width = self.n_levels * self.n_features
         for _ in range(self.depth):
-            layers += [Linear(width, self.width), ReLU()]
+            layers += [xavier(width, self.width), ReLU()]
             width = self.width
-        return Network([*layers, Linear(width, d_out)])
-
-    def initialise(self, network: "Network", generator: "torch.Generator") -> None:
-        """Tables near zero, Xavier-uniform weights, zero biases."""
-        from inr.layers import HashGrid, Linear, uniform_
-
-        for layer in network.layer_list():
-            if isinstance(layer, HashGrid):
-                uniform_(layer.table, 1e-4, generator)
-            elif isinstance(layer, Linear):
-                uniform_(layer.weight, math.sqrt(6 / sum(layer.weight.shape)), generator)
-                uniform_(layer.bias, 0.0, generator)
+        return Network([*layers, xavier(width, channels)])
 
     def fitted_to(self, domain: Domain) -> Self:
         """Finest level: one node for each sample of the longest axis. A coarser one costs up to 1 dB on photos."""
         finest = min(max(*domain.shape, 2), 2**16)
         return self.replace(finest_resolution=finest, base_resolution=min(self.base_resolution, finest))
 
-    def sized(self, parameters: int, d_in: int, d_out: int) -> Self:
+    def sized(self, parameters: int, domain: Domain, channels: int) -> Self:
         """Chooses the table size, the number of levels and, where tables cannot be small enough, a narrower network.
 
         Tables stay powers of two: with other sizes neighbouring nodes can fall on few rows, which was seen to cost
@@ -103,10 +86,10 @@ class HashGridMlp(ModelSpec):
 
         def network(levels: int, width: int) -> int:
             first = levels * self.n_features * width + width
-            return first + (self.depth - 1) * (width * width + width) + d_out * (width + 1)
+            return first + (self.depth - 1) * (width * width + width) + channels * (width + 1)
 
         def total(log2_size: int, levels: int, width: int) -> int:
-            grid = grid_levels(d_in, levels, 2**log2_size, self.base_resolution, self.finest_resolution)
+            grid = grid_levels(domain.ndim, levels, 2**log2_size, self.base_resolution, self.finest_resolution)
             return self.n_features * sum(level.entries for level in grid) + network(levels, width)
 
         width = max(1, min(self.width, largest_fitting(1, self.width, parameters // 4, lambda w: network(8, w))))

@@ -24,22 +24,32 @@ two steps 29.50 dB, the control 29.63 dB. The gain in the paper was not reproduc
 last features instead, with half as many parameters again, gave 28.80 dB, and its control 30.02 dB.
 """
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self, final
+from typing import Annotated, ClassVar, Literal, Self, final
 
+import numpy as np
 from pydantic import Field, model_validator
 
 from inr.domain import Domain
 from inr.errors import SpecError
+from inr.layers import (
+    Blend,
+    Columns,
+    Concat,
+    Constant,
+    CoordinateNoise,
+    Layer,
+    Linear,
+    Multiply,
+    NoisyTarget,
+    ReLU,
+    Uniform,
+    fan_in_bound,
+)
+from inr.layers.graph import Graph
+from inr.layers.network import COORDINATES, FloatTensor, Network
 from inr.models.base import MODELS, ModelSpec
 from inr.models.siren import Siren
 from inr.spec import Wire
-
-if TYPE_CHECKING:
-    import torch
-
-    from inr.layers import Layer
-    from inr.layers.graph import Graph
-    from inr.layers.network import Network
 
 STATES = ("refined", "zeros")
 
@@ -77,13 +87,10 @@ class IterativeInr(ModelSpec):
             raise SpecError("iterative: backbone: must be a model without iteration; got iterative")
         return self
 
-    def build(self, d_in: int, d_out: int) -> "Network":
+    def build(self, domain: Domain, channels: int) -> Network:
         """The sampler, unrolled, and the graph of one training step over the same layers."""
-        from inr.layers import Blend, Columns, Constant, CoordinateNoise, NoisyTarget
-        from inr.layers.graph import Graph
-        from inr.layers.network import COORDINATES
-
-        backbone = self.backbone.build(d_in, d_out)
+        d_in, d_out = domain.ndim, channels
+        backbone = self.backbone.build(domain, channels)
         noise, zeros = CoordinateNoise(d_out, self.cells, self.seed), Constant(0.0, d_out)
         refined = self.state == "refined"
         gate = _Gate(d_in, d_out, self.feedback_width, self.fuse_width)
@@ -104,29 +111,19 @@ class IterativeInr(ModelSpec):
         g = lesson.add(NoisyTarget(), target, z, t, n) if refined else z
         gate.add(lesson, g, x, t, lesson.splice(backbone, x))
 
-        network = sampler.network()
-        network.parts = (backbone,)
-        network.training_graph = lesson.network()
-        return network
+        return sampler.network(parts=(backbone,), training_graph=lesson.network())
 
-    def initialise(self, network: "Network", generator: "torch.Generator") -> None:
-        """The backbone's own; torch's default for the rest, and a gate near one."""
-        from inr.layers import Linear, fan_in_bound, uniform_
-
+    def initial(self, network: Network, generator: np.random.Generator) -> dict[str, FloatTensor]:
+        """The backbone's own, and what the other layers say."""
         (backbone,) = network.parts
-        self.backbone.initialise(backbone, generator)
-        rest = network.layer_list()[len(backbone.layers) :]
-        own = list(dict.fromkeys(layer for layer in rest if isinstance(layer, Linear)))
-        for layer in own:
-            uniform_(layer.weight, fan_in_bound(layer), generator)
-            uniform_(layer.bias, fan_in_bound(layer), generator)
-        own[-1].bias.data += 1
+        own = network.renamed(backbone, self.backbone.initial(backbone, generator))
+        return {**network.initial(generator), **own}
 
-    def sized(self, parameters: int, d_in: int, d_out: int) -> Self:
+    def sized(self, parameters: int, domain: Domain, channels: int) -> Self:
         """Chooses the size of the backbone."""
-        feedback = self.feedback_width * (d_in + 2 * d_out + 2) + d_out
-        fuse = self.fuse_width * (3 * d_out + 1) + d_out
-        return self.replace(backbone=self.backbone.sized(max(1, parameters - feedback - fuse), d_in, d_out))
+        feedback = self.feedback_width * (domain.ndim + 2 * channels + 2) + channels
+        fuse = self.fuse_width * (3 * channels + 1) + channels
+        return self.replace(backbone=self.backbone.sized(max(1, parameters - feedback - fuse), domain, channels))
 
     def fitted_to(self, domain: Domain) -> Self:
         """One cell of noise for each sample of the longest axis; the backbone sees the grid as well."""
@@ -143,15 +140,12 @@ class _Gate:
     """The layers of Feedback and Fuse, which every step uses."""
 
     def __init__(self, d_in: int, d_out: int, feedback: int, fuse: int) -> None:
-        from inr.layers import Linear, ReLU
-
+        near_one = Uniform(fan_in_bound(fuse), centre=1.0)
         self._feedback: list[Layer] = [Linear(d_out + d_in + 1, feedback), ReLU(), Linear(feedback, d_out)]
-        self._fuse: list[Layer] = [Linear(2 * d_out, fuse), ReLU(), Linear(fuse, d_out)]
+        self._fuse: list[Layer] = [Linear(2 * d_out, fuse), ReLU(), Linear(fuse, d_out, biases=near_one)]
 
-    def add(self, graph: "Graph", g: int, x: int, t: int, b: int) -> int:
+    def add(self, graph: Graph, g: int, x: int, t: int, b: int) -> int:
         """Append ``f(g, x, t)``; returns the number of its value."""
-        from inr.layers import Concat, Multiply
-
         value = graph.add(Concat(), g, x, t)
         for layer in self._feedback:
             value = graph.add(layer, value)

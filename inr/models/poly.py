@@ -18,17 +18,16 @@ released code applies s to the factor as well; here it stays affine, as in the p
 """
 
 import math
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self, final
+from typing import Annotated, ClassVar, Literal, Self, final
 
 from pydantic import Field
 
+from inr.domain import Domain
+from inr.layers import Fixed, LeakyReLU, Linear, Multiply, Normal, Uniform
+from inr.layers.graph import Graph
+from inr.layers.network import COORDINATES, Network
 from inr.models.base import MODELS, ModelSpec, largest_fitting
 from inr.spec import Wire
-
-if TYPE_CHECKING:
-    import torch
-
-    from inr.layers.network import Network
 
 MAX_WIDTH = 4096
 SLOPE = 0.2
@@ -52,48 +51,23 @@ class PolyInr(ModelSpec):
     depth: Annotated[int, Field(ge=1, le=32), Wire(1)] = 8
     """Levels, which is the degree of the polynomial."""
 
-    def build(self, d_in: int, d_out: int) -> "Network":
+    def build(self, domain: Domain, channels: int) -> Network:
         """Level by level: the factor, the product, the linear layer and the activation; then a linear layer."""
-        from inr.layers import LeakyReLU, Linear, Multiply
-        from inr.layers.graph import Graph
-        from inr.layers.network import COORDINATES
-
         graph, value = Graph(), COORDINATES
+        moment = self.width * (1 + domain.ndim / 9)
+        deviation = math.sqrt(2 / ((1 + SLOPE**2) * moment))
         for level in range(self.depth):
-            factor = graph.add(Linear(d_in, self.width), COORDINATES)
+            factor = graph.add(Linear(domain.ndim, self.width, weights=Uniform(1.0), biases=Fixed(1.0)), COORDINATES)
             product = factor if level == 0 else graph.add(Multiply(), value, factor)
-            value = graph.add(LeakyReLU(SLOPE), graph.add(Linear(self.width, self.width), product))
-        return graph.network(graph.add(Linear(self.width, d_out), value))
+            mixing = Linear(self.width, self.width, weights=Normal(deviation), biases=Fixed(0.0))
+            value = graph.add(LeakyReLU(SLOPE), graph.add(mixing, product))
+        return graph.network(graph.add(Linear(self.width, channels), value))
 
-    def initialise(self, network: "Network", generator: "torch.Generator") -> None:
-        """Factors around one, and weights that keep the second moment."""
-        import torch
-
-        from inr.layers import Linear, fan_in_bound, normal_, uniform_
-        from inr.layers.network import COORDINATES
-
-        *levels, last = zip(network.layer_list(), network.sources, strict=True)
-        for layer, sources in levels:
-            if not isinstance(layer, Linear):
-                continue
-            with torch.no_grad():
-                if sources == (COORDINATES,):
-                    d_in = layer.weight.shape[1]
-                    uniform_(layer.weight, 1.0, generator)
-                    layer.bias.fill_(1.0)
-                else:
-                    moment = self.width * (1 + d_in / 9)
-                    normal_(layer.weight, math.sqrt(2 / ((1 + SLOPE**2) * moment)), generator)
-                    layer.bias.zero_()
-        if isinstance(last[0], Linear):
-            uniform_(last[0].weight, fan_in_bound(last[0]), generator)
-            uniform_(last[0].bias, fan_in_bound(last[0]), generator)
-
-    def sized(self, parameters: int, d_in: int, d_out: int) -> Self:
+    def sized(self, parameters: int, domain: Domain, channels: int) -> Self:
         """Chooses the width."""
 
         def count(width: int) -> int:
-            return self.depth * (width * width + (d_in + 2) * width) + d_out * (width + 1)
+            return self.depth * (width * width + (domain.ndim + 2) * width) + channels * (width + 1)
 
         return self.replace(width=largest_fitting(1, MAX_WIDTH, parameters, count))
 

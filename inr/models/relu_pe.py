@@ -15,18 +15,16 @@ Where we deviate: the published sigma of 10 belongs to coordinates in [0, 1], he
 """
 
 import math
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self, final
+from typing import Annotated, ClassVar, Literal, Self, final
 
 from pydantic import Field
 
+from inr.domain import Domain
+from inr.layers import Fourier, Layer, Linear, ReLU, Uniform
+from inr.layers.network import Network
 from inr.models.base import MODELS, FrequencySearch, ModelSpec, largest_fitting
 from inr.rng import stored_normal
 from inr.spec import Wire
-
-if TYPE_CHECKING:
-    import torch
-
-    from inr.layers.network import Network
 
 MAX_WIDTH, MAX_FEATURES = 4096, 2048
 
@@ -55,29 +53,16 @@ class ReluPe(ModelSpec):
     feature_seed: Annotated[int, Field(ge=0, lt=2**32), Wire(4)] = 0
     """Determines the frequencies."""
 
-    def build(self, d_in: int, d_out: int) -> "Network":
+    def build(self, domain: Domain, channels: int) -> Network:
         """The features, then linear and ReLU layers, and a last linear layer."""
-        from inr.layers import Fourier, Layer, Linear, ReLU
-        from inr.layers.network import Network
-
-        layers: list[Layer] = [Fourier(self.sigma * stored_normal(self.feature_seed, (self.n_features, d_in)))]
+        layers: list[Layer] = [Fourier(self.sigma * stored_normal(self.feature_seed, (self.n_features, domain.ndim)))]
         fan_in = 2 * self.n_features
         for _ in range(self.depth):
-            layers += [Linear(fan_in, self.width), ReLU()]
+            layers += [Linear(fan_in, self.width, weights=Uniform(math.sqrt(6 / fan_in))), ReLU()]
             fan_in = self.width
-        return Network([*layers, Linear(fan_in, d_out)])
+        return Network([*layers, Linear(fan_in, channels)])
 
-    def initialise(self, network: "Network", generator: "torch.Generator") -> None:
-        """He's bound for what a ReLU follows."""
-        from inr.layers import Linear, fan_in_bound, uniform_
-
-        linear = [layer for layer in network.layer_list() if isinstance(layer, Linear)]
-        for layer in linear:
-            last = layer is linear[-1]
-            uniform_(layer.weight, fan_in_bound(layer) * (1 if last else math.sqrt(6)), generator)
-            uniform_(layer.bias, fan_in_bound(layer), generator)
-
-    def sized(self, parameters: int, d_in: int, d_out: int) -> Self:
+    def sized(self, parameters: int, domain: Domain, channels: int) -> Self:
         """Chooses width and number of features, in the proportion that they have."""
 
         def features(width: int) -> int:
@@ -85,7 +70,7 @@ class ReluPe(ModelSpec):
 
         def count(width: int) -> int:
             first = width * (2 * features(width) + 1)
-            return first + (self.depth - 1) * (width * width + width) + d_out * (width + 1)
+            return first + (self.depth - 1) * (width * width + width) + channels * (width + 1)
 
         width = largest_fitting(1, MAX_WIDTH, parameters, count)
         return self.replace(width=width, n_features=features(width))

@@ -11,17 +11,15 @@ Where paper and released code differ the code is followed: omega multiplies the 
 """
 
 import math
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self, final
+from typing import Annotated, ClassVar, Literal, Self, final
 
 from pydantic import Field
 
+from inr.domain import Domain
+from inr.layers import Layer, Linear, Sine, Uniform
+from inr.layers.network import Network
 from inr.models.base import MODELS, FrequencySearch, ModelSpec, chain_width
 from inr.spec import Wire
-
-if TYPE_CHECKING:
-    import torch
-
-    from inr.layers.network import Network
 
 
 @final
@@ -48,29 +46,18 @@ class Siren(ModelSpec):
     omega: Annotated[float, Field(gt=0, le=10_000), Wire(3)] = 30.0
     """Frequency factor of the hidden layers."""
 
-    def build(self, d_in: int, d_out: int) -> "Network":
+    def build(self, domain: Domain, channels: int) -> Network:
         """Linear and sine layers, alternating, and a last linear layer."""
-        from inr.layers import Layer, Linear, Sine
-        from inr.layers.network import Network
-
-        layers: list[Layer] = [Linear(d_in, self.width), Sine(self.omega_0)]
+        first = Linear(domain.ndim, self.width, weights=Uniform(1 / domain.ndim))
+        later = Uniform(math.sqrt(6 / self.width) / self.omega)
+        layers: list[Layer] = [first, Sine(self.omega_0)]
         for _ in range(self.depth):
-            layers += [Linear(self.width, self.width), Sine(self.omega)]
-        return Network([*layers, Linear(self.width, d_out)])
+            layers += [Linear(self.width, self.width, weights=later), Sine(self.omega)]
+        return Network([*layers, Linear(self.width, channels, weights=later)])
 
-    def initialise(self, network: "Network", generator: "torch.Generator") -> None:
-        """The paper's uniform initialisation."""
-        from inr.layers import Linear, fan_in_bound, uniform_
-
-        for i, layer in enumerate(network.layer_list()):
-            if isinstance(layer, Linear):
-                fan_in = layer.weight.shape[1]
-                uniform_(layer.weight, 1 / fan_in if i == 0 else math.sqrt(6 / fan_in) / self.omega, generator)
-                uniform_(layer.bias, fan_in_bound(layer), generator)
-
-    def sized(self, parameters: int, d_in: int, d_out: int) -> Self:
+    def sized(self, parameters: int, domain: Domain, channels: int) -> Self:
         """Chooses the width."""
-        return self.replace(width=chain_width(parameters, d_in, self.depth, d_out))
+        return self.replace(width=chain_width(parameters, domain.ndim, self.depth, channels))
 
 
 Siren.EXAMPLES = (Siren(width=16, depth=1), Siren(width=5, depth=0, omega_0=10.0))

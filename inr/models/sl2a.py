@@ -16,17 +16,16 @@ recurrence and not as cos(k arccos), which is the same function.
 """
 
 import math
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self, final
+from typing import Annotated, ClassVar, Literal, Self, final
 
 from pydantic import Field
 
+from inr.domain import Domain
+from inr.layers import Chebyshev, LayerNorm, Linear, Matrix, Multiply, ReLU, Tanh, Uniform, fan_in_bound
+from inr.layers.graph import Graph
+from inr.layers.network import COORDINATES, Network
 from inr.models.base import MODELS, ModelSpec, largest_fitting
 from inr.spec import Wire
-
-if TYPE_CHECKING:
-    import torch
-
-    from inr.layers.network import Network
 
 MAX_WIDTH, MAX_DEGREE = 4096, 1024
 _DEGREE_OF_WIDTH = 8
@@ -54,39 +53,21 @@ class Sl2a(ModelSpec):
     rank: Annotated[int, Field(ge=1, le=MAX_WIDTH), Wire(3)] = 128
     """Rank of their matrices."""
 
-    def build(self, d_in: int, d_out: int) -> "Network":
+    def build(self, domain: Domain, channels: int) -> Network:
         """The learnable activation, then product, two matrices and ReLU in turn, and a last linear layer."""
-        from inr.layers import Chebyshev, LayerNorm, Linear, Matrix, Multiply, ReLU, Tanh
-        from inr.layers.graph import Graph
-        from inr.layers.network import COORDINATES
-
         graph = Graph()
         features = graph.add(Chebyshev(self.degree + 1), graph.add(Tanh(), COORDINATES))
-        mixed = graph.add(Matrix(d_in * (self.degree + 1), self.width), features)
+        first = Uniform(math.sqrt(6 / ((domain.ndim + self.width) * (self.degree + 1))))
+        mixed = graph.add(Matrix(domain.ndim * (self.degree + 1), self.width, weights=first), features)
         z = h = graph.add(LayerNorm(self.width), mixed)
+        of_rank, of_width = Uniform(fan_in_bound(self.rank)), Uniform(fan_in_bound(self.width))
         for _ in range(self.depth):
-            narrow = graph.add(Matrix(self.width, self.rank), graph.add(Multiply(), h, z))
-            h = graph.add(ReLU(), graph.add(Linear(self.rank, self.width), narrow))
-        return graph.network(graph.add(Linear(self.width, d_out), graph.add(Multiply(), h, z)))
+            narrow = graph.add(Matrix(self.width, self.rank, weights=of_rank), graph.add(Multiply(), h, z))
+            wide = Linear(self.rank, self.width, weights=of_width, biases=of_rank)
+            h = graph.add(ReLU(), graph.add(wide, narrow))
+        return graph.network(graph.add(Linear(self.width, channels), graph.add(Multiply(), h, z)))
 
-    def initialise(self, network: "Network", generator: "torch.Generator") -> None:
-        """The uniform bounds of the released code."""
-        from inr.layers import LayerNorm, Linear, Matrix, fan_in_bound, uniform_
-
-        coefficients, last = network.layer_list()[2], network.layer_list()[-1]
-        for layer in network.layer_list():
-            if isinstance(layer, LayerNorm):
-                layer.reset_()
-            elif isinstance(layer, Matrix) and layer is coefficients:
-                axes = layer.weight.shape[1] / (self.degree + 1)
-                uniform_(layer.weight, math.sqrt(6 / ((axes + self.width) * (self.degree + 1))), generator)
-            elif isinstance(layer, Matrix):
-                uniform_(layer.weight, 1 / math.sqrt(self.rank), generator)
-            elif isinstance(layer, Linear):
-                uniform_(layer.weight, 1 / math.sqrt(self.width), generator)
-                uniform_(layer.bias, fan_in_bound(layer) if layer is last else 1 / math.sqrt(self.rank), generator)
-
-    def sized(self, parameters: int, d_in: int, d_out: int) -> Self:
+    def sized(self, parameters: int, domain: Domain, channels: int) -> Self:
         """Chooses width and rank, in the proportion that they have, and a lower degree if the width is small."""
 
         def rank(width: int) -> int:
@@ -96,8 +77,8 @@ class Sl2a(ModelSpec):
             return min(self.degree, _DEGREE_OF_WIDTH * width)
 
         def count(width: int) -> int:
-            first = width * (d_in * (degree(width) + 1) + 2)
-            return first + self.depth * (2 * rank(width) + 1) * width + d_out * (width + 1)
+            first = width * (domain.ndim * (degree(width) + 1) + 2)
+            return first + self.depth * (2 * rank(width) + 1) * width + channels * (width + 1)
 
         width = largest_fitting(1, MAX_WIDTH, parameters, count)
         return self.replace(width=width, rank=rank(width), degree=degree(width))

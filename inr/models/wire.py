@@ -17,18 +17,17 @@ and 30 a network of 20,000 weights is 7 dB behind after 300 steps on a photo. Th
 reaches the output; it is kept, so that sizes compare with published ones, and starts (and stays) at zero.
 """
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self, final
+from typing import Annotated, ClassVar, Literal, Self, final
 
 from pydantic import Field, model_validator
 
+from inr.domain import Domain
 from inr.errors import SpecError
+from inr.layers import ComplexGabor, ComplexLinear, Layer, Linear, RealGabor, RealPart
+from inr.layers.complex_linear import last_complex
+from inr.layers.network import Network
 from inr.models.base import MODELS, FrequencySearch, ModelSpec, largest_fitting
 from inr.spec import Wire
-
-if TYPE_CHECKING:
-    import torch
-
-    from inr.layers.network import Network
 
 MAX_RATIO = 2.0
 
@@ -72,27 +71,18 @@ class WireMlp(ModelSpec):
             )
         return self
 
-    def build(self, d_in: int, d_out: int) -> "Network":
+    def build(self, domain: Domain, channels: int) -> Network:
         """A real layer, then complex linear and wavelet layers, alternating, and the real part of a last linear one."""
-        from inr.layers import ComplexGabor, ComplexLinear, Layer, Linear, RealGabor, RealPart
-        from inr.layers.network import Network
-
-        layers: list[Layer] = [Linear(d_in, self.width), RealGabor(self.omega_0, self.sigma)]
+        layers: list[Layer] = [Linear(domain.ndim, self.width), RealGabor(self.omega_0, self.sigma)]
         for _ in range(self.depth):
             layers += [ComplexLinear(self.width, self.width), ComplexGabor(self.omega, self.sigma)]
-        return Network([*layers, ComplexLinear(self.width, d_out), RealPart()])
+        return Network([*layers, last_complex(self.width, channels), RealPart()])
 
-    def initialise(self, network: "Network", generator: "torch.Generator") -> None:
-        """Torch's default for real and for complex linear layers."""
-        from inr.layers import complex_default_
-
-        complex_default_(network.layer_list(), generator)
-
-    def sized(self, parameters: int, d_in: int, d_out: int) -> Self:
+    def sized(self, parameters: int, domain: Domain, channels: int) -> Self:
         """Chooses the width."""
 
         def count(width: int) -> int:
-            return width * (d_in + 1) + 2 * self.depth * (width * width + width) + 2 * d_out * (width + 1)
+            return width * (domain.ndim + 1) + 2 * self.depth * (width * width + width) + 2 * channels * (width + 1)
 
         return self.replace(width=largest_fitting(1, 2048, parameters, count))
 

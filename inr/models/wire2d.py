@@ -16,18 +16,18 @@ omega/sigma up to 2.5 for safe, and higher ones are refused here.
 Where we deviate: as in `wire`.
 """
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self, final
+from typing import Annotated, ClassVar, Literal, Self, final
 
 from pydantic import Field, model_validator
 
+from inr.domain import Domain
 from inr.errors import SpecError
+from inr.layers import ComplexGabor, ComplexLinear, Linear, RealGabor, RealPart
+from inr.layers.complex_linear import last_complex
+from inr.layers.graph import Graph
+from inr.layers.network import COORDINATES, Network
 from inr.models.base import MODELS, FrequencySearch, ModelSpec, largest_fitting
 from inr.spec import Wire
-
-if TYPE_CHECKING:
-    import torch
-
-    from inr.layers.network import Network
 
 MAX_RATIO = 2.5
 
@@ -71,33 +71,23 @@ class Wire2dMlp(ModelSpec):
             )
         return self
 
-    def build(self, d_in: int, d_out: int) -> "Network":
+    def build(self, domain: Domain, channels: int) -> Network:
         """Pairs of linear layers with a wavelet layer each, and the real part of a last linear layer."""
-        from inr.layers import ComplexGabor, ComplexLinear, Linear, RealGabor, RealPart
-        from inr.layers.graph import Graph
-        from inr.layers.network import COORDINATES
-
         graph, width = Graph(), self.width
-        u, v = (graph.add(Linear(d_in, width), COORDINATES) for _ in range(2))
+        u, v = (graph.add(Linear(domain.ndim, width), COORDINATES) for _ in range(2))
         h = graph.add(RealGabor(self.omega_0, self.sigma), u, v)
         for _ in range(self.depth):
             u, v = (graph.add(ComplexLinear(width, width), h) for _ in range(2))
             h = graph.add(ComplexGabor(self.omega, self.sigma), u, v)
-        y = graph.add(ComplexLinear(width, d_out), h)
+        y = graph.add(last_complex(width, channels), h)
         graph.add(RealPart(), y)
         return graph.network()
 
-    def initialise(self, network: "Network", generator: "torch.Generator") -> None:
-        """Torch's default for real and for complex linear layers."""
-        from inr.layers import complex_default_
-
-        complex_default_(network.layer_list(), generator)
-
-    def sized(self, parameters: int, d_in: int, d_out: int) -> Self:
+    def sized(self, parameters: int, domain: Domain, channels: int) -> Self:
         """Chooses the width."""
 
         def count(width: int) -> int:
-            return 2 * width * (d_in + 1) + 4 * self.depth * (width * width + width) + 2 * d_out * (width + 1)
+            return 2 * width * (domain.ndim + 1) + 4 * self.depth * (width * width + width) + 2 * channels * (width + 1)
 
         return self.replace(width=largest_fitting(1, 2048, parameters, count))
 

@@ -59,6 +59,7 @@ class Engine:
         gradients: Floats | None = None,
         moments: Moments | None = None,
         adam: AdamSettings | None = None,
+        given: bool = False,
     ) -> float: ...
     def profile(self, params: Floats, coordinates: Floats, targets: Floats) -> list[tuple[str, float, float]]: ...
     def train_samples(

@@ -18,8 +18,9 @@ from pydantic import Field
 
 from inr.domain import Domain
 from inr.errors import SpecError
-from inr.fitted import FittedField, FloatTensor
+from inr.fitted import FittedField
 from inr.layers.layout import TensorLayout
+from inr.layers.network import FloatTensor
 from inr.meta import SignalMeta
 from inr.models.base import ModelSpec
 from inr.spec import Spec
@@ -92,7 +93,7 @@ class QuantizedField:
 def quantize(fitted: FittedField, spec: QuantSpec) -> QuantizedField:
     """Quantise all tensors; raises `SpecError` if the settings or the weights are unusable."""
     spec.check()
-    layouts = fitted.model.layout(fitted.domain.ndim, fitted.channels)
+    layouts = fitted.model.layout(fitted.domain, fitted.channels)
     tensors = tuple(_quantize_tensor(fitted.tensors[layout.name], layout, spec) for layout in layouts)
     return QuantizedField(
         fitted.model, tensors, spec.coding, fitted.channels, fitted.domain, fitted.meta, layers=spec.layers

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from inr.layers import Linear, uniform_
+from inr.layers import Uniform
 
 VANISHING = 1e-6
 """A row this much smaller than its amplitude is rounding error: the wave is zero at every sample."""
@@ -50,15 +50,17 @@ def fourier_basis(n: int, n_low: int, n_high: int, phases: int, alpha: float) ->
     return torch.from_numpy((alpha * waves[seen]).astype(np.float32))
 
 
-def mix_(layer: Linear, basis: Tensor, generator: torch.Generator) -> None:
-    """Train coefficients of a basis in place of the weight of a layer; the weight keeps its mean square.
+def mix_(layer: nn.Module, basis: Tensor, generator: np.random.Generator) -> None:
+    """Train coefficients of a basis in place of the weight of a module; the weight keeps its mean square.
 
     Coefficient (i, k) ~ U(+-sqrt(3 n / m) s / |B_k|), s the root mean square of the weight before.
     """
     rows, n = basis.shape
-    size = layer.weight.detach().square().mean().sqrt().item()
+    weight: Tensor = getattr(layer, "weight")  # noqa: B009 (not every module has one)
+    size = weight.detach().square().mean().sqrt().item()
+    basis = basis.to(weight)
     parametrize.register_parametrization(layer, "weight", OnBasis(basis))
     coefficients = getattr(layer, "parametrizations").weight.original  # noqa: B009 (torch adds it just now)
-    uniform_(coefficients, math.sqrt(3 * n / rows) * size, generator)
+    drawn = Uniform(math.sqrt(3 * n / rows) * size).draw(generator, tuple(coefficients.shape))
     with torch.no_grad():
-        coefficients /= basis.norm(dim=1)
+        coefficients.copy_(torch.from_numpy(drawn).to(basis) / basis.norm(dim=1))

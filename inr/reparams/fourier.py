@@ -21,19 +21,20 @@ nothing. Muon trains Lambda as it trains biases, with Adam (and is refused if no
 does not let it decay.
 """
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, final
 
 from pydantic import Field
 
 from inr.errors import SpecError
+from inr.layers import Layer, Linear
+from inr.layers.network import Network
 from inr.models.base import ModelSpec
 from inr.reparams.base import REPARAMS, ReparamSpec
 
 if TYPE_CHECKING:
-    import torch
-
-    from inr.layers import Linear
-    from inr.layers.network import Network
+    import numpy as np
+    from torch import nn
 
 MAX_ENTRIES = 2**24
 """Numbers of a basis, 64 MB; each layer trains as many coefficients."""
@@ -59,35 +60,40 @@ class FourierReparam(ReparamSpec):
     alpha: Annotated[float, Field(gt=0, le=1)] = 0.01
     """Amplitude of the waves: how fast W moves. The paper takes 0.01 for sine networks and 0.05 for ReLU networks."""
 
-    def apply(self, model: ModelSpec, network: "Network", generator: "torch.Generator") -> None:
+    def check(self, model: ModelSpec, network: Network) -> None:
+        """See the base class."""
+        self._layers(network, f"{model.kind} with these settings")
+
+    def apply(self, network: Network, modules: "Mapping[Layer, nn.Module]", generator: "np.random.Generator") -> None:
         """Reparameterise all hidden square linear layers and set their biases to zero."""
-        from inr.layers import uniform_
+        import torch
+
         from inr.reparams.basis import fourier_basis, mix_
 
+        bases: dict[int, torch.Tensor] = {}
+        for layer in self._layers(network, "this network"):
+            n, module = layer.d_in, modules[layer]
+            if n not in bases:
+                bases[n] = fourier_basis(n, self.n_low, self.n_high, self.phases, self.alpha)
+            mix_(module, bases[n], generator)
+            torch.nn.init.zeros_(module.get_parameter("bias"))
+
+    def _layers(self, network: Network, owner: str) -> list[Linear]:
         layers = hidden_square(network)
         if not layers:
             raise SpecError(
-                f"reparam fourier: needs a hidden linear layer with as many outputs as inputs; {model.kind} "
-                "with these settings has none"
+                f"reparam fourier: needs a hidden linear layer with as many outputs as inputs; {owner} has none"
             )
-        widest = max(layer.weight.shape[1] for layer in layers)
+        widest = max(layer.d_in for layer in layers)
         waves = (self.n_low + self.n_high) * self.phases
         if waves * widest > MAX_ENTRIES:
             raise SpecError(
                 f"reparam fourier: (n_low + n_high) phases width must be at most {MAX_ENTRIES}; got {waves} x {widest}"
             )
-        bases: dict[int, torch.Tensor] = {}
-        for layer in layers:
-            n = layer.weight.shape[1]
-            if n not in bases:
-                bases[n] = fourier_basis(n, self.n_low, self.n_high, self.phases, self.alpha)
-            mix_(layer, bases[n], generator)
-            uniform_(layer.bias, 0.0, generator)
+        return layers
 
 
-def hidden_square(network: "Network") -> list["Linear"]:
+def hidden_square(network: Network) -> list[Linear]:
     """Linear layers with as many outputs as inputs that are neither the first nor the last of their network."""
-    from inr.layers import Linear
-
     hidden = [layer for layer in network.hidden_linear() if isinstance(layer, Linear)]
-    return [layer for layer in hidden if layer.weight.shape[0] == layer.weight.shape[1]]
+    return [layer for layer in hidden if layer.d_out == layer.d_in]

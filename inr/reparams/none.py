@@ -1,14 +1,16 @@
 """Training the stored tensors themselves."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Literal, final
 
+from inr.layers import Layer
+from inr.layers.network import Network
 from inr.models.base import ModelSpec
 from inr.reparams.base import REPARAMS, ReparamSpec
 
 if TYPE_CHECKING:
-    import torch
-
-    from inr.layers.network import Network
+    import numpy as np
+    from torch import nn
 
 
 @final
@@ -19,7 +21,12 @@ class NoReparam(ReparamSpec):
     kind: Literal["none"] = "none"
     wire_id: ClassVar[int] = 1
     paper: ClassVar[str] = "the usual way"
+    plain: ClassVar[bool] = True
 
-    def apply(self, model: ModelSpec, network: "Network", generator: "torch.Generator") -> None:
+    def check(self, model: ModelSpec, network: Network) -> None:
+        """It fits every network."""
+        del model, network
+
+    def apply(self, network: Network, modules: "Mapping[Layer, nn.Module]", generator: "np.random.Generator") -> None:
         """Leave the network as it is."""
-        del model, network, generator
+        del network, modules, generator

@@ -15,6 +15,7 @@ from inr.backends.base import (
     GridBatch,
     PointBatch,
     Resources,
+    Tensors,
 )
 from inr.backends.render import mesh
 from inr.backends.torch import CHUNK, TorchBackend
@@ -28,7 +29,11 @@ from inr.models.siren import Siren
 from inr.optimisers.adam import Adam
 from inr.optimisers.base import OPTIMISERS, OptimiserSpec
 from inr.optimisers.muon import Muon
+from inr.reparams.base import ReparamSpec
+from tests.support.domains import plain
 from tests.support.model_checks import coordinates, initialised, randomised
+from tests.support.states import plain_copy
+from tests.support.torch_layers import told
 
 EXAMPLES = [cls.EXAMPLES[0] for cls in MODELS]
 
@@ -51,21 +56,23 @@ class Stub(AbstractBackend):
     def unavailable(self, device: str) -> str | None:
         return self.absent
 
-    def refuses(self, network: Network) -> str | None:
+    def refuses(self, network: Network, loss: LossSpec | None = None) -> str | None:
         return self.refusal
 
     def trainer(
         self,
         network: Network,
+        tensors: Tensors,
         loss: LossSpec,
         optimiser: OptimiserSpec,
         device: str,
         seed: int = 0,
         resources: Resources = DEFAULT_RESOURCES,
+        reparam: ReparamSpec | None = None,
     ) -> AbstractTrainer:
         raise NotImplementedError
 
-    def field(self, network: Network, device: str, resources: Resources = DEFAULT_RESOURCES) -> Field:
+    def field(self, network: Network, tensors: Tensors, device: str, resources: Resources = DEFAULT_RESOURCES) -> Field:
         raise NotImplementedError
 
 
@@ -92,7 +99,7 @@ def test_reference_runs_everywhere() -> None:
 
 def test_unknown_backend_lists_the_known() -> None:
     with pytest.raises(UnknownComponentError, match=r"unknown backend 'abacus'; known: auto, .*torch"):
-        backends.select("abacus", Siren.EXAMPLES[0].build(2, 3), "auto")
+        backends.select("abacus", Siren.EXAMPLES[0].build(plain(2), 3), "auto")
 
 
 @each_backend
@@ -102,35 +109,35 @@ def test_device_that_is_not_there_is_refused_with_a_reason(
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     network = initialised(Siren.EXAMPLES[0])
     with pytest.raises(BackendUnavailableError, match=f"backend {backend.kind}: .*cuda.*cpu"):
-        backends.select(backend.kind, network, "cuda")
+        backends.select(backend.kind, network.network, "cuda")
     with pytest.raises(BackendUnavailableError, match=r"abacus.*auto, cpu or cuda"):
-        backends.select(backend.kind, network, "abacus")
+        backends.select(backend.kind, network.network, "abacus")
     with pytest.raises(ImportError, match="cuda"):
-        backends.select("auto", network, "cuda")
+        backends.select("auto", network.network, "cuda")
 
 
 def test_auto_passes_over_what_cannot_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backends, "BACKENDS", {**STUBS, "torch": TorchBackend()})
     network = initialised(Siren.EXAMPLES[0])
-    assert backends.select("auto", network, "auto").kind == "torch"
+    assert backends.select("auto", network.network, "auto").kind == "torch"
     with pytest.raises(BackendUnavailableError, match="backend stub: needs a machine that does not exist"):
-        backends.select("absent", network, "auto")
+        backends.select("absent", network.network, "auto")
     with pytest.raises(BackendUnavailableError, match="backend stub: no layer Linear"):
-        backends.select("picky", network, "auto")
+        backends.select("picky", network.network, "auto")
     assert [row.reason for row in backends.describe()] == ["needs a machine that does not exist", "", ""]
 
 
 def test_auto_says_why_if_nothing_can_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backends, "BACKENDS", STUBS)
     with pytest.raises(BackendUnavailableError, match="backend stub: no layer Linear"):
-        backends.select("auto", initialised(Siren.EXAMPLES[0]), "auto")
+        backends.select("auto", initialised(Siren.EXAMPLES[0]).network, "auto")
 
 
 @each_running
 @each_model
 def test_field_does_not_depend_on_how_it_is_cut(backend: AbstractBackend, model: ModelSpec) -> None:
     network = randomised(model)
-    field = backend.field(network, "cpu")
+    field = backend.field(*told(network), "cpu")
     x = coordinates(CHUNK + 100).float().numpy()
     whole = field(x)
     assert whole.dtype == np.float32
@@ -149,35 +156,44 @@ def test_training_lowers_the_loss_and_can_go_on_from_its_state(
     rate = optimiser.usual_rate or 5e-3
 
     def start() -> AbstractTrainer:
-        return backend.trainer(initialised(model), MeanSquaredError(), optimiser, "cpu")
+        return backend.trainer(*told(initialised(model)), MeanSquaredError(), optimiser, "cpu")
 
     if isinstance(optimiser, Muon) and not any(
-        isinstance(layer, Linear | Matrix) for layer in initialised(model).hidden_linear()
+        isinstance(layer, Linear | Matrix) for layer in initialised(model).network.hidden_linear()
     ):
         with pytest.raises(SpecError, match="muon: the network has no hidden real matrix"):
             start()
         return
     trainer = start()
-    before = trainer.step(batch, rate).loss
-    for _ in range(60):
-        after = trainer.step(batch, rate).loss
-    assert after < 0.7 * before
+    losses = [trainer.step(batch, rate * falling(step / 60)).loss for step in range(61)]
+    assert losses[-1] < 0.7 * losses[0]
     resumed = start()
-    resumed.restore(trainer.state())
+    resumed.restore(plain_copy(trainer.state()))
     for _ in range(3):
-        assert resumed.step(batch, rate / 5).loss == trainer.step(batch, rate / 5).loss
+        assert resumed.step(batch, rate / 60).loss == trainer.step(batch, rate / 60).loss
     for name, tensor in trainer.tensors().items():
         assert tensor.dtype == np.float32
         np.testing.assert_array_equal(tensor, resumed.tensors()[name])
-    values: Field = trainer.field()
-    assert float(np.mean((values(batch.coordinates) - batch.targets) ** 2)) <= 1.01 * after + 1e-7
+    values = trainer.field()(batch.coordinates)
+    assert np.mean((values - batch.targets) ** 2) < 0.7 * losses[0]
+    field = backend.field(initialised(model).network, trainer.tensors(), "cpu")
+    np.testing.assert_allclose(values, field(batch.coordinates), rtol=0, atol=1e-5)
+
+
+def falling(progress: float) -> float:
+    """Factor of the learning rate: 1 for half of the steps, then down to nearly 0.
+
+    At a constant rate the loss of some pairs of model and optimiser (Muon's steps do not become smaller with the
+    gradients) goes up and down by a factor of two in the end, and rounding decides where on that way a test looks.
+    """
+    return min(1.0, 2 - 2 * progress) + 1 / 60
 
 
 @each_running
 @each_model
 def test_field_on_a_grid_is_the_field_at_its_points(backend: AbstractBackend, model: ModelSpec) -> None:
     """Also when it is asked for another grid in between, and for one that shares an axis with the one before."""
-    field = backend.field(randomised(model), "cpu")
+    field = backend.field(*told(randomised(model)), "cpu")
     rows, columns = (np.linspace(-0.9, 0.8, n, dtype=np.float32) for n in (7, 5))
     for axes in ((rows, columns), (rows[2:], columns), (rows[2:], rows), (rows, columns)):
         values = field.grid(axes)
@@ -191,7 +207,9 @@ def test_step_on_a_grid_is_the_step_on_its_points(backend: AbstractBackend, mode
     axes = tuple(np.linspace(-0.9, 0.8, n, dtype=np.float32) for n in (6, 9))
     points = mesh(axes)
     targets = np.sin(points @ np.ones((2, 3), dtype=np.float32))
-    trainers = [backend.trainer(randomised(model), MeanSquaredError(), Adam(epsilon=1e-3), "cpu") for _ in range(2)]
+    trainers = [
+        backend.trainer(*told(randomised(model)), MeanSquaredError(), Adam(epsilon=1e-3), "cpu") for _ in range(2)
+    ]
     batches: list[GridBatch | PointBatch] = [GridBatch(axes, targets), PointBatch(points, targets)]
     results = [trainer.step(batch, 1e-3, "residuals") for trainer, batch in zip(trainers, batches, strict=True)]
     assert results[0].loss == pytest.approx(results[1].loss, rel=1e-4)
@@ -208,7 +226,7 @@ def test_step_on_a_grid_is_the_step_on_its_points(backend: AbstractBackend, mode
 def test_what_a_step_is_asked_for(backend: AbstractBackend) -> None:
     """Residuals and gradients are those before the step; weights change the loss and the gradients alike."""
     batch = wave(32)
-    trainer = backend.trainer(initialised(Siren.EXAMPLES[0]), MeanSquaredError(), Adam(), "cpu")
+    trainer = backend.trainer(*told(initialised(Siren.EXAMPLES[0])), MeanSquaredError(), Adam(), "cpu")
     before = trainer.field()
     expected = before(batch.coordinates) - batch.targets
     aside = np.array([[1e-2, 0]], dtype=np.float32)
@@ -217,12 +235,12 @@ def test_what_a_step_is_asked_for(backend: AbstractBackend) -> None:
     nothing = trainer.step(batch, 1e-12)
     assert nothing.residuals is None
     assert nothing.gradients is None
-    told = trainer.step(batch, 1e-12, "gradients")
-    assert told.residuals is not None
-    assert told.gradients is not None
-    np.testing.assert_allclose(told.residuals, expected, rtol=0, atol=1e-5)
-    assert told.gradients.shape == batch.coordinates.shape
-    np.testing.assert_allclose(told.gradients[:, 0], slope, rtol=0.05, atol=0.05)
+    found = trainer.step(batch, 1e-12, "gradients")
+    assert found.residuals is not None
+    assert found.gradients is not None
+    np.testing.assert_allclose(found.residuals, expected, rtol=0, atol=1e-5)
+    assert found.gradients.shape == batch.coordinates.shape
+    np.testing.assert_allclose(found.gradients[:, 0], slope, rtol=0.05, atol=0.05)
     weights = np.linspace(0, 2, 32, dtype=np.float32)
     weighted = trainer.step(PointBatch(batch.coordinates, batch.targets, weights), 1e-12)
     assert weighted.loss == pytest.approx(float(np.mean(weights * np.mean(expected**2, axis=1))), rel=1e-4)
@@ -236,7 +254,7 @@ def wave(n: int) -> PointBatch:
 
 @each_running
 def test_tensors_of_a_trainer_are_copies(backend: AbstractBackend) -> None:
-    trainer = backend.trainer(initialised(Siren.EXAMPLES[0]), MeanSquaredError(), Adam(), "cpu")
+    trainer = backend.trainer(*told(initialised(Siren.EXAMPLES[0])), MeanSquaredError(), Adam(), "cpu")
     kept = trainer.tensors()
     before = {name: tensor.copy() for name, tensor in kept.items()}
     trainer.step(PointBatch(coordinates(8).float().numpy(), np.ones((8, 3), dtype=np.float32)), 1e-2)
@@ -247,7 +265,7 @@ def test_tensors_of_a_trainer_are_copies(backend: AbstractBackend) -> None:
 
 def test_first_adam_step_has_the_size_of_the_learning_rate() -> None:
     network = initialised(Siren.EXAMPLES[0])
-    trainer = TorchBackend().trainer(network, MeanSquaredError(), Adam(), "cpu")
+    trainer = TorchBackend().trainer(*told(network), MeanSquaredError(), Adam(), "cpu")
     before = trainer.tensors()
     trainer.step(PointBatch(coordinates(8).float().numpy(), np.ones((8, 3), dtype=np.float32)), 1e-3)
     for name, tensor in trainer.tensors().items():
@@ -260,4 +278,4 @@ def test_optimiser_that_the_backend_lacks_is_refused() -> None:
 
     loss: LossSpec = MeanSquaredError()
     with pytest.raises(SpecError, match="no newton"):
-        TorchBackend().trainer(initialised(Siren.EXAMPLES[0]), loss, Newton(), "cpu")
+        TorchBackend().trainer(*told(initialised(Siren.EXAMPLES[0])), loss, Newton(), "cpu")

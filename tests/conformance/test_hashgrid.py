@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from inr.layers import HashGrid
-from inr.layers.hashing import HASH_PRIMES, grid_levels
+from inr.layers.hashing import HASH_PRIMES, GridLevel, grid_levels
+from tests.support.torch_layers import TorchLayer
 
 decimal.getcontext().prec = 60
 
@@ -29,18 +30,29 @@ class Grid:
     base_resolution: int
     finest_resolution: int
 
-    def layer(self) -> HashGrid:
-        layer = HashGrid(
+    def layer(self) -> TorchLayer:
+        grid = HashGrid(
             self.n_dims,
             self.n_levels,
             self.n_features,
             2**self.log2_hashmap_size,
             self.base_resolution,
             self.finest_resolution,
-        ).double()
+        )
+        layer = TorchLayer(grid).double()
         with torch.no_grad():
-            layer.table.normal_(generator=torch.Generator().manual_seed(0))
+            layer.tensor("table").normal_(generator=torch.Generator().manual_seed(0))
         return layer
+
+
+def levels_of(module: TorchLayer) -> tuple[GridLevel, ...]:
+    assert isinstance(module.layer, HashGrid)
+    return module.layer.levels
+
+
+def corners(module: TorchLayer, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    assert isinstance(module.layer, HashGrid)
+    return module.layer.corners(x)
 
 
 @dataclass(frozen=True)
@@ -128,9 +140,9 @@ def points_of(grid: Grid, count: int = 40) -> Array:
 def test_levels(grid: Grid) -> None:
     layer = grid.layer()
     expected = slow_levels(grid)
-    found = [SlowLevel(v.scale, v.resolution, v.entries, v.offset, not v.dense) for v in layer.levels]
+    found = [SlowLevel(v.scale, v.resolution, v.entries, v.offset, not v.dense) for v in levels_of(layer)]
     assert found == expected
-    assert layer.table.shape == (expected[-1].offset + expected[-1].entries, grid.n_features)
+    assert layer.tensor("table").shape == (expected[-1].offset + expected[-1].entries, grid.n_features)
     assert expected[0].resolution == grid.base_resolution
     assert expected[-1].resolution == (grid.finest_resolution if grid.n_levels > 1 else grid.base_resolution)
 
@@ -141,13 +153,15 @@ def test_values(grid: Grid) -> None:
     with torch.no_grad():
         values = layer(torch.from_numpy(points)).numpy()
     assert values.shape == (len(points), grid.n_levels * grid.n_features)
-    np.testing.assert_allclose(values, slow_forward(grid, layer.table.detach().numpy(), points), rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(
+        values, slow_forward(grid, layer.tensor("table").detach().numpy(), points), rtol=1e-9, atol=1e-9
+    )
 
 
 @each_grid
 def test_rows_and_weights_of_the_corners(grid: Grid) -> None:
     layer, points = grid.layer(), points_of(grid)
-    index, weight = layer.corners(torch.from_numpy(points))
+    index, weight = corners(layer, torch.from_numpy(points))
     assert index.shape == weight.shape == (grid.n_levels, len(points), 2**grid.n_dims)
     np.testing.assert_allclose(weight.sum(dim=-1).numpy(), 1, atol=1e-12)
     for number, level in enumerate(slow_levels(grid)):
@@ -180,10 +194,10 @@ def test_coordinates_far_outside_stay_within_the_table() -> None:
     for grid in GRIDS.values():
         layer = grid.layer()
         far = torch.tensor([-1e6, -3.0, 3.0, 1e6], dtype=torch.float64)[:, None].expand(-1, grid.n_dims)
-        index, _ = layer.corners(far)
+        index, _ = corners(layer, far)
         assert index.min() >= 0
-        assert index.max() < len(layer.table)
-        for level, rows in zip(layer.levels, index, strict=True):
+        assert index.max() < len(layer.tensor("table"))
+        for level, rows in zip(levels_of(layer), index, strict=True):
             assert ((rows >= level.offset) & (rows < level.offset + level.entries)).all()
 
 
@@ -203,10 +217,10 @@ def test_gradient_of_the_table_counts_every_use() -> None:
     layer = Grid(2, 2, 2, 3, 9, 30).layer()
     points = torch.from_numpy(points_of(GRIDS["2-D both"]))
     layer(points).sum().backward()
-    index, weight = layer.corners(points)
-    expected = torch.zeros(len(layer.table), dtype=torch.float64)
+    index, weight = corners(layer, points)
+    expected = torch.zeros(len(layer.tensor("table")), dtype=torch.float64)
     expected.index_add_(0, index.flatten(), weight.flatten())
-    gradient = layer.table.grad
+    gradient = layer.tensor("table").grad
     assert gradient is not None
     for feature in range(2):
         torch.testing.assert_close(gradient[:, feature], expected)

@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from inr.errors import SpecError
+from inr.layers import HashGrid
 from inr.models.base import MODELS, ModelSpec, largest_fitting
 from inr.models.hashgrid import HashGridMlp
 from inr.models.siren import Siren
+from tests.support.domains import plain
 from tests.support.model_checks import CHECKS
 
 SPECS = [spec for cls in MODELS for spec in (cls(), *cls.EXAMPLES)]
@@ -62,7 +64,7 @@ def test_model_states_what_the_suite_and_the_planner_need(cls: type[ModelSpec]) 
     assert len(set(map(repr, cls.EXAMPLES))) == len(cls.EXAMPLES)
     for example in cls.EXAMPLES:
         assert isinstance(example, cls)
-        assert example.parameters(2, 3) < 2000
+        assert example.parameters(plain(2), 3) < 2000
     assert 0 < cls.learning_rate <= 0.1
     assert 0.1 <= cls.bpp <= 8
     assert 1 <= cls.weight_bits <= 16
@@ -80,7 +82,7 @@ def test_model_states_what_the_suite_and_the_planner_need(cls: type[ModelSpec]) 
 )
 def test_number_of_parameters(model: ModelSpec, d_in: int, d_out: int, expected: int) -> None:
     """The first is SIREN's usual network; the second is COIN's of 10 layers of 28, 0.3 bpp on Kodak in 16 bits."""
-    assert model.parameters(d_in, d_out) == expected
+    assert model.parameters(plain(d_in), d_out) == expected
 
 
 def test_largest_fitting_is_the_border() -> None:
@@ -94,7 +96,9 @@ def test_largest_fitting_is_the_border() -> None:
 @pytest.mark.parametrize("d_in", [0, 5])
 def test_hash_grid_refuses_axes_it_has_no_primes_for(d_in: int) -> None:
     with pytest.raises(SpecError, match=f"works on 1 to 4 axes; got {d_in}"):
-        HashGridMlp().build(d_in, 3)
+        HashGrid(d_in, 16, 2, 2**14, 16, 512)
+    with pytest.raises(SpecError, match=r"works on 1 to 4 axes; got 5"):
+        HashGridMlp().build(plain(5), 3)
 
 
 def test_hash_grid_refuses_levels_that_get_coarser() -> None:

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from inr.backends.lowering import refusal
+from inr.backends.torch import TorchNetwork
 from inr.layers import (
     Add,
     Blend,
@@ -207,11 +208,16 @@ def test_graph_is_that_of_float64(name: str, threads: int, isa: str, monkeypatch
             assert_same_results(computed(lowered, batch, gradient, threads), expected, lowered.parameters)
 
 
-def random_graph(seed: int, widths: tuple[int, ...] = (2, 6, 16, 18)) -> Network:
+def random_graph(seed: int, widths: tuple[int, ...] = (2, 6, 16, 18)) -> TorchNetwork:
     """Any layers that keep the width, reading any earlier values; any of these are outputs."""
     rng = np.random.Generator(np.random.PCG64(seed))
     width = int(rng.choice(widths))
-    kept: list[Layer] = [Linear(width, width), Matrix(width, width), LayerNorm(width), ComplexLinear(*[width // 2] * 2)]
+    kept: list[Layer] = [
+        Linear(width, width),
+        Matrix(width, width),
+        LayerNorm(width),
+        ComplexLinear(width // 2, width // 2),
+    ]
     graph = Graph()
     values = [graph.add(Linear(2, width), 0)]
     for _ in range(int(rng.integers(1, 14))):

@@ -271,7 +271,7 @@ SPECS: dict[str, ModelSpec] = {
 def test_models(name: str, isa: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INR_ISA", isa)
     network = initialised(SPECS[name], 2, 3)
-    graph = network.training_graph or network
+    graph = network.network.training_graph or network.network
     lowered = Lowered.of(network, training_width(network, 2, 3), graph)
     rows, targets = batch_of(100, training_width(network, 2, 3), 3), batch_of(100, 2, 3)
     batch = Batch(rows.x, targets.targets)

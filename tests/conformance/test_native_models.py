@@ -11,8 +11,8 @@ import torch
 
 from inr.backends.lowering import refusal
 from inr.backends.native import NativeBackend
+from inr.backends.torch import TorchNetwork
 from inr.errors import SpecError
-from inr.layers.network import Network
 from inr.models.base import MODELS, ModelSpec
 from tests.support.model_checks import initialised
 from tests.support.native_reference import (
@@ -49,7 +49,7 @@ each_spec = pytest.mark.parametrize("name", SPECS)
 
 
 @cache
-def network_of(name: str, d_in: int) -> Network | None:
+def network_of(name: str, d_in: int) -> TorchNetwork | None:
     """The network, or None if the model has none with so many coordinates."""
     try:
         return initialised(SPECS[name], d_in, D_OUT)
@@ -63,11 +63,11 @@ def case(name: str, d_in: int, n: int) -> tuple[Lowered, Batch, Found]:
     network = network_of(name, d_in)
     assert network is not None
     rows = batch_of(n, training_width(network, d_in, D_OUT), D_OUT, seed=n + d_in, weighted=n % 2 == 1)
-    if network.training_graph is not None:
+    if network.network.training_graph is not None:
         rows.x[:, d_in : d_in + D_OUT] = rows.targets
         rows.x[:, d_in + D_OUT] = np.abs(rows.x[:, d_in + D_OUT])
     lowered, expected = Lowered.trained(network, d_in, D_OUT), reference(network, rows)
-    if network.training_graph is not None:  # nobody asks for gradients by what a training graph is given
+    if network.network.training_graph is not None:  # nobody asks for gradients by what a training graph is given
         expected.input_gradients[:, d_in:] = 0
     return lowered, rows, expected
 
@@ -77,9 +77,9 @@ def test_every_model_is_compiled() -> None:
     for name in SPECS:
         network = network_of(name, 2)
         assert network is not None
-        assert refusal(network) is None
-        reason = NativeBackend().refuses(network)
-        assert (reason is None) == (network.contraction is None)
+        assert refusal(network.network) is None
+        reason = NativeBackend().refuses(network.network)
+        assert (reason is None) == (network.network.contraction is None)
         assert reason is None or "separable" in reason
 
 
@@ -105,7 +105,7 @@ def check_trained(
     """Gradients by coordinates are compared where they are told; those by what a training graph is given are not."""
     found = computed(lowered, batch, gradient, threads, tile=128)
     network = network_of(name, d_in)
-    if network is not None and network.training_graph is not None and gradient:
+    if network is not None and network.network.training_graph is not None and gradient:
         found.input_gradients[:, d_in:] = 0
     assert_same_results(found, expected, lowered.parameters)
 

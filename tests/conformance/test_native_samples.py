@@ -21,6 +21,7 @@ from inr.samplers.base import Wanted
 from inr.signals.signal import Signal, denormalise
 from tests.support.model_checks import initialised, randomised
 from tests.support.native_reference import each_set, each_thread_count, needs_kernels
+from tests.support.torch_layers import told
 
 pytestmark = needs_kernels
 
@@ -74,7 +75,7 @@ def batches(signal: Signal) -> dict[str, SampleBatch]:
 def step_of(batch: Any, model: Any, wanted: Wanted = "gradients", threads: int = 1) -> tuple[Any, dict[str, Any]]:
     """What a step of the native backend finds, and the tensors after it."""
     resources = Resources(threads=threads)
-    trainer = NativeBackend().trainer(initialised(model), MeanSquaredError(), Adam(), "cpu", 1, resources)
+    trainer = NativeBackend().trainer(*told(initialised(model)), MeanSquaredError(), Adam(), "cpu", 1, resources)
     result = trainer.step(batch, 1e-3, wanted)
     return result, trainer.tensors()
 
@@ -121,7 +122,7 @@ def test_samples_of_grids_with_any_axes(shape: tuple[int, ...], alignment: Any) 
     index = np.arange(domain.size)[::-1].copy()
     network = initialised(Siren.EXAMPLES[0], len(shape))
     found, expected = (
-        NativeBackend().trainer(network, MeanSquaredError(), Adam(), "cpu").step(batch, 0.0, "residuals")
+        NativeBackend().trainer(*told(network), MeanSquaredError(), Adam(), "cpu").step(batch, 0.0, "residuals")
         for batch in (SampleBatch(signal, index), SampleBatch(signal, index).points())
     )
     assert found.loss == expected.loss
@@ -138,7 +139,7 @@ def test_samples_for_what_reads_more_than_coordinates(model: Any) -> None:
 
 
 def test_the_next_signal_is_not_taken_for_the_last_one() -> None:
-    trainer = NativeBackend().trainer(initialised(Siren.EXAMPLES[0]), MeanSquaredError(), Adam(), "cpu")
+    trainer = NativeBackend().trainer(*told(initialised(Siren.EXAMPLES[0])), MeanSquaredError(), Adam(), "cpu")
     index = np.arange(9)
     for name in ("uint8", "int16", "float32", "uint8"):
         signal = signal_of(METAS[name])
@@ -156,7 +157,7 @@ def fields() -> list[Field]:
     broken = randomised(Siren.EXAMPLES[0])
     list(broken.tensors().values())[-2].data.mul_(3e38)
     list(broken.tensors().values())[-1].data.mul_(3e38)
-    return [NativeBackend().field(network, "cpu") for network in (wild, broken)]
+    return [NativeBackend().field(*told(network), "cpu") for network in (wild, broken)]
 
 
 @each_set
@@ -182,10 +183,10 @@ def test_samples_of_a_field_are_its_values_denormalised(name: str, isa: str, mon
 @pytest.mark.parametrize("size", [(1, 1), (1, 65), (64, 1), (127, 1), (2, 64), (3, 43)])
 def test_every_sample_of_a_grid_is_written(size: tuple[int, int]) -> None:
     domain = Domain.of_shape(size)
-    field = NativeBackend().field(randomised(Siren.EXAMPLES[0]), "cpu")
+    field = NativeBackend().field(*told(randomised(Siren.EXAMPLES[0])), "cpu")
     expected = (
         TorchBackend()
-        .field(randomised(Siren.EXAMPLES[0]), "cpu")
+        .field(*told(randomised(Siren.EXAMPLES[0])), "cpu")
         .grid([domain.axis_coordinates(axis) for axis in range(2)])
     )
     assert isinstance(field, SampleField)

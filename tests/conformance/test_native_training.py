@@ -1,6 +1,5 @@
 """The native backend in training: steps of Adam as torch takes them, whatever a step is asked for, and its state."""
 
-import io
 from typing import ClassVar, final
 
 import numpy as np
@@ -10,10 +9,12 @@ import torch
 from inr.backends.base import AbstractTrainer, GridBatch, PointBatch, Resources
 from inr.backends.native import NativeBackend
 from inr.backends.render import mesh
+from inr.backends.select import select
 from inr.backends.torch import TorchBackend
-from inr.errors import SpecError
-from inr.losses.base import LossSpec
+from inr.errors import BackendUnavailableError, SpecError
+from inr.losses.base import LOSSES, LossSpec
 from inr.losses.mse import MeanSquaredError
+from inr.models.bacon import Bacon
 from inr.models.base import MODELS, ModelSpec
 from inr.models.hashgrid import HashGridMlp
 from inr.models.iterative import IterativeInr
@@ -32,6 +33,8 @@ from tests.support.native_reference import (
     each_thread_count,
     needs_kernels,
 )
+from tests.support.states import plain_copy
+from tests.support.torch_layers import told
 
 pytestmark = needs_kernels
 
@@ -49,9 +52,9 @@ def trainer_of(
     kind: str, model: ModelSpec, optimiser: OptimiserSpec, threads: int = 1, seed: int = 3
 ) -> AbstractTrainer:
     if kind == "torch":
-        return TorchBackend().trainer(initialised(model), MeanSquaredError(), optimiser, "cpu", seed)
+        return TorchBackend().trainer(*told(initialised(model)), MeanSquaredError(), optimiser, "cpu", seed)
     network, resources = initialised(model), Resources(threads=threads)
-    return NativeBackend().trainer(network, MeanSquaredError(), optimiser, "cpu", seed, resources)
+    return NativeBackend().trainer(*told(network), MeanSquaredError(), optimiser, "cpu", seed, resources)
 
 
 def points(seed: int, n: int = 150, weighted: bool = False) -> PointBatch:
@@ -182,15 +185,12 @@ def test_residuals_and_gradients_are_those_of_torch(model: ModelSpec) -> None:
 @each_optimiser
 @pytest.mark.parametrize("model", [MODEL, HashGridMlp.EXAMPLES[0], IterativeInr.EXAMPLES[0]], ids=lambda m: str(m.kind))
 def test_state_goes_from_one_backend_to_the_other_and_back(model: ModelSpec, optimiser: OptimiserSpec) -> None:
-    """Through a file, as checkpoints do. What follows agrees as far as the backends do."""
+    """As files hold it. What follows agrees as far as the backends do."""
     trainers = {kind: trainer_of(kind, model, optimiser) for kind in ("native", "torch")}
     native = trainers["native"]
     for seed in range(3):
         native.step(points(seed), 1e-3)
-    kept = io.BytesIO()
-    torch.save(native.state(), kept)
-    kept.seek(0)
-    state = torch.load(kept, weights_only=True)
+    state = plain_copy(native.state())
     for kind in ("torch", "native"):
         resumed = trainer_of(kind, model, optimiser)
         resumed.restore(state)
@@ -239,16 +239,10 @@ def test_random_numbers_of_training_graphs_come_from_the_seed() -> None:
 def test_reparameterised_weights_are_left_to_torch_or_trained_alike() -> None:
     """What weights are made of gets its gradients through torch, if the backend takes such a network."""
     for kind in REPARAMS.kinds():
-        networks = [initialised(MODEL), initialised(MODEL)]
-        for network in networks:
-            REPARAMS.make(kind).apply(MODEL, network, torch.Generator().manual_seed(1))
-        reason = NativeBackend().refuses(networks[0])
-        if reason is not None:
-            assert "has no compiled kernel" in reason
-            continue
+        start, reparam = told(initialised(MODEL)), REPARAMS.make(kind)
         loss, adam = MeanSquaredError(), Adam(epsilon=1e-3)
-        native = NativeBackend().trainer(networks[0], loss, adam, "cpu")
-        torches = TorchBackend().trainer(networks[1], loss, adam, "cpu")
+        native = NativeBackend().trainer(*start, loss, adam, "cpu", 1, reparam=reparam)
+        torches = TorchBackend().trainer(*start, loss, adam, "cpu", 1, reparam=reparam)
         for seed in range(3):
             expected = torches.step(points(seed), 1e-3).loss
             assert native.step(points(seed), 1e-3).loss == pytest.approx(expected, rel=1e-4)
@@ -274,20 +268,32 @@ def test_gradients_are_made_only_where_an_engine_is_built_for_them() -> None:
 
 
 @final
-class Absolute(LossSpec):
-    """The mean of ``|y - t|``."""
+class Cubic(LossSpec):
+    """The mean of ``|y - t|^3``, stated in torch only."""
 
-    kind: str = "absolute"
+    kind: str = "cubic"
     wire_id: ClassVar[int] = 0
-    paper: ClassVar[str] = "Boscovich 1757"
-
-    def value(self, output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        return (output - target).abs().mean()
+    paper: ClassVar[str] = "nobody"
 
     def values(self, output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        return (output - target).abs().mean(dim=1)
+        return (output - target).abs().pow(3).mean(dim=1)
 
 
-def test_other_losses_are_refused() -> None:
-    with pytest.raises(SpecError, match="loss: the native backend has mse; got absolute"):
-        NativeBackend().trainer(initialised(MODEL), Absolute(), Adam(), "cpu")
+def test_losses_without_a_derivative_are_refused() -> None:
+    network, tensors = told(initialised(MODEL))
+    reason = "loss cubic: its derivative is not stated, which the kernels need for every loss but mse"
+    assert NativeBackend().refuses(network, Cubic()) == reason
+    with pytest.raises(SpecError, match=reason):
+        NativeBackend().trainer(network, tensors, Cubic(), Adam(), "cpu")
+    with pytest.raises(BackendUnavailableError, match=reason):
+        select("native", network, "cpu", Cubic())
+    assert select("auto", network, "cpu", Cubic()).kind == "torch"
+    assert select("auto", network, "cpu").kind == "native"
+
+
+def test_losses_of_several_outputs_are_refused() -> None:
+    network = initialised(Bacon.EXAMPLES[0]).network
+    assert NativeBackend().refuses(network, MeanSquaredError()) is None
+    reason = NativeBackend().refuses(network, LOSSES.make("l1"))
+    assert reason == "loss l1: a network of 3 outputs is trained by the kernels towards mse only"
+    assert select("auto", network, "cpu", LOSSES.make("l1")).kind == "torch"

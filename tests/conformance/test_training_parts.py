@@ -13,6 +13,7 @@ from inr.losses.base import LOSSES, LossSpec
 from inr.losses.mse import MeanSquaredError
 from inr.models.base import MODELS, ModelSpec
 from inr.models.siren import Siren
+from inr.rng import generator
 from tests.conformance.test_samplers import noise
 from tests.support.model_checks import initialised
 
@@ -81,6 +82,21 @@ def test_loss_is_least_where_output_and_target_agree(loss: LossSpec) -> None:
 
 
 @each_loss
+def test_loss_without_torch_is_the_loss(loss: LossSpec) -> None:
+    """Values and derivatives of both statements, near zero and beyond."""
+    output, target = (torch.randn(200, 3, generator=torch.Generator().manual_seed(seed)) / 4 for seed in (0, 1))
+    assert loss.stated
+    found = loss.derivative(output.numpy(), target.numpy())
+    assert found is not None
+    values = loss.values(output.requires_grad_(), target)
+    (slopes,) = torch.autograd.grad(values.sum(), output)
+    np.testing.assert_allclose(found[0], values.detach().numpy(), rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(found[1], slopes.numpy(), rtol=1e-5, atol=1e-7)
+    assert found[0].dtype == found[1].dtype == np.float32
+    assert loss.value(output, target).item() == pytest.approx(float(found[0].mean()), rel=1e-5)
+
+
+@each_loss
 def test_loss_has_the_gradient_of_its_value(loss: LossSpec) -> None:
     output = torch.randn(5, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64).requires_grad_()
     target = torch.randn(5, 3, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
@@ -97,25 +113,24 @@ def test_mean_squared_error_is_the_mean_over_samples_and_channels() -> None:
 def test_initialisers_set_every_parameter_from_the_seed(init: InitSpec, model: ModelSpec) -> None:
     """Or say why they do not fit."""
     signal = noise((12, 16))
-    networks = [model.build(2, 3) for _ in range(3)]
+    network = model.build(signal.domain, 3)
     refusal = ""
     try:
         init.prepare(model, signal, 0)
-        for network, seed in zip(networks, (1, 1, 2), strict=True):
-            for tensor in network.tensors().values():
-                torch.nn.init.constant_(tensor, float("nan"))
-            init.apply(model, network, signal, torch.Generator().manual_seed(seed))
+        starts = [init.apply(model, network, signal, generator(seed, "init")) for seed in (1, 1, 2)]
     except SpecError as error:
         refusal = str(error)
     if refusal:
         assert len(refusal) > 20
         assert (init.kind, model.kind) not in FITTING
         return
-    first, again, other = (network.tensors() for network in networks)
+    first, again, other = starts
+    assert {name: tensor.shape for name, tensor in first.items()} == {t.name: t.shape for t in network.layout()}
     for name, tensor in first.items():
-        assert torch.isfinite(tensor).all()
-        assert torch.equal(tensor, again[name])
-    assert any(not torch.equal(tensor, other[name]) for name, tensor in first.items())
+        assert tensor.dtype == np.float32
+        assert np.isfinite(tensor).all()
+        np.testing.assert_array_equal(tensor, again[name])
+    assert any(not np.array_equal(tensor, other[name]) for name, tensor in first.items())
 
 
 def test_siren_starts_as_its_paper_says() -> None:
@@ -127,8 +142,8 @@ def test_siren_starts_as_its_paper_says() -> None:
     assert tensors["2.bias"].abs().max().item() <= 1 / 16
     network = initialised(Siren())
     x = torch.rand(2000, 2, generator=torch.Generator().manual_seed(3)) * 2 - 1
-    for layer in network.layer_list()[:-1]:
-        x = layer(x)
+    for layer, held in zip(network.network.layers[:-1], network.held(), strict=False):
+        x = layer.forward(held, x)
         if type(layer).__name__ == "Sine":
             assert 0.55 < x.std().item() < 0.8
 

@@ -145,7 +145,7 @@ def _random(model: ModelSpec, shape: tuple[int, int], channels: int, meta: Signa
     rng = np.random.Generator(np.random.PCG64(seed))
     tensors = {
         layout.name: (0.7 / np.sqrt(layout.shape[-1]) * rng.standard_normal(layout.shape)).astype(np.float32)
-        for layout in model.layout(2, channels)
+        for layout in model.layout(Domain.of_shape((8, 8)), channels)
     }
     return FittedField(model, tensors, channels, Domain.of_shape(shape), meta, FitReport(0, 0.0, "none", seed, ()))
 

@@ -108,7 +108,7 @@ def _random(
     rng = np.random.Generator(np.random.PCG64(seed))
     tensors = {
         layout.name: (gain / np.sqrt(layout.shape[-1]) * rng.standard_normal(layout.shape)).astype(np.float32)
-        for layout in model.layout(len(shape), channels)
+        for layout in model.layout(Domain.of_shape(shape), channels)
     }
     domain = Domain.of_shape(shape, axes)
     return FittedField(model, tensors, channels, domain, meta, FitReport(0, 0.0, "none", seed, ()))

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inr.errors import SpecError
-from inr.fitted import FittedField, FloatTensor
+from inr.fitted import FittedField
+from inr.layers.network import FloatTensor
 from inr.models.base import ModelSpec
 from inr.models.hashgrid import HashGridMlp
 from inr.models.siren import Siren

@@ -3,24 +3,29 @@
 import copy
 import math
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 
 from inr.backends.select import BACKENDS
+from inr.backends.torch import TorchNetwork
 from inr.codec.decode import open_field, open_quantized
 from inr.codec.pack import pack, unpack
 from inr.container.file import parse, to_bytes
 from inr.domain import Domain
 from inr.errors import SpecError
-from inr.layers import Finer
+from inr.layers import Finer, Layer
 from inr.layers.network import Network
 from inr.models.base import MODELS, ModelSpec
 from inr.quantize.stream import decode, encode
 from inr.quantize.uniform import QuantSpec, coarsened, dequantize, quantize
+from inr.rng import generator as named_generator
 from inr.spec import from_wire, to_wire, wire_fields
+from tests.support.domains import plain
 from tests.support.random_fields import random_field, random_tensors
+from tests.support.torch_layers import told
 
 PHOTO = Domain.of_shape((512, 768))
 SMALL = 3000
@@ -31,20 +36,14 @@ def generator(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def initialised(model: ModelSpec, d_in: int = 2, d_out: int = 3, seed: int = 0) -> Network:
-    network = model.build(d_in, d_out)
-    model.initialise(network, generator(seed))
-    return network
+def initialised(model: ModelSpec, d_in: int = 2, d_out: int = 3, seed: int = 0) -> TorchNetwork:
+    network = model.build(plain(d_in), d_out)
+    return TorchNetwork(network, model.initial(network, named_generator(seed, "init")))
 
 
-def randomised(model: ModelSpec, d_in: int = 2, d_out: int = 3, seed: int = 0) -> Network:
+def randomised(model: ModelSpec, d_in: int = 2, d_out: int = 3, seed: int = 0) -> TorchNetwork:
     """A network whose outputs depend on all of its parameters."""
-    network = model.build(d_in, d_out)
-    tensors = random_tensors(model, d_in, d_out, seed)
-    with torch.no_grad():
-        for name, tensor in network.tensors().items():
-            tensor.copy_(torch.from_numpy(tensors[name]))
-    return network
+    return TorchNetwork(model.build(plain(d_in), d_out), random_tensors(model, plain(d_in), d_out, seed))
 
 
 def coordinates(n: int, d_in: int = 2, seed: int = 1) -> torch.Tensor:
@@ -53,14 +52,14 @@ def coordinates(n: int, d_in: int = 2, seed: int = 1) -> torch.Tensor:
 
 def small(model: ModelSpec) -> ModelSpec:
     """The same kind of model with few parameters."""
-    return model if model.parameters(2, 3) <= SMALL else model.sized(SMALL, 2, 3)
+    return model if model.parameters(plain(2), 3) <= SMALL else model.sized(SMALL, plain(2), 3)
 
 
 def check_layout(model: ModelSpec) -> None:
     """The layout says what the network holds, and its groups cover every row."""
     network = initialised(model)
-    layouts = model.layout(2, 3)
-    assert layouts == network.layout()
+    layouts = model.layout(plain(2), 3)
+    assert layouts == network.network.layout()
     assert [layout.name for layout in layouts] == list(network.tensors())
     for layout in layouts:
         tensor = network.tensors()[layout.name]
@@ -78,7 +77,7 @@ def check_parameters(model: ModelSpec) -> None:
         except SpecError:
             assert d_in == 1
             continue
-        assert model.parameters(d_in, d_out) == sum(tensor.numel() for tensor in network.parameters())
+        assert model.parameters(plain(d_in), d_out) == sum(tensor.numel() for tensor in network.parameters())
 
 
 def check_forward(model: ModelSpec) -> None:
@@ -103,7 +102,7 @@ def check_forward(model: ModelSpec) -> None:
 class AllOutputs(torch.nn.Module):
     """A network with the outputs of all of its heads, one after the other."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: TorchNetwork) -> None:
         super().__init__()
         self.network = network
 
@@ -111,12 +110,21 @@ class AllOutputs(torch.nn.Module):
         return torch.cat(self.network.outputs(x))
 
 
+def exactly_derived(module: TorchNetwork) -> TorchNetwork:
+    """With the derivative of FINER's function: that of its paper is another, which test_layers.py has."""
+
+    def exact(layer: Layer) -> Layer:
+        return replace(layer, full_gradient=True) if isinstance(layer, Finer) else layer
+
+    new: dict[Layer, Layer] = {}
+    network = module.network
+    layers = [new.setdefault(layer, exact(layer)) for layer in network.layers]
+    return TorchNetwork(Network(layers, network.sources, network.heads), module.arrays())
+
+
 def check_gradients(model: ModelSpec) -> None:
     """Derivatives by the coordinates and by every parameter agree with finite differences in float64."""
-    network = randomised(small(model)).double()
-    for layer in network.layer_list():
-        if isinstance(layer, Finer):
-            layer.full_gradient = True  # the gradient of its paper is not the derivative; test_layers.py has it
+    network = exactly_derived(randomised(small(model))).double()
     names = list(network.tensors())
     x = coordinates(5).requires_grad_()
 
@@ -146,6 +154,23 @@ def check_initialise(model: ModelSpec) -> None:
     assert torch.equal(torch.random.get_rng_state(), state)
 
 
+def check_graph(model: ModelSpec) -> None:
+    """The JSON form of the network is the network: layers, sharing, parts and what is trained."""
+    network = model.build(plain(2), 3)
+    again = Network.from_json(network.to_json())
+    assert again.to_json() == network.to_json()
+    assert again.layout() == network.layout()
+    assert again.widths(2) == network.widths(2)
+    assert [len(part.layers) for part in again.parts] == [len(part.layers) for part in network.parts]
+    tensors = random_tensors(model, plain(2), 3, 0)
+    x = coordinates(9).float()
+    with torch.no_grad():
+        assert torch.equal(TorchNetwork(again, tensors)(x), TorchNetwork(network, tensors)(x))
+        for part, other in zip(again.parts, network.parts, strict=True):
+            assert part.layout() == other.layout()
+            assert again.renamed(part, {t.name: 0 for t in part.layout()}).keys() <= tensors.keys()
+
+
 def check_json(model: ModelSpec) -> None:
     """JSON gives the same settings back, by class and by kind."""
     assert type(model).from_json(model.to_json()) == model
@@ -169,12 +194,12 @@ def check_wire(model: ModelSpec) -> None:
 def check_sized(model: ModelSpec) -> None:
     """A budget is nearly reached, never exceeded, and more of it never gives fewer parameters."""
     fitted = model.fitted_to(PHOTO)
-    smallest = fitted.sized(1, 2, 3).parameters(2, 3)
-    largest = fitted.sized(10**9, 2, 3).parameters(2, 3)
+    smallest = fitted.sized(1, PHOTO, 3).parameters(PHOTO, 3)
+    largest = fitted.sized(10**9, PHOTO, 3).parameters(PHOTO, 3)
     before = 0
     for step in range(25):
         budget = round(2000 * 250 ** (step / 24))
-        found = fitted.sized(budget, 2, 3).parameters(2, 3)
+        found = fitted.sized(budget, PHOTO, 3).parameters(PHOTO, 3)
         assert found <= max(budget, smallest)
         assert found >= min(0.8 * budget, largest)
         assert found >= before
@@ -206,8 +231,7 @@ def check_fine_quantisation(model: ModelSpec) -> None:
     """16 bits a weight hardly change the output."""
     network = initialised(model)
     fitted = random_field(model)
-    tensors = {name: tensor.detach().numpy() for name, tensor in network.tensors().items()}
-    fitted.tensors.update(tensors)
+    fitted.tensors.update(network.arrays())
     x = coordinates(200).float()
     with torch.no_grad():
         before = network(x)
@@ -232,11 +256,11 @@ def check_backends(model: ModelSpec) -> None:
     assert math.isfinite(float(expected.sum()))
     assert expected.std() > 1e-3
     for backend in BACKENDS.values():
-        reason = backend.unavailable("cpu") or backend.refuses(network)
+        reason = backend.unavailable("cpu") or backend.refuses(network.network)
         if reason is not None:
             assert len(reason) > 10
             continue
-        field = backend.field(network, "cpu")
+        field = backend.field(*told(network), "cpu")
         np.testing.assert_allclose(field(x.numpy()), expected, rtol=0, atol=1e-5 + 4 * rounding)
         assert field(np.zeros((0, 2), dtype=np.float32)).shape == (0, 3)
 
@@ -247,6 +271,7 @@ CHECKS: tuple[Callable[[ModelSpec], None], ...] = (
     check_forward,
     check_gradients,
     check_initialise,
+    check_graph,
     check_json,
     check_wire,
     check_sized,

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from inr.backends.torch import TorchNetwork
 from inr.layers import (
     Add,
     Axis,
@@ -43,16 +44,15 @@ from inr.layers import (
     TuckerContraction,
 )
 from inr.layers.graph import Graph
-from inr.layers.network import Network
 from tests.support.native_reference import layer_width, randomised_layers
 
-Builder = Callable[[int, int], Network]
+Builder = Callable[[int, int], TorchNetwork]
 """Width of the layer and number of coordinates -> network with two outputs."""
 
 D_OUT = 2
 
 
-def finished(graph: Graph, value: int, width: int) -> Network:
+def finished(graph: Graph, value: int, width: int) -> TorchNetwork:
     """With a linear layer behind the value that is tested, whose output is half of what the last head is."""
     return randomised_layers(graph.network(graph.add(Linear(width, D_OUT), value)))
 
@@ -60,11 +60,10 @@ def finished(graph: Graph, value: int, width: int) -> Network:
 def inside(make: Callable[[int], Layer], *widths: Callable[[int], int]) -> Builder:
     """The layer between linear layers, one before each of its inputs, so that every derivative is needed."""
 
-    def build(width: int, d_in: int) -> Network:
+    def build(width: int, d_in: int) -> TorchNetwork:
         graph, layer = Graph(), make(width)
         sizes = [count(width) for count in widths]
         before = [graph.add(Linear(d_in, size), 0) for size in sizes]
-        randomised_layers(Network([layer]))
         return finished(graph, graph.add(layer, *before), layer_width(layer, sizes))
 
     return build
@@ -73,10 +72,9 @@ def inside(make: Callable[[int], Layer], *widths: Callable[[int], int]) -> Build
 def outside(make: Callable[[int, int], Layer], axes: int = 4) -> Builder:
     """The layer on the coordinates, of which it reads so many at most."""
 
-    def build(width: int, d_in: int) -> Network:
+    def build(width: int, d_in: int) -> TorchNetwork:
         graph, d = Graph(), min(d_in, axes)
         layer, source = make(width, d), graph.add(Columns(0, d), 0) if d < d_in else 0
-        randomised_layers(Network([layer]))
         return finished(graph, graph.add(layer, source), layer_width(layer, [d]))
 
     return build
@@ -85,16 +83,15 @@ def outside(make: Callable[[int, int], Layer], axes: int = 4) -> Builder:
 def behind(make: Callable[[int, int], Layer]) -> Builder:
     """A layer that usually reads coordinates, on features that are trained."""
 
-    def build(width: int, d_in: int) -> Network:
+    def build(width: int, d_in: int) -> TorchNetwork:
         graph, layer = Graph(), make(width, d_in)
-        randomised_layers(Network([layer]))
         moved = graph.add(Tanh(), graph.add(Linear(d_in, d_in), 0))
         return finished(graph, graph.add(layer, moved), layer_width(layer, [d_in]))
 
     return build
 
 
-def constant(width: int, d_in: int) -> Network:
+def constant(width: int, d_in: int) -> TorchNetwork:
     """A constant beside what depends on the coordinates."""
     graph = Graph()
     features = graph.add(Linear(d_in, width), 0)
@@ -102,7 +99,7 @@ def constant(width: int, d_in: int) -> Network:
     return finished(graph, joined, 2 * width)
 
 
-def noise(width: int, d_in: int) -> Network:
+def noise(width: int, d_in: int) -> TorchNetwork:
     """Noise of the cells beside what depends on the coordinates."""
     graph = Graph()
     features = graph.add(Linear(d_in, width), 0)
@@ -110,7 +107,7 @@ def noise(width: int, d_in: int) -> Network:
     return finished(graph, joined, 2 * width)
 
 
-def noisy_target(width: int, d_in: int) -> Network:
+def noisy_target(width: int, d_in: int) -> TorchNetwork:
     """What the state of a denoising process looks like, of numbers that are given."""
     graph = Graph()
     given = graph.add(CoordinateNoise(width, 8, 5), 0), graph.add(CoordinateNoise(width, 4, 6), 0)

@@ -10,9 +10,12 @@ import pytest
 import torch
 
 from inr import native
-from inr.backends.lowering import Operation, Parameters, lower, stored_numbers
+from inr.backends.lowering import Lowered as Operation
+from inr.backends.lowering import Parameters, lower
+from inr.backends.torch import TorchNetwork
 from inr.layers import Layer
 from inr.layers.network import Network
+from tests.support.torch_layers import TorchLayer, module_of
 
 Floats = npt.NDArray[np.float32]
 Exact = npt.NDArray[np.float64]
@@ -76,14 +79,15 @@ class Batch:
     weights: Floats | None = None
 
 
-def randomised_layers(network: Network, seed: int = 1) -> Network:
-    """Fill with normal numbers that keep features about as large as they are."""
+def randomised_layers(network: Network, seed: int = 1) -> TorchNetwork:
+    """With normal numbers that keep features about as large as they are."""
     generator = torch.Generator().manual_seed(seed)
+    module = module_of(network)
     with torch.no_grad():
-        for parameter in network.parameters():
+        for parameter in module.parameters():
             fan_in = parameter.shape[-1] if parameter.ndim > 1 else 6
             parameter.normal_(generator=generator).mul_(0.7 / fan_in**0.5)
-    return network
+    return module
 
 
 def batch_of(n: int, d_in: int, d_out: int, seed: int = 0, weighted: bool = False) -> Batch:
@@ -94,14 +98,13 @@ def batch_of(n: int, d_in: int, d_out: int, seed: int = 0, weighted: bool = Fals
     return Batch(x, targets, rng.uniform(0, 2, n).astype(np.float32) if weighted else None)
 
 
-def reference(network: Network, batch: Batch) -> Found:
+def reference(network: TorchNetwork, batch: Batch) -> Found:
     """By torch in float64; the loss is the mean over all outputs."""
     exact = copy.deepcopy(network).double()
-    graph = exact.training_graph or exact
     x = torch.from_numpy(batch.x).double().requires_grad_()
     targets = torch.from_numpy(batch.targets).double()
     weights = torch.ones(len(x)) if batch.weights is None else torch.from_numpy(batch.weights)
-    outputs = graph.outputs(x)
+    outputs = exact.lesson_outputs(x)
     errors = [((output - targets).square().mean(dim=1) * weights.double()).mean() for output in outputs]
     loss = torch.stack(errors).mean()
     tensors = list(exact.tensors().values())
@@ -122,16 +125,17 @@ class Lowered:
     d_in: int
 
     @staticmethod
-    def of(network: Network, d_in: int, graph: Network | None = None) -> "Lowered":
+    def of(module: TorchNetwork, d_in: int, graph: Network | None = None) -> "Lowered":
         """The network, or another graph over its layers."""
+        network = module.network
         parameters, runs = Parameters.of(network), graph or network
-        operations = lower(runs, parameters, stored_numbers(network), d_in)
-        return Lowered(operations, list(runs.heads), parameters, parameters.flat(network), d_in)
+        operations = lower(runs, parameters, network.numbers, d_in)
+        return Lowered(operations, list(runs.heads), parameters, parameters.flat(module.arrays()), d_in)
 
     @staticmethod
-    def trained(network: Network, d_in: int, d_out: int) -> "Lowered":
+    def trained(module: TorchNetwork, d_in: int, d_out: int) -> "Lowered":
         """What is trained of a network: rows of a training graph also hold targets and random numbers."""
-        return Lowered.of(network, training_width(network, d_in, d_out), network.training_graph)
+        return Lowered.of(module, training_width(module, d_in, d_out), module.network.training_graph)
 
     def engine(
         self, training: bool, gradient: bool = False, threads: int = 1, tile: int = 64, half: bool = False
@@ -198,12 +202,12 @@ def assert_same_results(found: Found, expected: Found, parameters: Parameters, h
         assert_near(found.gradients[part], expected.gradients[part], SMALL_GRADIENTS, f"gradients of {name}", least)
 
 
-def training_width(network: Network, d_in: int, d_out: int) -> int:
+def training_width(module: TorchNetwork, d_in: int, d_out: int) -> int:
     """Numbers of a row that is trained on."""
-    return d_in if network.training_graph is None else d_in + 2 * d_out + 1
+    return d_in if module.network.training_graph is None else d_in + 2 * d_out + 1
 
 
 def layer_width(layer: Layer, widths: list[int]) -> int:
-    """Features that a layer makes of inputs of these widths; its parameters are left as they are."""
+    """Features that a layer makes of inputs of these widths."""
     with torch.no_grad():
-        return int(layer(*[torch.zeros(1, width) for width in widths]).shape[1])
+        return int(TorchLayer(layer)(*[torch.zeros(1, width) for width in widths]).shape[1])

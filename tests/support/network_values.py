@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from inr.layers.network import Network
+from inr.backends.torch import TorchNetwork
 from tests.support.model_checks import coordinates
 
 Array = npt.NDArray[np.float64]
@@ -13,7 +13,7 @@ EXACT = 1e-12
 """For float64 results of a few hundred operations on numbers around one."""
 
 
-def tensors(network: Network) -> dict[str, Array]:
+def tensors(network: TorchNetwork) -> dict[str, Array]:
     """Stored tensors by name."""
     return {name: tensor.detach().numpy() for name, tensor in network.tensors().items()}
 
@@ -22,7 +22,7 @@ def linear(named: dict[str, Array], layer: int, x: Array) -> Array:
     return x @ named[f"{layer}.weight"].T + named[f"{layer}.bias"]
 
 
-def outputs(network: Network, x: Array) -> Array:
+def outputs(network: TorchNetwork, x: Array) -> Array:
     with torch.no_grad():
         values: Array = network(torch.from_numpy(x)).numpy()
     return values

@@ -3,18 +3,19 @@
 import numpy as np
 
 from inr.domain import Domain
-from inr.fitted import FitReport, FittedField, FloatTensor
+from inr.fitted import FitReport, FittedField
+from inr.layers.network import FloatTensor
 from inr.meta import SignalMeta
 from inr.models.base import ModelSpec
 
 RGB8 = SignalMeta("image", "uint8", (0.0, 255.0))
 
 
-def random_tensors(model: ModelSpec, d_in: int, channels: int, seed: int) -> dict[str, FloatTensor]:
+def random_tensors(model: ModelSpec, domain: Domain, channels: int, seed: int) -> dict[str, FloatTensor]:
     """Normally distributed parameters whose outputs are neither constant nor all out of range."""
     rng = np.random.Generator(np.random.PCG64(seed))
     tensors = {}
-    for layout in model.layout(d_in, channels):
+    for layout in model.layout(domain, channels):
         scale = 0.2 if layout.bias else 0.7 / np.sqrt(layout.shape[-1])
         tensors[layout.name] = (scale * rng.standard_normal(layout.shape)).astype(np.float32)
     return tensors
@@ -29,5 +30,5 @@ def random_field(
 ) -> FittedField:
     """A field that looks fitted."""
     report = FitReport(steps=0, seconds=0.0, backend="none", seed=seed, curve=())
-    tensors = random_tensors(model, len(shape), channels, seed)
+    tensors = random_tensors(model, Domain.of_shape(shape), channels, seed)
     return FittedField(model, tensors, channels, Domain.of_shape(shape), meta, report)

@@ -10,6 +10,7 @@ import torch
 from skimage import data
 
 import inr
+from inr.backends.torch import TorchNetwork
 from inr.codec.encode import Compressed
 from inr.fitted import FittedField
 from inr.fitting.spec import Budget, FitSpec
@@ -66,10 +67,8 @@ def psnr_of(reference: Array, other: Array, peak: float = 255.0) -> float:
 def pixels_of(fitted: FittedField) -> Array:
     """The 8-bit picture of a fitted field on its own grid, by formulas written down again here."""
     height, width = fitted.domain.shape
-    network = fitted.model.build(2, fitted.channels)
+    network = TorchNetwork(fitted.model.build(fitted.domain, fitted.channels), fitted.tensors)
     with torch.no_grad():
-        for name, tensor in network.tensors().items():
-            tensor.copy_(torch.from_numpy(fitted.tensors[name]))
         longest = max(height, width)
         y = (2 * np.arange(height) + 1 - height) / longest
         x = (2 * np.arange(width) + 1 - width) / longest

@@ -34,6 +34,7 @@ struct Batch {
     const float* weights = nullptr;    // (n,) or null
     float* residuals = nullptr;        // (n, d_out) or null
     float* input_gradients = nullptr;  // (n, d_in) or null
+    bool given = false;                // targets are derivatives of a loss by the values of the one output
 };
 
 struct Target {

@@ -233,16 +233,19 @@ void bind_train_points(nb::class_<Engine>& engine) {
         [](Engine& e, const Writable& params, const Given& coordinates, const Given& targets,
            const std::optional<Given>& weights, const std::optional<Writable>& residuals,
            const std::optional<Writable>& input_gradients, const std::optional<Writable>& gradients,
-           const Moments& moments, const AdamSettings& adam) {
+           const Moments& moments, const AdamSettings& adam, bool given) {
             Batch batch;
             batch.points = rows(e, coordinates);
             batch.targets = checked<float>(targets, "targets", {batch.points.n, e.program().d_out});
             complete(e, batch, weights, residuals, input_gradients);
+            batch.given = given;
+            if (given && (weights || residuals || e.program().heads.size() != 1))
+                throw nb::value_error("given: derivatives go with one output, and with neither weights nor residuals");
             return train(e, batch, params, gradients, moments, adam);
         },
         "params"_a, "coordinates"_a, "targets"_a, "weights"_a.none() = nb::none(), "residuals"_a.none() = nb::none(),
         "input_gradients"_a.none() = nb::none(), "gradients"_a.none() = nb::none(), "moments"_a.none() = nb::none(),
-        "adam"_a.none() = nb::none());
+        "adam"_a.none() = nb::none(), "given"_a = false);
 }
 
 void bind_profile(nb::class_<Engine>& engine) {

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from inr.backends.tcnn_lowering import GridRun, MlpRun, flat_parameters, grid_problem, level_calls, plan, problem
+from inr.backends.torch import TorchNetwork
 from inr.layers import DenseGrid, HashGrid, Layer, Linear, Matrix, Multiply, ReLU, Sine
 from inr.layers.hashing import grid_levels
 from inr.layers.network import Network
@@ -24,18 +25,20 @@ from inr.models.relu_pe import ReluPe
 from inr.models.siren import Siren
 from inr.models.wire import WireMlp
 from tests.support import tcnn_model as model
+from tests.support.domains import plain
 from tests.support.model_checks import generator, initialised
+from tests.support.torch_layers import module_of
 
 WIDE = Siren(width=20, depth=3, omega_0=50.0, omega=8.0)
 
 
-def random_(layers: Sequence[Layer], seed: int = 0) -> None:
-    """Parameters of ordinary size."""
-    random = generator(seed)
+def random_(layers: Sequence[Layer], seed: int = 0) -> TorchNetwork:
+    """One layer after the other, with parameters of ordinary size."""
+    random, module = generator(seed), module_of(Network(layers))
     with torch.no_grad():
-        for layer in layers:
-            for parameter in layer.parameters():
-                parameter.normal_(0, parameter.shape[-1] ** -0.5, generator=random)
+        for parameter in module.parameters():
+            parameter.normal_(0, parameter.shape[-1] ** -0.5, generator=random)
+    return module
 
 
 def chain(sizes: Sequence[int], omegas: Sequence[float | None]) -> list[Layer]:
@@ -43,7 +46,6 @@ def chain(sizes: Sequence[int], omegas: Sequence[float | None]) -> list[Layer]:
     layers: list[Layer] = [Linear(sizes[0], sizes[1])]
     for omega, a, b in zip(omegas, sizes[1:-1], sizes[2:], strict=True):
         layers += [ReLU() if omega is None else Sine(omega), Linear(a, b)]
-    random_(layers)
     return layers
 
 
@@ -51,7 +53,7 @@ def behind_features(layers: list[Layer]) -> tuple[Network, MlpRun]:
     """The layers behind one that tiny-cuda-nn does not know, and their one run; its places begin at 1."""
     first: list[Layer] = [Multiply()]
     if isinstance(layers[1], Sine):
-        width = layers[0].weight.shape[1] if isinstance(layers[0], Linear) else 0
+        width = layers[0].d_in if isinstance(layers[0], Linear) else 0
         first += chain((2, width, 1), (9.0,))[:2]
     network = Network([*first, *layers])
     runs = plan(network)
@@ -62,8 +64,10 @@ def behind_features(layers: list[Layer]) -> tuple[Network, MlpRun]:
     return network, run
 
 
-def linears(layers: Sequence[Layer]) -> list[Linear | Matrix]:
-    return [layer for layer in layers if isinstance(layer, Linear | Matrix)]
+def linears(module: TorchNetwork, first: int = 0) -> list[dict[str, torch.Tensor]]:
+    """The tensors of the linear layers from one place on."""
+    pairs = list(zip(module.network.layers, module.held(), strict=True))[first:]
+    return [held for layer, held in pairs if isinstance(layer, Linear | Matrix)]
 
 
 def omegas_of(layers: Sequence[Layer]) -> list[float]:
@@ -97,13 +101,10 @@ def test_flat_vector_is_the_network_of_the_layers(
         "n_neurons": width,
         "n_hidden_layers": len(omegas),
     }
-    for layer in layers:
-        layer.double()
-    flat = flat_parameters(run, linears(layers), omegas_of(layers)).detach().numpy()
+    module = random_(layers).double()
+    flat = flat_parameters(run, linears(module), omegas_of(layers)).detach().numpy()
     x = torch.rand(40, sizes[0], dtype=torch.float64, generator=generator(1)) * 2 - 1
-    expected = x
-    for layer in layers:
-        expected = layer(expected)
+    expected = module(x)
     inputs = np.concatenate([x.numpy(), np.ones((40, run.extra_inputs))], axis=1)
     assert inputs.shape[1] % 16 != 0  # tiny-cuda-nn fills up with at least a one
     values = model.mlp(flat, inputs, inputs.shape[1], sizes[-1], width, len(omegas), run.activation)
@@ -112,11 +113,11 @@ def test_flat_vector_is_the_network_of_the_layers(
 
 def test_matrices_have_no_bias() -> None:
     layers: list[Layer] = [Matrix(6, 9), ReLU(), Linear(9, 9), ReLU(), Matrix(9, 3)]
-    random_(layers)
+    module = random_(layers)
     _, run = behind_features(layers)
-    flat = flat_parameters(run, linears(layers), [1.0, 1.0]).detach().numpy()
+    flat = flat_parameters(run, linears(module), [1.0, 1.0]).detach().numpy()
     x = torch.rand(8, 6, generator=generator(1))
-    expected = torch.nn.Sequential(*layers)(x).detach().numpy()
+    expected = module(x).detach().numpy()
     np.testing.assert_allclose(model.mlp(flat, x.numpy(), 6, 3, 16, 2, "ReLU"), expected, rtol=0, atol=1e-6)
 
 
@@ -124,14 +125,11 @@ def test_matrices_have_no_bias() -> None:
 def test_derivatives_of_the_flat_vector(omega: float | None) -> None:
     layers = chain((5, 4, 6, 2), (omega, omega))
     _, run = behind_features(layers)
-    own = [parameter.detach().double().requires_grad_() for layer in layers for parameter in layer.parameters()]
+    own = [parameter.detach().double().requires_grad_() for parameter in random_(layers).parameters()]
 
     def flat(*parameters: torch.Tensor) -> torch.Tensor:
-        copies = linears(chain((5, 4, 6, 2), (omega, omega)))
-        for copy, weight, bias in zip(copies, parameters[::2], parameters[1::2], strict=True):
-            del copy.weight, copy.bias
-            copy.weight, copy.bias = weight, bias  # type: ignore[assignment]
-        return flat_parameters(run, copies, omegas_of(layers))
+        pairs = zip(parameters[::2], parameters[1::2], strict=True)
+        return flat_parameters(run, [{"weight": w, "bias": b} for w, b in pairs], omegas_of(layers))
 
     assert torch.autograd.gradcheck(flat, tuple(own))
 
@@ -149,17 +147,17 @@ def test_constant_neuron_is_exactly_one_in_16_bits(one: float, activation: str) 
 def test_first_layer_in_float32_saves_the_picture() -> None:
     """In 16-bit floats all through a SIREN is 13 dB worse than with its first layer outside (45.5 against 58.8)."""
     network = initialised(Siren(width=63, depth=1))
-    layers = network.layer_list()
     x = torch.rand(500, 2, generator=generator(1)) * 2 - 1
-    exact = torch.nn.Sequential(*layers)(x).detach().numpy()
+    exact = network(x).detach().numpy()
     whole = MlpRun((0, 1, 2, 3, 4), "Sine", 2, 3, 64)
-    flat = flat_parameters(whole, linears(layers), [30.0, 30.0]).detach().numpy()
+    flat = flat_parameters(whole, linears(network), [30.0, 30.0]).detach().numpy()
     inside = model.mlp(flat, x.numpy(), 2, 3, 64, 2, "Sine", half=True)
-    (run,) = plan(network)
+    (run,) = plan(network.network)
     assert run.places == (2, 3, 4)
     assert isinstance(run, MlpRun)
-    first = torch.sin(30.0 * layers[0](x)).detach().numpy()
-    rest = flat_parameters(run, linears(layers[2:]), [30.0]).detach().numpy()
+    (inner,) = Network(network.network.layers[:2]).outputs(network.held()[:2], x)
+    first = inner.detach().numpy()
+    rest = flat_parameters(run, linears(network, 2), [30.0]).detach().numpy()
     outside = model.mlp(rest, first, 63, 3, 64, 1, "Sine", half=True)
 
     def snr(values: model.Array) -> float:
@@ -181,10 +179,11 @@ HASH_GRIDS = [
 @pytest.mark.parametrize("settings", HASH_GRIDS)
 def test_levels_of_a_hash_grid(settings: tuple[int, int, int, int, int, int]) -> None:
     grid = HashGrid(*settings)
-    random_([grid])
+    module = random_([grid])
+    table = module.tensors()["0.table"]
     x = torch.rand(300, settings[0], generator=generator(3)) * 2 - 1
     x[:2] = torch.tensor([[-1.0], [1.0]])
-    values = grid(x).detach().numpy()
+    values = module(x).detach().numpy()
     for number, (call, level) in enumerate(zip(level_calls(grid), grid.levels, strict=True)):
         config = call.config
         size = config.get("log2_hashmap_size", 19)
@@ -192,7 +191,7 @@ def test_levels_of_a_hash_grid(settings: tuple[int, int, int, int, int, int]) ->
         assert (one.resolution, one.entries, one.hashed) == (level.resolution, level.entries, not level.dense)
         assert one.scale == level.resolution - 1
         place = (x.numpy() + 1) / 2 * np.array(call.gains, np.float32) + np.array(call.offsets, np.float32)
-        coded = model.encode(call.flat(grid.table).detach().numpy(), place, [one], grid.n_features)
+        coded = model.encode(call.flat(table).detach().numpy(), place, [one], grid.n_features)
         own = values[:, number * grid.n_features : (number + 1) * grid.n_features]
         np.testing.assert_allclose(coded, own, rtol=0, atol=4e-7 * level.resolution)  # positions in float32
 
@@ -202,16 +201,17 @@ def test_levels_of_a_hash_grid(settings: tuple[int, int, int, int, int, int]) ->
 def test_levels_of_a_dense_grid(nodes: tuple[tuple[int, ...], ...], n_features: int) -> None:
     axes = len(nodes[0])
     grid = DenseGrid(nodes, (1.0, 0.6875, 0.9)[:axes], n_features)
-    random_([grid])
+    module = random_([grid])
+    table = module.tensors()["0.table"]
     x = torch.rand(300, axes, generator=generator(3)) * 2 - 1
     x[:2] = torch.tensor([[-1.0], [1.0]])  # the borders, and beyond them on axes that are shorter
     unit = ((x / torch.tensor(grid.extents) + 1) / 2).clamp(0, 1).numpy()
-    values = grid(x).detach().numpy()
+    values = module(x).detach().numpy()
     for number, call in enumerate(level_calls(grid)):
         one = model.level(axes, 0, int(call.config["base_resolution"]), 2.0, "Dense", 0)
         assert call.rows == one.entries
         place = unit * np.array(call.gains, np.float32) + np.array(call.offsets, np.float32)
-        coded = model.encode(call.flat(grid.table).detach().numpy(), place, [one], n_features)
+        coded = model.encode(call.flat(table).detach().numpy(), place, [one], n_features)
         own = values[:, number * n_features : (number + 1) * n_features]
         np.testing.assert_allclose(coded, own, rtol=0, atol=1e-5)
 
@@ -241,7 +241,7 @@ ANSWERS: list[tuple[ModelSpec, list[str]]] = [
 
 @pytest.mark.parametrize(("spec", "runs"), ANSWERS, ids=lambda value: getattr(value, "kind", ""))
 def test_what_is_mapped(spec: ModelSpec, runs: list[str]) -> None:
-    network = spec.build(2, 3)
+    network = spec.build(plain(2), 3)
     named = [
         f"{run.activation} {run.places[0]}-{run.places[-1]}" if isinstance(run, MlpRun) else f"grid {run.places[0]}"
         for run in plan(network)
@@ -264,7 +264,7 @@ def test_what_is_mapped(spec: ModelSpec, runs: list[str]) -> None:
     ids=lambda value: getattr(value, "kind", ""),
 )
 def test_what_is_refused_and_why(spec: ModelSpec, reason: str) -> None:
-    told = problem(spec.build(2, 3))
+    told = problem(spec.build(plain(2), 3))
     assert told is not None
     assert "\n" not in told
     assert re.match(reason, told)
@@ -294,7 +294,7 @@ def test_grids_that_stay_with_torch() -> None:
         told = grid_problem(grid)
         assert told is not None
         assert reason in told
-    network = HashGridMlp(n_features=3, n_levels=4, width=12, depth=1).build(2, 3)
+    network = HashGridMlp(n_features=3, n_levels=4, width=12, depth=1).build(plain(2), 3)
     assert not any(isinstance(run, GridRun) for run in plan(network))
     assert problem(network) is None
 

@@ -20,7 +20,6 @@ from inr.backends.tcnn import TcnnBackend, TcnnGrid, TcnnMlp, lowered
 from inr.backends.tcnn_lowering import plan
 from inr.backends.torch import TorchBackend
 from inr.errors import BackendUnavailableError
-from inr.layers.network import Network
 from inr.losses.mse import MeanSquaredError
 from inr.models.base import MODELS, ModelSpec
 from inr.models.finr import FInr
@@ -33,6 +32,7 @@ from inr.reparams.fourier import FourierReparam
 from inr.samplers.base import Wanted
 from tests.support.model_checks import AllOutputs, coordinates, initialised, randomised
 from tests.support.tcnn_standin import StandInNetwork, stand_in
+from tests.support.torch_layers import told
 
 CPU = torch.device("cpu")
 SIREN = Siren(width=16, depth=2, omega=12.0)
@@ -102,7 +102,7 @@ def test_package_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
         assert "tiny-cuda-nn/#subdirectory=bindings/torch" in reason
         assert "\n" not in reason
     with pytest.raises(BackendUnavailableError, match=r"backend tcnn: package .* not installed; .*pip install"):
-        TcnnBackend().field(initialised(SIREN), "cpu")(np.zeros((1, 2), dtype=np.float32))
+        TcnnBackend().field(*told(initialised(SIREN)), "cpu")(np.zeros((1, 2), dtype=np.float32))
 
 
 BROKEN = [
@@ -127,7 +127,7 @@ def test_package_that_is_broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     assert "pip install" in reason
     assert "\n" not in reason
     with pytest.raises(BackendUnavailableError, match="backend tcnn: package tinycudann cannot be imported"):
-        check(TcnnBackend(), initialised(SIREN), "cuda")
+        check(TcnnBackend(), initialised(SIREN).network, "cuda")
     (tmp_path / "tinycudann" / "__init__.py").write_text("", encoding="utf-8")
     assert TcnnBackend().unavailable("auto") == reason  # asked once
 
@@ -174,7 +174,7 @@ def test_networks_are_compiled_for_training_only_where_that_is_right() -> None:
     assert tcnn_probe.jit_runs()
     for spec, trains in ((SIREN, False), (GRID, True)):
         network = lowered(initialised(spec))
-        (fused,) = [layer for layer in network.layer_list() if isinstance(layer, TcnnMlp)]
+        (fused,) = [layer for layer in network.network.layers if isinstance(layer, TcnnMlp)]
         network(coordinates(4).float())
         with torch.inference_mode():
             network(coordinates(4).float())
@@ -208,10 +208,10 @@ def test_networks_that_do_not_compile_are_trained_without(monkeypatch: pytest.Mo
 @pytest.mark.parametrize("spec", EXAMPLES, ids=lambda spec: str(spec.kind))
 def test_every_model_has_the_values_and_derivatives_of_torch(spec: ModelSpec) -> None:
     network = randomised(spec)
-    reason = TcnnBackend().refuses(network)
-    assert (reason is None) == bool(plan(network))
+    reason = TcnnBackend().refuses(network.network)
+    assert (reason is None) == bool(plan(network.network))
     fast = lowered(network)
-    assert any(isinstance(layer, TcnnMlp | TcnnGrid) for layer in fast.layer_list()) == (reason is None)
+    assert any(isinstance(layer, TcnnMlp | TcnnGrid) for layer in fast.network.layers) == (reason is None)
     x = coordinates(33).float()
     parameters = list(network.parameters())
     # Products of several large sines have large derivatives: errors are relative to the largest.
@@ -233,7 +233,7 @@ def test_trainer_does_what_torch_does(spec: ModelSpec, kind: str) -> None:
     One step of L-BFGS is many evaluations, in which rounding grows: only its start is compared.
     """
     trainers = [
-        backend.trainer(initialised(spec), MeanSquaredError(), OPTIMISERS.make(kind), "cpu", seed=3)
+        backend.trainer(*told(initialised(spec)), MeanSquaredError(), OPTIMISERS.make(kind), "cpu", seed=3)
         for backend in (TcnnBackend(), TorchBackend())
     ]
     batch = wave(64)
@@ -252,7 +252,7 @@ def test_trainer_does_what_torch_does(spec: ModelSpec, kind: str) -> None:
     fast, slow = (trainer.tensors() for trainer in trainers)
     assert list(fast) == list(slow)
     states = [trainer.state() for trainer in trainers]
-    assert names_in(states[0]["network"]) == names_in(states[1]["network"])
+    assert names_in(states[0]["parameters"]) == names_in(states[1]["parameters"])
     if kind != "lbfgs":
         assert names_in(states[0]) == names_in(states[1])
         values = [trainer.field()(batch.coordinates) for trainer in trainers]
@@ -265,7 +265,7 @@ def names_in(state: object) -> object:
         return {key: names_in(value) for key, value in state.items()}
     if isinstance(state, list | tuple):
         return [names_in(value) for value in state]
-    return tuple(state.shape) if isinstance(state, torch.Tensor) else type(state)
+    return tuple(state.shape) if isinstance(state, np.ndarray) else type(state)
 
 
 def wave(n: int) -> PointBatch:
@@ -277,7 +277,7 @@ def wave(n: int) -> PointBatch:
 @each_model
 def test_checkpoints_go_on_with_either_backend(spec: ModelSpec) -> None:
     def start(backend: TcnnBackend | TorchBackend) -> AbstractTrainer:
-        return backend.trainer(initialised(spec), MeanSquaredError(), Adam(), "cpu")
+        return backend.trainer(*told(initialised(spec)), MeanSquaredError(), Adam(), "cpu")
 
     batch = wave(64)
     first = start(TcnnBackend())
@@ -299,11 +299,11 @@ def test_checkpoints_go_on_with_either_backend(spec: ModelSpec) -> None:
 def test_grids_of_separable_networks() -> None:
     axes = tuple(np.linspace(-0.9, 0.8, n, dtype=np.float32) for n in (6, 9))
     network = randomised(MODELS_HERE[2])
-    values = [backend.field(network, "cpu").grid(axes) for backend in (TcnnBackend(), TorchBackend())]
+    values = [backend.field(*told(network), "cpu").grid(axes) for backend in (TcnnBackend(), TorchBackend())]
     np.testing.assert_allclose(values[0], values[1], rtol=0, atol=1e-4)
     targets = np.zeros((54, 3), dtype=np.float32)
     losses = [
-        backend.trainer(randomised(MODELS_HERE[2]), MeanSquaredError(), Adam(), "cpu").step(
+        backend.trainer(*told(randomised(MODELS_HERE[2])), MeanSquaredError(), Adam(), "cpu").step(
             GridBatch(axes, targets), 1e-3
         )
         for backend in (TcnnBackend(), TorchBackend())
@@ -314,9 +314,8 @@ def test_grids_of_separable_networks() -> None:
 @pytest.mark.usefixtures("standing_in")
 def test_reparameterised_layers_are_trained_through_the_flat_vector() -> None:
     def start(backend: TcnnBackend | TorchBackend) -> AbstractTrainer:
-        network: Network = initialised(SIREN)
-        FourierReparam(n_low=4, n_high=5, phases=3).apply(SIREN, network, torch.Generator().manual_seed(0))
-        return backend.trainer(network, MeanSquaredError(), Adam(), "cpu")
+        reparam = FourierReparam(n_low=4, n_high=5, phases=3)
+        return backend.trainer(*told(initialised(SIREN)), MeanSquaredError(), Adam(), "cpu", reparam=reparam)
 
     ours, theirs = start(TcnnBackend()), start(TorchBackend())
     before = ours.tensors()

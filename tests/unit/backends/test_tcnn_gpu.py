@@ -8,10 +8,10 @@ import torch
 
 from inr.backends import tcnn_probe
 from inr.backends.base import PointBatch, check
-from inr.backends.tcnn import TcnnBackend, TcnnGrid, TcnnMlp, lowered
+from inr.backends.tcnn import FusedTensors, TcnnBackend, TcnnGrid, TcnnMlp, lowered
 from inr.backends.tcnn_lowering import flat_parameters
-from inr.backends.torch import TorchBackend
-from inr.layers import DenseGrid, HashGrid, Layer, Linear, Matrix
+from inr.backends.torch import TorchBackend, TorchNetwork
+from inr.layers import DenseGrid, HashGrid
 from inr.layers.network import Network
 from inr.losses.mse import MeanSquaredError
 from inr.models.base import ModelSpec
@@ -21,7 +21,9 @@ from inr.models.hashgrid import HashGridMlp
 from inr.models.relu_pe import ReluPe
 from inr.models.siren import Siren
 from inr.optimisers.adam import Adam
+from tests.support.domains import plain
 from tests.support.model_checks import coordinates, initialised
+from tests.support.torch_layers import module_of, tensor_of, told
 
 pytestmark = [pytest.mark.gpu, pytest.mark.usefixtures("package")]
 
@@ -36,7 +38,9 @@ MODELS_HERE: list[ModelSpec] = [
     FInr(axis_model=Siren(width=63, depth=2), rank=16),
 ]
 
-each_model = pytest.mark.parametrize("spec", MODELS_HERE, ids=lambda spec: f"{spec.kind}-{spec.parameters(2, 3)}")
+each_model = pytest.mark.parametrize(
+    "spec", MODELS_HERE, ids=lambda spec: f"{spec.kind}-{spec.parameters(plain(2), 3)}"
+)
 
 
 @pytest.fixture
@@ -47,13 +51,13 @@ def package() -> None:
         pytest.skip(reason)
 
 
-def on_gpu(spec: ModelSpec) -> Network:
+def on_gpu(spec: ModelSpec) -> TorchNetwork:
     """A network as it starts, and grids large enough to be seen."""
     network = initialised(spec).to(CUDA)
     with torch.no_grad():
-        for layer in network.layer_list():
+        for layer in network.network.layers:
             if isinstance(layer, HashGrid | DenseGrid):
-                layer.table.mul_(3000)
+                tensor_of(network, layer, "table").mul_(3000)
     return network
 
 
@@ -71,7 +75,7 @@ def wave(n: int) -> PointBatch:
 @each_model
 def test_values(spec: ModelSpec) -> None:
     """To 16-bit floats, compiled (decoding) and not (training), for any number of rows."""
-    check(TcnnBackend(), on_gpu(spec), "cuda")
+    check(TcnnBackend(), on_gpu(spec).network, "cuda")
     network = on_gpu(spec)
     fast = lowered(network)
     x = coordinates(1000).float().to(CUDA)
@@ -90,7 +94,7 @@ def test_derivatives(spec: ModelSpec) -> None:
     x = coordinates(4096).float().to(CUDA).requires_grad_()
     target = torch.sin(3 * x.detach() @ torch.ones(2, 3, device=CUDA))
 
-    def slopes(runs: Network) -> tuple[torch.Tensor, ...]:
+    def slopes(runs: TorchNetwork) -> tuple[torch.Tensor, ...]:
         return torch.autograd.grad((runs(x) - target).square().mean(), [x, *parameters])
 
     for exact, found in zip(slopes(network), slopes(lowered(network)), strict=True):
@@ -104,15 +108,16 @@ def test_number_of_parameters(spec: ModelSpec) -> None:
     fast = lowered(network)
     fast(coordinates(256).float().to(CUDA))
     seen = 0
-    for layer in fast.layer_list():
-        if isinstance(layer, TcnnMlp):
-            linears = [one for one in layer.linears if isinstance(one, Linear | Matrix)]
+    for layer, holder in fast.modules_by_layer().items():
+        assert isinstance(holder, FusedTensors) == isinstance(layer, TcnnMlp | TcnnGrid)
+        if isinstance(layer, TcnnMlp) and isinstance(holder, FusedTensors):
+            linears = holder.parts_held()
             flat = flat_parameters(layer.run, linears, layer.omegas)
             assert flat.shape == _parameters(layer._module(True, CUDA)).shape
             seen += 1
         if isinstance(layer, TcnnGrid):
             for level, module in zip(layer._levels, layer._modules_of(2), strict=True):
-                assert level.flat(layer.grid.table).shape == _parameters(module).shape
+                assert level.flat(holder.held()["0.table"]).shape == _parameters(module).shape
                 seen += 1
     assert seen
 
@@ -131,21 +136,22 @@ def _parameters(module: torch.nn.Module) -> torch.Tensor:
         DenseGrid(((6, 9), (11, 7)), (1.0, 0.75), 2),
         DenseGrid(((6, 9, 4),), (1.0, 0.75, 0.5), 8),
     ],
-    ids=lambda grid: f"{type(grid).__name__}{tuple(grid.table.shape)}",
+    ids=lambda grid: f"{type(grid).__name__}{grid.layout()[0].shape}",
 )
 def test_grids_are_those_of_torch_in_float32(grid: HashGrid | DenseGrid) -> None:
-    exact: Layer = copy.deepcopy(grid).to(CUDA)
-    torch.nn.init.normal_(grid.table, generator=torch.Generator().manual_seed(0))
-    grid.to(CUDA)
-    exact.load_state_dict(grid.state_dict())
+    exact = module_of(Network([grid]))
+    torch.nn.init.normal_(exact.tensors()["0.table"], generator=torch.Generator().manual_seed(0))
+    exact.to(CUDA)
     axes = grid.d_in if isinstance(grid, HashGrid) else len(grid.extents)
     x = coordinates(2000, axes).float().to(CUDA)
-    fast = TcnnGrid(grid)
+    copied = copy.deepcopy(exact)
+    fast = lowered(copied)
+    assert isinstance(fast.network.layers[0], TcnnGrid)
     torch.testing.assert_close(fast(x), exact(x), rtol=0, atol=2e-4)
     weights = torch.linspace(-1, 1, fast(x).numel(), device=CUDA).view(2000, -1)
     for one in (fast, exact):
         (one(x) * weights).sum().backward()
-    (ours,), (theirs,) = grid.parameters(), exact.parameters()
+    (ours,), (theirs,) = copied.parameters(), exact.parameters()
     assert ours.grad is not None
     assert theirs.grad is not None
     assert float((ours.grad - theirs.grad).norm()) <= 1e-3 * float(theirs.grad.norm())
@@ -158,7 +164,7 @@ def test_compiled_training_is_used_only_with_right_derivatives() -> None:
     assert tcnn_probe.jit_trains("ReLU", CUDA)
     sine = tcnn_probe.jit_trains("Sine", CUDA)
     fast = lowered(on_gpu(MODELS_HERE[0]))
-    (mlp,) = [layer for layer in fast.layer_list() if isinstance(layer, TcnnMlp)]
+    (mlp,) = [layer for layer in fast.network.layers if isinstance(layer, TcnnMlp)]
     assert bool(getattr(mlp._module(True, CUDA), "jit_fusion")) is sine  # noqa: B009 (torch knows no such attribute)
     assert bool(getattr(mlp._module(False, CUDA), "jit_fusion"))  # noqa: B009
 
@@ -168,14 +174,14 @@ def test_training(spec: ModelSpec) -> None:
     """The loss falls as with torch, and a checkpoint goes on with torch."""
     losses = []
     for backend in (TcnnBackend(), TorchBackend()):
-        trainer = backend.trainer(initialised(spec), MeanSquaredError(), Adam(), "cuda")
+        trainer = backend.trainer(*told(initialised(spec)), MeanSquaredError(), Adam(), "cuda")
         losses.append([trainer.step(wave(4096), 1e-3).loss for _ in range(200)])
         if isinstance(backend, TcnnBackend):
             state, values = trainer.state(), trainer.field()(wave(100).coordinates)
             tensors = trainer.tensors()
     assert losses[0][-1] < 0.5 * losses[0][0]
     assert losses[0][-1] < 2 * losses[1][-1] + 1e-4
-    other = TorchBackend().trainer(initialised(spec), MeanSquaredError(), Adam(), "cuda")
+    other = TorchBackend().trainer(*told(initialised(spec)), MeanSquaredError(), Adam(), "cuda")
     other.restore(state)
     assert list(other.tensors()) == list(tensors)
     np.testing.assert_allclose(other.field()(wave(100).coordinates), values, rtol=0, atol=0.03)

@@ -26,6 +26,7 @@ from inr.optimisers.adam import Adam
 from inr.samplers.base import SAMPLERS
 from inr.signals.signal import Signal
 from tests.architecture.test_imports import imported_by
+from tests.support.domains import plain
 from tests.support.small_fits import photo, pixels_of, psnr_of, signal_of
 
 SUFFIXES = ("jsonl", "json", "md", "png", "svg")
@@ -84,7 +85,7 @@ def test_numbers_are_those_of_the_final_field_decoded_in_full(place: Path) -> No
         assert entry["ssim"] == pytest.approx(ssim(photo(32), pixels, 255), abs=1e-6)
         assert entry["fit"]["optimiser"]["learning_rate"] == MODELS.get(entry["case"]).learning_rate
         assert entry["fit"]["sampler"]["kind"] == "uniform"
-        assert entry["parameters"] == fitted.model.parameters(2, 3)
+        assert entry["parameters"] == fitted.model.parameters(plain(2), 3)
         assert entry["curve"]["steps"] == [1, 2, 3, 4, 5, 6]
         assert entry["curve"]["psnr"][-1] == pytest.approx(entry["psnr"], abs=0.01)
         assert entry["curve"]["seconds"][-1] <= entry["seconds"] + 1e-6

@@ -30,7 +30,9 @@ from inr.models.base import MODELS, ModelSpec
 from inr.models.siren import Siren
 from inr.models.wire import WireMlp
 from inr.optimisers.adam import Adam
+from tests.support.domains import plain
 from tests.support.small_fits import GRID, SIREN, photo
+from tests.support.torch_layers import told
 
 needs_kernels = pytest.mark.skipif(native.reason() is not None, reason=f"kernels: {native.reason()}")
 
@@ -124,7 +126,7 @@ def test_without_ceilings_or_rivals_there_are_fewer_columns() -> None:
 
 def test_work_counts_products_and_sines() -> None:
     """2 -> 8 -> 8 -> 3: nothing before the first matrix is trained, so nobody wants the gradient of its input."""
-    siren = started(Siren(width=8, depth=1))
+    siren = started(Siren(width=8, depth=1)).network
     samples = 1000
     step = work(siren, 2, samples, training=True)
     assert step.gflop == pytest.approx(2e-9 * samples * (2 * 16 + 3 * 64 + 3 * 24))
@@ -132,14 +134,17 @@ def test_work_counts_products_and_sines() -> None:
     decode = work(siren, 2, samples, training=False)
     assert decode.gflop == pytest.approx(2e-9 * samples * (16 + 64 + 24))
 
-    wire = work(started(WireMlp(width=5, depth=1)), 2, samples, training=True)  # a complex product is four real ones
+    wire = work(
+        started(WireMlp(width=5, depth=1)).network, 2, samples, training=True
+    )  # a complex product is four real ones
     assert wire.gflop == pytest.approx(2e-9 * samples * (2 * 10 + 3 * 100 + 3 * 60))
     assert wire.sines == {"real gabor": pytest.approx(0.005), "complex gabor": pytest.approx(0.005)}
 
     fkan = MODELS.get("fkan").EXAMPLES[0]
-    first = next(layer for layer in started(fkan).layer_list() if any(True for _ in layer.parameters()))
-    assert work(started(fkan), 2, 1, training=True).gflop < 6e-9 * fkan.parameters(2, 3)
-    assert isinstance(first.weight, torch.Tensor)  # behind fixed features: no gradient of its input either
+    network = fkan.build(plain(2), 3)
+    first = next(layer for layer in network.layers if layer.layout())
+    assert work(network, 2, 1, training=True).gflop < 6e-9 * fkan.parameters(plain(2), 3)
+    assert first.layout()[0].name == "weight"  # behind fixed features: no gradient of its input either
 
 
 def test_reach_and_kinds() -> None:
@@ -231,7 +236,7 @@ def batch(samples: int = 200) -> PointBatch:
 
 @pytest.mark.parametrize("model", [SIREN, GRID], ids=["siren", "grid"])
 def test_rivals_train_as_the_reference_does(model: ModelSpec) -> None:
-    reference = get("torch").trainer(started(model), MeanSquaredError(), Adam(), "cpu")
+    reference = get("torch").trainer(*told(started(model)), MeanSquaredError(), Adam(), "cpu")
     losses = [reference.step(batch(), 1e-3).loss for _ in range(4)]
     assert losses[-1] < losses[0]
     plain = rival_step(Mode("plain"), started(model), batch(), 1e-3)
@@ -242,7 +247,7 @@ def test_rivals_train_as_the_reference_does(model: ModelSpec) -> None:
 
 def test_rivals_decode_as_the_reference_does() -> None:
     points = batch(CHUNK + 5).coordinates
-    values = get("torch").field(started(SIREN), "cpu")(points)
+    values = get("torch").field(*told(started(SIREN)), "cpu")(points)
     np.testing.assert_allclose(RivalField(Mode("plain"), started(SIREN))(points), values, atol=1e-6)
     half = RivalField(Mode("autocast", autocast=True), started(SIREN))(points)
     assert half.dtype == np.float32

@@ -22,6 +22,7 @@ from inr.fitting.checkpoint import CheckpointPolicy
 from inr.fitting.loop import Hooks
 from inr.quantize.uniform import dequantize
 from tests.support.default_backend import AUTO
+from tests.support.domains import plain
 from tests.support.small_fits import Array, compressed, photo, pixels_of, psnr_of
 
 both_kinds = pytest.mark.parametrize("kind", ["siren", "hashgrid"])
@@ -49,7 +50,7 @@ def test_report_is_what_the_bytes_say(kind: str) -> None:
     assert report.ssim == pytest.approx(similarity, abs=1e-4)
     stored = dequantize(unpack(parse(result.data)))
     assert report.parameters == sum(tensor.size for tensor in stored.values())
-    assert report.settings.parameters(2, 3) == report.parameters
+    assert report.settings.parameters(plain(2), 3) == report.parameters
     assert report.psnr > 13
     assert 0 < report.seconds_fit < report.seconds_total
     assert report.curve[-1].step == 80

@@ -29,6 +29,7 @@ from inr.samplers.block import BlockSampler, random_block
 from inr.samplers.full import FullSampler
 from inr.samplers.uniform import UniformSampler
 from tests.support.default_backend import AUTO
+from tests.support.domains import plain
 from tests.support.small_fits import BATCH, GRID, SIREN, course, photo, pixels_of, psnr_of, same_bits, signal_of, spec
 
 both_models = pytest.mark.parametrize("model", [SIREN, GRID], ids=lambda model: model.kind)
@@ -131,7 +132,7 @@ def test_batch_larger_than_the_picture_is_the_whole_picture() -> None:
 def test_result_is_what_the_layout_says() -> None:
     signal = signal_of(photo()[:, :30, :1])
     fitted = fit(signal, spec(GRID, 2))
-    layout = GRID.layout(2, 1)
+    layout = GRID.layout(plain(2), 1)
     assert {t.name: t.shape for t in layout} == {name: tensor.shape for name, tensor in fitted.tensors.items()}
     assert {tensor.dtype for tensor in fitted.tensors.values()} == {np.dtype(np.float32)}
     assert (fitted.channels, fitted.domain, fitted.meta) == (1, signal.domain, signal.meta)

@@ -1,7 +1,7 @@
 """FreSh: spectra and distances against known ones, and searches whose answer is known."""
 
 import math
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self, final
+from typing import Annotated, ClassVar, Literal, Self, final
 
 import numpy as np
 import pytest
@@ -15,17 +15,18 @@ from inr.inits.fresh import FreshInit, _Trials
 from inr.inits.scaled import ScaledInit
 from inr.inits.spectrum import Array, distance, shrinking, shrunk, spectrum
 from inr.inits.vi3nr import Vi3nrInit
+from inr.layers import Linear, Normal, Sine, Uniform
+from inr.layers.network import FloatTensor, Network
 from inr.meta import SignalMeta
 from inr.models.base import FrequencySearch, ModelSpec
 from inr.models.hashgrid import HashGridMlp
 from inr.models.siren import Siren
+from inr.rng import generator
 from inr.signals.signal import Signal
 from inr.spec import Wire
 from tests.conformance.test_samplers import noise
+from tests.support.domains import plain
 from tests.support.small_fits import photo, signal_of
-
-if TYPE_CHECKING:
-    from inr.layers.network import Network
 
 SMALL = Siren(width=32, depth=1)
 SIDE = 66
@@ -48,24 +49,16 @@ class Waves(ModelSpec):
     )
     omega: Annotated[float, Field(gt=0), Wire(0)] = 30.0
 
-    def build(self, d_in: int, d_out: int) -> "Network":
-        from inr.layers import Linear, Sine
-        from inr.layers.network import Network
+    def build(self, domain: Domain, channels: int) -> Network:
+        first = Linear(domain.ndim, 8, biases=Uniform(math.pi / self.omega))
+        return Network([first, Sine(self.omega), Linear(8, channels, Normal(0.1), Normal(1.0))])
 
-        return Network([Linear(d_in, 8), Sine(self.omega), Linear(8, d_out)])
-
-    def initialise(self, network: "Network", generator: "torch.Generator") -> None:
-        from inr.layers import normal_, uniform_
-
-        tensors = network.tensors()
+    def initial(self, network: Network, generator: np.random.Generator) -> dict[str, FloatTensor]:
+        tensors = network.initial(generator)
         d_in = tensors["0.weight"].shape[1]
-        with torch.no_grad():
-            tensors["0.weight"].copy_(torch.eye(d_in).repeat(8, 1)[:8])
-        uniform_(tensors["0.bias"], math.pi / self.omega, generator)
-        normal_(tensors["2.weight"], 0.1, generator)
-        normal_(tensors["2.bias"], 1.0, generator)
+        return {**tensors, "0.weight": np.tile(np.eye(d_in, dtype=np.float32), (8, 1))[:8]}
 
-    def sized(self, parameters: int, d_in: int, d_out: int) -> Self:
+    def sized(self, parameters: int, domain: Domain, channels: int) -> Self:
         return self
 
 
@@ -229,11 +222,10 @@ def test_starts_as_it_is_told() -> None:
     assert scaled is not None
     assert scaled.value < own.value
     then = Vi3nrInit(bias="zero")
-    networks = [SMALL.build(2, 3), SMALL.build(2, 3)]
-    for init, network in zip((FreshInit(then=then), then), networks, strict=True):
-        init.apply(SMALL, network, signal, torch.Generator().manual_seed(2))
-    for name, tensor in networks[0].tensors().items():
-        assert torch.equal(tensor, networks[1].tensors()[name])
+    network = SMALL.build(plain(2), 3)
+    one, other = (init.apply(SMALL, network, signal, generator(2, "init")) for init in (FreshInit(then=then), then))
+    for name, tensor in one.items():
+        np.testing.assert_array_equal(tensor, other[name])
 
 
 def test_models_without_such_a_setting_are_refused() -> None:

@@ -8,15 +8,19 @@ import pytest
 import torch
 from torch import Tensor
 
+from inr.backends.torch import TorchNetwork
+from inr.domain import Domain
 from inr.errors import SpecError
 from inr.inits.moments import Function, fixed_point, growth, is_homogeneous, linear_width, quadrature, second_moments
 from inr.inits.vi3nr import Vi3nrInit
-from inr.layers import Activation, Finer, GatedTanh, Gaussian, Layer, Linear, ReLU, Sine, uniform_
-from inr.layers.network import Network
+from inr.layers import Activation, Finer, GatedTanh, Gaussian, Layer, Linear, ReLU, Sine, Uniform
+from inr.layers.network import FloatTensor, Network
 from inr.models.base import MODELS, ModelSpec
 from inr.models.hashgrid import HashGridMlp
 from inr.models.siren import Siren
+from inr.rng import generator
 from tests.conformance.test_samplers import noise
+from tests.support.domains import plain
 
 SIGNAL = noise((64, 64))
 
@@ -25,7 +29,7 @@ SIGNAL = noise((64, 64))
 class Laplacian(Activation):
     """``exp(-|z|)``, whose fixed point is 1 exactly: E[f^2] = E[f'^2]."""
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, tensors: dict[str, Tensor], x: Tensor) -> Tensor:
         return torch.exp(-x.abs())
 
 
@@ -124,26 +128,23 @@ class Stack(ModelSpec):
     width: int
     function: Any
 
-    def build(self, d_in: int, d_out: int) -> Network:
-        layers: list[Layer] = [Linear(d_in, self.width), self.function]
+    def build(self, domain: Domain, channels: int) -> Network:
+        start = Uniform(0.1)
+        layers: list[Layer] = [Linear(domain.ndim, self.width, start, start), self.function]
         for _ in range(19):
-            layers += [Linear(self.width, self.width), self.function]
-        return Network([*layers, Linear(self.width, d_out)])
+            layers += [Linear(self.width, self.width, start, start), self.function]
+        return Network([*layers, Linear(self.width, channels, start, start)])
 
-    def initialise(self, network: Network, generator: torch.Generator) -> None:
-        for tensor in network.tensors().values():
-            uniform_(tensor, 0.1, generator)
-
-    def sized(self, parameters: int, d_in: int, d_out: int) -> Self:
+    def sized(self, parameters: int, domain: Domain, channels: int) -> Self:
         return self
 
 
-def variances(network: Network) -> tuple[list[float], list[float]]:
+def variances(network: TorchNetwork) -> tuple[list[float], list[float]]:
     """Deviation of the pre-activations of each layer, and mean square of the gradients of a random output by them."""
     x = torch.from_numpy(SIGNAL.domain.coordinates(np.arange(0, SIGNAL.domain.size, 11)))
     kept = []
-    for layer in network.layer_list():
-        x = layer(x)
+    for layer, held in zip(network.network.layers, network.held(), strict=True):
+        x = layer.forward(held, x)
         if isinstance(layer, Linear):
             x.retain_grad()
             kept.append(x)
@@ -181,9 +182,9 @@ def test_variances_through_twenty_layers(
     init = Vi3nrInit(sigma_first=sigma, **{"bias": "zero", **settings})
     found = []
     for seed in range(NETWORKS):
-        network = model.build(2, 3)
-        init.apply(model, network, SIGNAL, torch.Generator().manual_seed(seed))
-        found.append(variances(network))
+        network = model.build(plain(2), 3)
+        start = init.apply(model, network, SIGNAL, generator(seed, "init"))
+        found.append(variances(TorchNetwork(network, start)))
     deviations = np.mean([own for own, _ in found], axis=0)
     gradients = np.mean([own for _, own in found], axis=0)
     assert deviations.shape == (20,)
@@ -199,28 +200,26 @@ class Mixed(ModelSpec):
     width: int = 400
     frequency: float = 9.0
 
-    def build(self, d_in: int, d_out: int) -> Network:
-        first, second = Linear(d_in, self.width), Linear(self.width, self.width)
-        return Network([first, Sine(self.frequency), second, ReLU(), Linear(self.width, d_out)])
+    def build(self, domain: Domain, channels: int) -> Network:
+        start = Uniform(1.0)
+        first, second = Linear(domain.ndim, self.width, start, start), Linear(self.width, self.width, start, start)
+        return Network([first, Sine(self.frequency), second, ReLU(), Linear(self.width, channels, start, start)])
 
-    def initialise(self, network: Network, generator: torch.Generator) -> None:
-        for tensor in network.tensors().values():
-            uniform_(tensor, 1.0, generator)
-
-    def sized(self, parameters: int, d_in: int, d_out: int) -> Self:
+    def sized(self, parameters: int, domain: Domain, channels: int) -> Self:
         return self
 
 
 def started(model: ModelSpec, init: Vi3nrInit, seed: int = 1) -> dict[str, Tensor]:
-    network = model.build(2, 3)
-    init.apply(model, network, SIGNAL, torch.Generator().manual_seed(seed))
-    return network.tensors()
+    network = model.build(SIGNAL.domain, 3)
+    return as_tensors(init.apply(model, network, SIGNAL, generator(seed, "init")))
 
 
 def own(model: ModelSpec, seed: int = 1) -> dict[str, Tensor]:
-    network = model.build(2, 3)
-    model.initialise(network, torch.Generator().manual_seed(seed))
-    return network.tensors()
+    return as_tensors(model.initial(model.build(SIGNAL.domain, 3), generator(seed, "init")))
+
+
+def as_tensors(arrays: dict[str, FloatTensor]) -> dict[str, Tensor]:
+    return {name: torch.from_numpy(array) for name, array in arrays.items()}
 
 
 def deviation(tensor: Tensor) -> float:

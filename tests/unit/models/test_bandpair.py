@@ -5,11 +5,12 @@ import pytest
 import torch
 
 import inr
+from inr.backends.torch import TorchNetwork
 from inr.errors import SpecError
 from inr.fitting.loop import fit
 from inr.inits import singular
 from inr.inits.singular import SingularInit, gradient_magnitude, windowed
-from inr.layers.network import Network
+from inr.layers import Linear
 from inr.models.bandpair import BandPair
 from inr.models.base import ModelSpec
 from inr.models.gauss import Gauss
@@ -18,9 +19,12 @@ from inr.models.iterative import IterativeInr
 from inr.models.siren import Siren
 from inr.models.wire import WireMlp
 from inr.models.wire2d import Wire2dMlp
+from inr.rng import generator
 from inr.signals.signal import Signal
+from tests.support.domains import plain
 from tests.support.model_checks import coordinates, initialised, randomised
 from tests.support.small_fits import photo, signal_of, spec
+from tests.support.torch_layers import part_of, tensor_of
 
 PAIR = BandPair(low=Siren(width=8, depth=1, omega_0=5.0, omega=10.0), band=WireMlp(width=10, depth=1))
 WINDOWED = (Gauss.EXAMPLES[0], WireMlp.EXAMPLES[0], Wire2dMlp.EXAMPLES[0], PAIR)
@@ -33,31 +37,34 @@ def edge(side: int = 24, column: int = 15) -> Signal:
     return inr.load(pixels)
 
 
-def started(model: ModelSpec, signal: Signal, seed: int = 0) -> Network:
-    network = model.build(2, 3)
-    SingularInit().apply(model, network, signal, torch.Generator().manual_seed(seed))
-    return network
+def started(model: ModelSpec, signal: Signal, seed: int = 0) -> TorchNetwork:
+    network = model.build(signal.domain, 3)
+    return TorchNetwork(network, SingularInit().apply(model, network, signal, generator(seed, "init")))
+
+
+def lines(module: TorchNetwork, layer: Linear) -> tuple[torch.Tensor, torch.Tensor]:
+    """Weight and bias of a layer."""
+    return tensor_of(module, layer, "weight"), tensor_of(module, layer, "bias")
 
 
 def test_value_is_the_sum_of_both() -> None:
     network = randomised(PAIR)
     x = coordinates(50).float()
     with torch.no_grad():
-        low, band = (part(x) for part in network.parts)
+        low, band = (part_of(network, i)(x) for i in (0, 1))
         torch.testing.assert_close(network(x), low + band)
     assert low.std() > 1e-3
     assert band.std() > 1e-3
-    assert PAIR.parameters(2, 3) == PAIR.low.parameters(2, 3) + PAIR.band.parameters(2, 3)
+    assert PAIR.parameters(plain(2), 3) == PAIR.low.parameters(plain(2), 3) + PAIR.band.parameters(plain(2), 3)
 
 
 def test_each_network_starts_as_it_would_alone() -> None:
     network = initialised(PAIR, seed=3)
-    draw = torch.Generator().manual_seed(3)
-    for part, model in zip(network.parts, (PAIR.low, PAIR.band), strict=True):
-        alone = model.build(2, 3)
-        model.initialise(alone, draw)
-        for name, tensor in part.tensors().items():
-            assert torch.equal(tensor, alone.tensors()[name])
+    draw = generator(3, "init")
+    for i, model in enumerate((PAIR.low, PAIR.band)):
+        alone = model.initial(model.build(plain(2), 3), draw)
+        for name, tensor in part_of(network, i).arrays().items():
+            np.testing.assert_array_equal(tensor, alone[name])
 
 
 def test_default_networks_start_in_different_bands() -> None:
@@ -71,8 +78,8 @@ def test_default_networks_start_in_different_bands() -> None:
     for seed in range(8):
         network = initialised(model, seed=seed)
         with torch.no_grad():
-            for i, part in enumerate(network.parts):
-                picture = part(grid)[:, 0].reshape(64, 64)
+            for i in (0, 1):
+                picture = part_of(network, i)(grid)[:, 0].reshape(64, 64)
                 window = torch.hann_window(64)
                 power[i] += torch.fft.fft2((picture - picture.mean()) * window * window[:, None]).abs() ** 2
     low, band = ((total * radius).sum() / total.sum() for total in power)
@@ -80,9 +87,9 @@ def test_default_networks_start_in_different_bands() -> None:
 
 
 def test_budget_is_split() -> None:
-    model = BandPair().sized(40_000, 2, 3)
-    assert 4_000 <= model.low.parameters(2, 3) <= 5_000
-    assert 39_000 <= model.parameters(2, 3) <= 40_000
+    model = BandPair().sized(40_000, plain(2), 3)
+    assert 4_000 <= model.low.parameters(plain(2), 3) <= 5_000
+    assert 39_000 <= model.parameters(plain(2), 3) <= 40_000
 
 
 @pytest.mark.parametrize("name", ["low", "band"])
@@ -99,14 +106,15 @@ def test_windows_are_centred_on_the_edge(model: ModelSpec) -> None:
     network = started(model, signal)
     beside = torch.from_numpy(signal.domain.coordinates(np.arange(24 * 24))).reshape(24, 24, 2)[:, 14:16].reshape(-1, 2)
     moved = set()
-    for layers in windowed(network):
-        distance = torch.stack([(layer.weight @ beside.T + layer.bias[:, None]).abs() for layer in layers]).sum(dim=0)
+    for layers in windowed(network.network):
+        pairs = [lines(network, layer) for layer in layers]
+        distance = torch.stack([(weight @ beside.T + bias[:, None]).abs() for weight, bias in pairs]).sum(dim=0)
         assert (distance.min(dim=1).values < 1e-6).all()
         assert len(set(distance.argmin(dim=1).tolist())) > 3
-        moved |= {id(layer.bias) for layer in layers}
+        moved |= {f"{network.network.numbers[layer]}.bias" for layer in layers}
     plain = initialised(model).tensors()
     for name, tensor in network.tensors().items():
-        assert torch.equal(tensor, plain[name]) == (id(tensor) not in moved)
+        assert torch.equal(tensor, plain[name]) == (name not in moved)
     assert len(moved) == (2 if model is WINDOWED[2] else 1)
 
 
@@ -117,12 +125,14 @@ def test_centres_follow_the_gradient() -> None:
     pixels[:, 20:] = 240
     model = Gauss(width=1200, depth=0)
     signal = inr.load(pixels)
-    ((layer,),) = windowed(network := started(model, signal))
+    network = started(model, signal)
+    ((layer,),) = windowed(network.network)
+    weight, bias = lines(network, layer)
     with torch.no_grad():
         columns = []
         for column in (9, 10, 19, 20):
             points = torch.from_numpy(signal.domain.coordinates(np.arange(900))).reshape(30, 30, 2)[:, column]
-            columns.append((layer.weight @ points.T + layer.bias[:, None]).abs().min(dim=1).values < 1e-6)
+            columns.append((weight @ points.T + bias[:, None]).abs().min(dim=1).values < 1e-6)
     weak = (columns[0] | columns[1]).sum().item()
     assert len(network.tensors()) == 4
     assert 225 <= weak <= 375
@@ -142,9 +152,11 @@ def test_seed_determines_the_centres(candidates: int, monkeypatch: pytest.Monkey
 
 def test_flat_picture_has_centres_everywhere() -> None:
     flat = inr.load(np.full((16, 16, 3), 77, dtype=np.uint8))
-    ((layer,),) = windowed(started(Gauss(width=400, depth=0), flat))
+    network = started(Gauss(width=400, depth=0), flat)
+    ((layer,),) = windowed(network.network)
+    weight, bias = lines(network, layer)
     points = torch.from_numpy(flat.domain.coordinates(np.arange(256)))
-    nearest = (layer.weight @ points.T + layer.bias[:, None]).abs().argmin(dim=1)
+    nearest = (weight @ points.T + bias[:, None]).abs().argmin(dim=1)
     assert len(set(nearest.tolist())) > 150
 
 

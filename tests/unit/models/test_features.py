@@ -12,6 +12,7 @@ import torch
 
 from inr.errors import SpecError
 from inr.layers import Chebyshev, Fourier, LayerNorm, LeakyReLU, Linear, SineFilter, Tanh
+from inr.layers.network import Network
 from inr.models.bacon import Bacon
 from inr.models.base import ModelSpec
 from inr.models.cafe import Cafe
@@ -19,8 +20,10 @@ from inr.models.densegrid import DenseGridMlp
 from inr.models.poly import PolyInr
 from inr.models.relu_pe import ReluPe
 from inr.models.sl2a import Sl2a
+from tests.support.domains import plain
 from tests.support.model_checks import coordinates, initialised, randomised
 from tests.support.network_values import EXACT, Array, linear, outputs, points, tensors
+from tests.support.torch_layers import TorchLayer
 
 
 def rounded(frequencies: npt.NDArray[Any]) -> Array:
@@ -47,13 +50,13 @@ def rounded(frequencies: npt.NDArray[Any]) -> Array:
 )
 def test_number_of_parameters(model: ModelSpec, d_in: int, d_out: int, expected: int) -> None:
     """SL2A, CAFE and SL2A's ReLU network as published; BACON's without the fixed frequencies and unused outputs."""
-    assert model.parameters(d_in, d_out) == expected
-    assert sum(p.numel() for p in model.build(d_in, d_out).parameters()) == expected
+    assert model.parameters(plain(d_in), d_out) == expected
+    assert sum(p.numel() for p in initialised(model, d_in, d_out).parameters()) == expected
 
 
 def test_fixed_frequencies_are_not_stored() -> None:
     for model in (ReluPe.EXAMPLES[0], Cafe.EXAMPLES[0], Bacon.EXAMPLES[0]):
-        network = model.build(2, 3)
+        network = initialised(model)
         assert set(network.state_dict()) == {f"layers.{name}" for name in network.tensors()}
         assert any(name.endswith("frequencies") for name, _ in network.named_buffers())
 
@@ -63,7 +66,7 @@ def test_fixed_frequencies_are_not_stored() -> None:
 
 def test_frequencies_of_a_seed_are_those_of_ever() -> None:
     def first(model: ModelSpec) -> list[float]:
-        layer = model.build(2, 3).layer_list()[0]
+        layer = model.build(plain(2), 3).layers[0]
         assert isinstance(layer, Fourier | SineFilter)
         return [float(x) for x in layer.frequencies.flatten()[:4]]
 
@@ -85,7 +88,7 @@ GOLDEN: dict[str, list[float]] = {
 
 def test_random_frequencies_have_the_deviation_that_was_asked_for() -> None:
     """8192 normal numbers: their deviation is within 2.6 standard errors (2 %), their mean within 2.7 (0.03)."""
-    layer = ReluPe(n_features=2048, sigma=7.0, feature_seed=11).build(4, 1).layer_list()[0]
+    layer = ReluPe(n_features=2048, sigma=7.0, feature_seed=11).build(plain(4), 1).layers[0]
     assert isinstance(layer, Fourier)
     assert float(layer.frequencies.std()) == pytest.approx(7.0, rel=0.02)
     assert abs(float(layer.frequencies.mean())) < 0.03 * 7
@@ -99,7 +102,7 @@ def test_fourier_features(d_in: int) -> None:
     frequencies = np.random.Generator(np.random.PCG64(0)).normal(size=(6, d_in)) * 4
     x = points(40, d_in)
     angle = 2 * np.pi * x @ rounded(frequencies).T
-    found = Fourier(frequencies).double()(torch.from_numpy(x)).numpy()
+    found = TorchLayer(Fourier(frequencies)).double()(torch.from_numpy(x)).numpy()
     np.testing.assert_allclose(found, np.hstack([np.sin(angle), np.cos(angle)]), rtol=0, atol=EXACT)
 
 
@@ -108,22 +111,22 @@ def test_chebyshev_recurrence_is_the_cosine_formula(n: int) -> None:
     """Also at the ends, where both lose n^2 roundings: 257^2 2e-16 is 1.5e-11."""
     x = np.concatenate([points(200, 2), [[-1.0, 1.0], [0.0, 0.5]]])
     expected = np.cos(np.arange(n) * np.arccos(x)[:, :, None]).reshape(len(x), -1)
-    found = Chebyshev(n)(torch.from_numpy(x)).numpy()
+    found = TorchLayer(Chebyshev(n))(torch.from_numpy(x)).numpy()
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-9)
 
 
 def test_chebyshev_has_finite_derivatives_at_the_ends() -> None:
     """T_n'(1) = n^2; that of cos(n arccos x) would be infinite times zero."""
     x = torch.tensor([[1.0], [-1.0]], dtype=torch.float64, requires_grad=True)
-    Chebyshev(30)(x)[:, 29].sum().backward()
+    TorchLayer(Chebyshev(30))(x)[:, 29].sum().backward()
     assert x.grad is not None
     np.testing.assert_allclose(x.grad[:, 0].numpy(), [29**2, 29**2], rtol=1e-10)
 
 
 def test_activations() -> None:
     x = torch.from_numpy(np.linspace(-3, 3, 13))
-    np.testing.assert_allclose(LeakyReLU(0.2)(x).numpy(), np.where(x > 0, x, 0.2 * x), rtol=0, atol=0)
-    np.testing.assert_allclose(Tanh()(x).numpy(), np.tanh(x.numpy()), rtol=1e-15)
+    np.testing.assert_allclose(TorchLayer(LeakyReLU(0.2))(x).numpy(), np.where(x > 0, x, 0.2 * x), rtol=0, atol=0)
+    np.testing.assert_allclose(TorchLayer(Tanh())(x).numpy(), np.tanh(x.numpy()), rtol=1e-15)
 
 
 # Models
@@ -133,9 +136,9 @@ def test_relu_pe_formula() -> None:
     model = ReluPe(n_features=9, sigma=3.0, width=11, depth=2, feature_seed=4)
     network = randomised(model).double()
     named, x = tensors(network), points(30, 2)
-    layer = network.layer_list()[0]
+    layer = network.network.layers[0]
     assert isinstance(layer, Fourier)
-    angle = 2 * np.pi * x @ layer.frequencies.numpy().T
+    angle = 2 * np.pi * x @ layer.frequencies.T.astype(np.float64)
     h = np.hstack([np.sin(angle), np.cos(angle)])
     for i in (1, 3):
         h = np.maximum(linear(named, i, h), 0)
@@ -169,15 +172,18 @@ def test_poly_is_a_polynomial_of_its_depth(depth: int) -> None:
     assert np.abs(np.diff(values, n=depth, axis=0)).min() > 1e-9 * scale
 
 
+def hidden(network: Network, end: int) -> Network:
+    """The first layers of a network."""
+    return Network(network.layers[: end + 1], network.sources[: end + 1])
+
+
 @pytest.mark.parametrize("depth", [2, 8, 16])
 def test_poly_starts_with_signals_that_neither_explode_nor_die(depth: int) -> None:
     """The root mean square over the picture stays near the 1.1 of the first factor."""
     network = initialised(PolyInr(width=256, depth=depth))
-    before_last: list[torch.Tensor] = []
-    network.layers[-1].register_forward_pre_hook(lambda _, inputs: before_last.append(inputs[0]))
     with torch.no_grad():
-        network(coordinates(500).float())
-    assert 0.4 < float(before_last[0].square().mean().sqrt()) < 2.5
+        (before_last,) = hidden(network.network, -2).outputs(network.held(), coordinates(500).float())
+    assert 0.4 < float(before_last.square().mean().sqrt()) < 2.5
 
 
 def test_sl2a_formula() -> None:
@@ -208,19 +214,18 @@ def test_sl2a_starts_within_the_published_bounds() -> None:
     }.items():
         assert 0.95 * bound < np.abs(named[name]).max() <= bound
     assert np.abs(named["17.bias"]).max() <= 1 / 16
-    normalisation = network.layer_list()[3]
-    assert isinstance(normalisation, LayerNorm)
-    assert bool((normalisation.weight == 1).all())
-    assert not bool(normalisation.bias.any())
+    assert isinstance(network.network.layers[3], LayerNorm)
+    assert (named["3.weight"] == 1).all()
+    assert not named["3.bias"].any()
 
 
 def test_cafe_formula() -> None:
     model = Cafe(n_features=5, sigma=2.0, n_polynomials=6, width=9, depth=2, feature_seed=8)
     network = randomised(model).double()
     named, x = tensors(network), points(30, 2)
-    layer = network.layer_list()[0]
+    layer = network.network.layers[0]
     assert isinstance(layer, Fourier)
-    angle = 2 * np.pi * x @ layer.frequencies.numpy().T
+    angle = 2 * np.pi * x @ layer.frequencies.T.astype(np.float64)
     polynomials = [np.cos(k * np.arccos(x[:, axis])) for axis in range(2) for k in range(6)]
     e = np.hstack([np.sin(angle), np.cos(angle), np.stack(polynomials, axis=1)])
     h = linear(named, 3, e) * linear(named, 4, e) * linear(named, 5, e)
@@ -261,12 +266,14 @@ def test_settings_out_of_range_are_named(cls: type[ModelSpec], settings: dict[st
 def test_sized_network_is_as_large_as_was_counted(model: ModelSpec) -> None:
     """The arithmetic of `sized` against the network, near the border: one parameter less gives no larger network."""
     for d_in, d_out in ((2, 3), (1, 1), (3, 2)):
+        domain = plain(d_in)
         for budget in (1000, 30_000):
-            found = model.sized(budget, d_in, d_out).parameters(d_in, d_out)
-            largest = model.sized(10**8, d_in, d_out).parameters(d_in, d_out)  # a grid has no more nodes than samples
+            found = model.sized(budget, domain, d_out).parameters(domain, d_out)
+            # A grid has no more nodes than samples.
+            largest = model.sized(10**8, domain, d_out).parameters(domain, d_out)
             assert min(0.6 * budget, largest) <= found <= budget
-            assert model.sized(found, d_in, d_out).parameters(d_in, d_out) == found
-            assert model.sized(found - 1, d_in, d_out).parameters(d_in, d_out) < found
+            assert model.sized(found, domain, d_out).parameters(domain, d_out) == found
+            assert model.sized(found - 1, domain, d_out).parameters(domain, d_out) < found
 
 
 @pytest.mark.parametrize(
@@ -285,24 +292,24 @@ def test_largest_settings_are_counted_without_memory(model: ModelSpec) -> None:
     """A file may name them; its reader counts the weights and refuses, or finds no payload for them."""
     tracemalloc.start()
     try:
-        assert model.parameters(3, 64) > 2**24
+        assert model.parameters(plain(3), 64) > 2**24
         assert tracemalloc.get_traced_memory()[1] < 16 * 2**20
     finally:
         tracemalloc.stop()
 
 
 def test_sized_keeps_proportions() -> None:
-    small = ReluPe().sized(20_000, 2, 3)
+    small = ReluPe().sized(20_000, plain(2), 3)
     assert small.width == 2 * small.n_features
-    cafe = Cafe().sized(20_000, 2, 3)
+    cafe = Cafe().sized(20_000, plain(2), 3)
     assert cafe.n_features / cafe.n_polynomials == pytest.approx(88 / 30, rel=0.1)
-    sl2a = Sl2a().sized(50_000, 2, 3)
+    sl2a = Sl2a().sized(50_000, plain(2), 3)
     assert (sl2a.degree, sl2a.rank) == (256, round(sl2a.width / 2))
-    assert Sl2a().sized(3_000, 2, 3).degree < 256
+    assert Sl2a().sized(3_000, plain(2), 3).degree < 256
 
 
 def test_poly_holds_no_sine() -> None:
     """The point of the model: linear layers, products and leaky ReLUs only."""
-    kinds = {type(layer).__name__ for layer in PolyInr().build(2, 3).layer_list()}
+    kinds = {type(layer).__name__ for layer in PolyInr().build(plain(2), 3).layers}
     assert kinds == {"Linear", "Multiply", "LeakyReLU"}
-    assert all(isinstance(layer, Linear) for layer in PolyInr(depth=1).build(2, 3).layer_list()[:2])
+    assert all(isinstance(layer, Linear) for layer in PolyInr(depth=1).build(plain(2), 3).layers[:2])

@@ -12,13 +12,15 @@ from inr.errors import SpecError
 from inr.layers import DenseGrid
 from inr.models.bacon import Bacon
 from inr.models.densegrid import DenseGridMlp
-from tests.support.model_checks import randomised
+from tests.support.domains import plain
+from tests.support.model_checks import initialised, randomised
 from tests.support.network_values import EXACT, Array, linear, outputs, points, tensors
+from tests.support.torch_layers import TorchLayer
 
 
-def slow_grid(layer: DenseGrid, x: Array) -> Array:
+def slow_grid(layer: DenseGrid, table: Array, x: Array) -> Array:
     """Nodes of a level lie at -e + 2 e j / (N - 1); every node weighs the product of hat functions."""
-    table, first, features = layer.table.detach().numpy(), 0, []
+    first, features = 0, []
     for nodes in layer.levels:
         mixed = np.zeros((len(x), table.shape[1]))
         for node in itertools.product(*map(range, nodes)):
@@ -43,23 +45,24 @@ def slow_grid(layer: DenseGrid, x: Array) -> Array:
 )
 def test_dense_grid_mixes_hat_functions(levels: tuple[tuple[int, ...], ...], extents: tuple[float, ...]) -> None:
     """Inside, beyond the box, on its corners and on nodes."""
-    layer = DenseGrid(levels, extents, 3).double()
+    grid = DenseGrid(levels, extents, 3)
+    layer = TorchLayer(grid).double()
     with torch.no_grad():
-        layer.table.normal_(generator=torch.Generator().manual_seed(0))
+        layer.tensor("table").normal_(generator=torch.Generator().manual_seed(0))
     corners = np.array(list(itertools.product(*[(-e, e) for e in extents])))
     x = np.concatenate([points(50, len(extents)), corners, np.zeros((1, len(extents)))])
     found = layer(torch.from_numpy(x)).detach().numpy()
-    np.testing.assert_allclose(found, slow_grid(layer, x), rtol=0, atol=EXACT)
+    np.testing.assert_allclose(found, slow_grid(grid, layer.tensor("table").detach().numpy(), x), rtol=0, atol=EXACT)
 
 
 def test_densegrid_formula() -> None:
     model = DenseGridMlp(nodes_0=5, nodes_1=8, extent_0=0.625, n_levels=3, n_features=2, width=6, depth=1)
     network = randomised(model).double()
     named, x = tensors(network), points(30, 2)
-    grid = network.layer_list()[0]
+    grid = network.network.layers[0]
     assert isinstance(grid, DenseGrid)
     assert grid.levels == ((2, 2), (3, 4), (5, 8))
-    h = np.maximum(linear(named, 1, slow_grid(grid, x)), 0)
+    h = np.maximum(linear(named, 1, slow_grid(grid, named["0.table"], x)), 0)
     np.testing.assert_allclose(outputs(network, x), linear(named, 3, h), rtol=0, atol=EXACT)
 
 
@@ -68,7 +71,7 @@ def test_densegrid_spends_no_nodes_beyond_the_picture() -> None:
     model = DenseGridMlp().fitted_to(domain)
     assert (model.nodes_0, model.nodes_1) == (512, 768)
     assert (model.extent_0, model.extent_1) == (683 / 1024, 1.0)
-    small = model.sized(100_000, 2, 3)
+    small = model.sized(100_000, plain(2), 3)
     assert small.nodes_0 / small.nodes_1 == pytest.approx(512 / 768, rel=0.02)
     assert small.extent_0 == model.extent_0
     video = DenseGridMlp().fitted_to(Domain.of_shape((10, 36, 64), ("t", "y", "x")))
@@ -81,8 +84,10 @@ def test_densegrid_spends_no_nodes_beyond_the_picture() -> None:
 @pytest.mark.parametrize("d_in", [0, 4])
 def test_densegrid_refuses_axes_it_has_no_nodes_for(d_in: int) -> None:
     with pytest.raises(SpecError, match=f"densegrid: works on 1 to 3 axes; got {d_in}"):
-        DenseGridMlp().build(d_in, 3)
+        DenseGridMlp().levels(d_in)
     if d_in:
+        with pytest.raises(SpecError, match=f"densegrid: works on 1 to 3 axes; got {d_in}"):
+            DenseGridMlp().build(plain(d_in), 3)
         with pytest.raises(SpecError, match=f"densegrid: works on 1 to 3 axes; got {d_in}"):
             DenseGridMlp().check(Domain.of_shape((2,) * d_in, ("a",) * d_in), 3)
 
@@ -148,4 +153,4 @@ def test_bacon_band_is_the_nyquist_frequency_of_the_longest_axis() -> None:
     assert Bacon().fitted_to(Domain.of_shape((512, 768))).max_band == 384
     assert Bacon().fitted_to(Domain.of_shape((1, 1))).max_band == 1
     assert Bacon().fitted_to(Domain.of_shape((3, 2**20))).max_band == 2**16
-    assert Bacon(max_band=1).build(2, 3).outputs(torch.zeros(1, 2))[0].shape == (1, 3)
+    assert initialised(Bacon(max_band=1)).outputs(torch.zeros(1, 2))[0].shape == (1, 3)

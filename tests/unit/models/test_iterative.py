@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from inr.backends.base import PointBatch
-from inr.backends.torch import TorchBackend
+from inr.backends.torch import TorchBackend, TorchNetwork
 from inr.codec.decode import open_field
 from inr.codec.pack import pack
 from inr.container.file import to_bytes
@@ -19,8 +19,7 @@ from inr.fitting.checkpoint import CheckpointPolicy
 from inr.fitting.loop import Hooks, fit
 from inr.inits.base import INITS
 from inr.layers import CoordinateNoise, Linear
-from inr.layers.denoising import PHASE, mixed
-from inr.layers.network import Network
+from inr.layers.coordinate_noise import PHASE, mixed
 from inr.losses.mse import MeanSquaredError
 from inr.models.bandpair import BandPair
 from inr.models.hashgrid import HashGridMlp
@@ -29,10 +28,13 @@ from inr.models.siren import Siren
 from inr.optimisers.adam import Adam
 from inr.quantize.uniform import QuantSpec, quantize
 from inr.reparams.fourier import FourierReparam
+from inr.rng import generator
 from inr.rng import mixed as reference_mixed
+from tests.support.domains import plain
 from tests.support.model_checks import coordinates, initialised, randomised
 from tests.support.random_fields import random_field
 from tests.support.small_fits import course, photo, same_bits, signal_of, spec
+from tests.support.torch_layers import TorchLayer, part_of, tensor_of, told
 from tests.unit.fitting.test_checkpoint import after
 
 SMALL = IterativeInr(backbone=Siren(width=12, depth=1), steps=3, feedback_width=7, fuse_width=9, cells=48)
@@ -53,12 +55,12 @@ def noise_by_hand(x: npt.NDArray[np.float32], channels: int, cells: int, seed: i
     return noise
 
 
-def gate_by_hand(network: Network, g: Values, x: Values, t: Values, b: Values) -> Values:
+def gate_by_hand(network: TorchNetwork, g: Values, x: Values, t: Values, b: Values) -> Values:
     """Feedback and Fuse from the stored tensors, in numpy."""
-    backbone = len(network.parts[0].layers)
-    linear = list(dict.fromkeys(layer for layer in network.layer_list()[backbone:] if isinstance(layer, Linear)))
+    backbone = len(network.network.parts[0].layers)
+    linear = list(dict.fromkeys(layer for layer in network.network.layers[backbone:] if isinstance(layer, Linear)))
     (w0, b0), (w1, b1), (w2, b2), (w3, b3) = (
-        (layer.weight.detach().double().numpy(), layer.bias.detach().double().numpy()) for layer in linear
+        [tensor_of(network, layer, name).detach().double().numpy() for name in ("weight", "bias")] for layer in linear
     )
     f = np.maximum(np.concatenate([g, x, t], axis=1) @ w0.T + b0, 0) @ w1.T + b1
     gate: Values = np.maximum(np.concatenate([f, b], axis=1) @ w2.T + b2, 0) @ w3.T + b3
@@ -75,7 +77,7 @@ def test_mixing_is_that_of_the_library() -> None:
 @pytest.mark.parametrize("d_in", [1, 2, 3])
 def test_noise_is_that_of_its_formula(d_in: int) -> None:
     x = coordinates(500, d_in).float()
-    found = CoordinateNoise(3, 100, 17)(x)
+    found = TorchLayer(CoordinateNoise(3, 100, 17))(x)
     np.testing.assert_allclose(found, noise_by_hand(x.numpy(), 3, 100, 17), rtol=1e-6, atol=1e-7)
     assert found.dtype == torch.float32
 
@@ -84,7 +86,7 @@ def test_noise_of_samples_is_normal_and_independent() -> None:
     """192 x 256 samples: a standard error is 0.0045, so five of them are 0.023."""
     domain = Domain.of_shape((192, 256))
     x = torch.from_numpy(domain.coordinates(np.arange(domain.size)))
-    noise = CoordinateNoise(2, 256, 0)(x).double().reshape(192, 256, 2)
+    noise = TorchLayer(CoordinateNoise(2, 256, 0))(x).double().reshape(192, 256, 2)
     assert noise.mean().abs() < 0.023
     assert abs(noise.var().item() - 1) < 0.033
     assert abs(noise.pow(4).mean().item() - 3) < 0.25
@@ -92,7 +94,7 @@ def test_noise_of_samples_is_normal_and_independent() -> None:
         (noise[1:], noise[:-1]),
         (noise[:, 1:], noise[:, :-1]),
         (noise[..., 0], noise[..., 1]),
-        (noise, CoordinateNoise(2, 256, 1)(x).reshape(192, 256, 2)),
+        (noise, TorchLayer(CoordinateNoise(2, 256, 1))(x).reshape(192, 256, 2)),
     )
     for one, other in pairs:
         assert (one * other).mean().abs() < 0.023
@@ -111,7 +113,7 @@ def test_no_usual_zoom_meets_the_border_of_a_cell(n: int) -> None:
 
 def test_zoom_shows_the_noise_of_the_same_cells() -> None:
     grid = Domain.of_shape((8, 8))
-    layer = CoordinateNoise(1, 8, 0)
+    layer = TorchLayer(CoordinateNoise(1, 8, 0))
     coarse, fine = (
         layer(torch.from_numpy(d.coordinates(np.arange(d.size)))).reshape(d.shape)
         for d in (grid, grid.resized((64, 64)))
@@ -126,7 +128,7 @@ def test_decoding_is_the_sampler() -> None:
     x = coordinates(40).float()
     with torch.no_grad():
         found = network(x).numpy()
-        b = network.parts[0](x).double().numpy()
+        b = part_of(network, 0)(x).double().numpy()
     wide = x.double().numpy()
     g = noise_by_hand(x.numpy(), 3, SMALL.cells, SMALL.seed)
     for t in (1, 2 / 3, 1 / 3):
@@ -142,23 +144,25 @@ def test_training_graph_is_one_look_at_a_noisy_target(model: IterativeInr) -> No
     x, target, t, n = (part.double().numpy() for part in torch.tensor_split(rows, (2, 5, 6), dim=1))
     z = noise_by_hand(rows[:, :2].numpy(), 3, model.cells, model.seed)
     g = (1 - t) * target + t * z + 0.1 * t * n if model is SMALL else np.zeros((30, 3))
-    lesson = network.training_graph
-    assert lesson is not None
+    assert network.network.training_graph is not None
     with torch.no_grad():
-        found = lesson(rows).numpy()
-        b = network.parts[0](rows[:, :2]).double().numpy()
+        found = network.lesson_outputs(rows)[-1].numpy()
+        b = part_of(network, 0)(rows[:, :2]).double().numpy()
     np.testing.assert_allclose(found, gate_by_hand(network, g, x, t, b), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("steps", [1, 2, 4])
 def test_every_layer_is_stored_once(steps: int) -> None:
     model = IterativeInr(steps=steps)
-    assert model.parameters(2, 3) == Siren().parameters(2, 3) + 1306
+    assert model.parameters(plain(2), 3) == Siren().parameters(plain(2), 3) + 1306
     network = initialised(SMALL.replace(steps=steps))
     stored = {id(tensor) for tensor in network.tensors().values()}
     assert stored == {id(parameter) for parameter in network.parameters()}
-    assert network.training_graph is not None
-    assert stored == {id(parameter) for parameter in network.training_graph.parameters()}
+    lesson = network.network.training_graph
+    assert lesson is not None
+    assert {layer for layer in lesson.layers if layer.layout()} == {
+        one for one in network.network.layers if one.layout()
+    }
 
 
 def test_trainer_trains_the_other_graph() -> None:
@@ -167,20 +171,20 @@ def test_trainer_trains_the_other_graph() -> None:
     batch = PointBatch(x, np.sin(3 * x @ np.array([[1, 0, 2], [0, 1, -1]], dtype=np.float32)))
 
     def losses(seed: int) -> list[float]:
-        trainer = TorchBackend().trainer(randomised(SMALL), MeanSquaredError(), Adam(), "cpu", seed)
+        trainer = TorchBackend().trainer(*told(randomised(SMALL)), MeanSquaredError(), Adam(), "cpu", seed)
         return [trainer.step(batch, 1e-12).loss for _ in range(3)]
 
     found = losses(1)
     assert found == losses(1)
     assert len(set(found + losses(2))) == 6
-    lesson = randomised(SMALL).training_graph
-    assert lesson is not None
+    lesson = randomised(SMALL)
     draw = torch.Generator().manual_seed(5)
     noise = torch.cat([torch.rand(1024, 1, generator=draw), torch.randn(1024, 3, generator=draw)], dim=1)
     with torch.no_grad():
-        value = lesson(torch.cat([torch.from_numpy(x), torch.from_numpy(batch.targets), noise], dim=1)).numpy()
+        rows = torch.cat([torch.from_numpy(x), torch.from_numpy(batch.targets), noise], dim=1)
+        (value,) = lesson.lesson_outputs(rows)
     # Other draws of 1,024 moments and noises: the mean differs by a few of its standard errors.
-    assert np.mean(found) == pytest.approx(float(np.mean((value - batch.targets) ** 2)), rel=0.1)
+    assert np.mean(found) == pytest.approx(float(np.mean((value.numpy() - batch.targets) ** 2)), rel=0.1)
 
 
 def test_residuals_of_a_step_are_those_that_a_decoder_sees() -> None:
@@ -190,7 +194,7 @@ def test_residuals_of_a_step_are_those_that_a_decoder_sees() -> None:
     targets = np.sin(3 * x.numpy() @ np.array([[1, 0, 2], [0, 1, -1]], dtype=np.float32))
     with torch.no_grad():
         expected = network(x).numpy() - targets
-    trainer = TorchBackend().trainer(network, MeanSquaredError(), Adam(), "cpu")
+    trainer = TorchBackend().trainer(*told(network), MeanSquaredError(), Adam(), "cpu")
     result = trainer.step(PointBatch(x.numpy(), targets), 1e-12, "residuals")
     assert result.residuals is not None
     np.testing.assert_allclose(result.residuals, expected, rtol=0, atol=1e-5)
@@ -244,7 +248,7 @@ def test_backbone_is_asked_what_it_wants() -> None:
     assert model.cells == 150
     assert model.backbone == HashGridMlp().fitted_to(domain)
     with pytest.raises(SpecError, match="works on 1 to 4 axes"):
-        model.build(5, 3)
+        model.build(plain(5), 3)
 
 
 def test_iteration_inside_iteration_is_refused() -> None:
@@ -252,17 +256,19 @@ def test_iteration_inside_iteration_is_refused() -> None:
         IterativeInr(backbone=SMALL)
     with pytest.raises(SpecError, match="iterative: backbone"):
         IterativeInr(backbone="nonsense")
-    assert IterativeInr(backbone=BandPair.EXAMPLES[0]).parameters(2, 3) > BandPair.EXAMPLES[0].parameters(2, 3)
+    assert IterativeInr(backbone=BandPair.EXAMPLES[0]).parameters(plain(2), 3) > BandPair.EXAMPLES[0].parameters(
+        plain(2), 3
+    )
 
 
 @pytest.mark.parametrize("init", ["scaled", "vi3nr"])
 def test_other_initialisers_and_reparameterisations_see_each_layer_once(init: str) -> None:
     fitted = fit(signal_of(photo()), spec(SMALL, 3, init=init, reparam=FourierReparam(n_low=3, n_high=3, phases=2)))
-    assert sum(tensor.size for tensor in fitted.tensors.values()) == SMALL.parameters(2, 3)
+    assert sum(tensor.size for tensor in fitted.tensors.values()) == SMALL.parameters(plain(2), 3)
     assert all(np.isfinite(tensor).all() for tensor in fitted.tensors.values())
-    network = SMALL.build(2, 3)
+    network = SMALL.build(plain(2), 3)
     signal = signal_of(photo())
-    INITS.make("scaled").apply(SMALL, network, signal, torch.Generator().manual_seed(1))
-    plain = initialised(SMALL, seed=1).tensors()
-    ratios = {name: (tensor / plain[name]).mean().item() for name, tensor in network.tensors().items()}
+    found = INITS.make("scaled").apply(SMALL, network, signal, generator(1, "init"))
+    own = initialised(SMALL, seed=1).arrays()
+    ratios = {name: float((tensor / own[name]).mean()) for name, tensor in found.items()}
     assert {round(ratio, 3) for ratio in ratios.values()} == {1.0, 2.5}

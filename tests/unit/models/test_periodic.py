@@ -10,10 +10,9 @@ import torch
 from torch import Tensor
 
 from inr.backends.base import PointBatch
-from inr.backends.torch import TorchBackend
+from inr.backends.torch import TorchBackend, TorchNetwork
 from inr.errors import SpecError
 from inr.layers import ComplexGabor, Gaussian, LayerNorm, RealGabor
-from inr.layers.network import Network
 from inr.losses.mse import MeanSquaredError
 from inr.models.base import ModelSpec
 from inr.models.finer import FinerMlp
@@ -22,7 +21,9 @@ from inr.models.gauss import Gauss
 from inr.models.wire import WireMlp
 from inr.models.wire2d import Wire2dMlp
 from inr.optimisers.adam import Adam
+from tests.support.domains import plain
 from tests.support.model_checks import coordinates, initialised, randomised
+from tests.support.torch_layers import TorchLayer, told
 
 Array = npt.NDArray[Any]
 
@@ -43,10 +44,10 @@ Array = npt.NDArray[Any]
 )
 def test_number_of_parameters(model: ModelSpec, d_in: int, d_out: int, expected: int) -> None:
     """Published sizes, with a complex number as two; small ones counted by hand."""
-    assert model.parameters(d_in, d_out) == expected
+    assert model.parameters(plain(d_in), d_out) == expected
 
 
-def arrays(network: Network) -> list[Array]:
+def arrays(network: TorchNetwork) -> list[Array]:
     """The tensors in file order, in float64."""
     return [tensor.detach().double().numpy() for tensor in network.tensors().values()]
 
@@ -151,11 +152,11 @@ def test_wire_in_real_numbers_is_wire_in_complex_numbers(
         torch.testing.assert_close(slope, other, rtol=0, atol=100 * tolerance * other.abs().max().item())
 
 
-def gains(network: Network, x: Tensor) -> tuple[Tensor, list[tuple[float, float]]]:
+def gains(network: TorchNetwork, x: Tensor) -> tuple[Tensor, list[tuple[float, float]]]:
     """The output, and the largest |h| behind every wavelet layer with the most that the layer allows."""
     values, found = [x], []
-    for layer, sources in zip(network.layer_list(), network.sources, strict=True):
-        values.append(layer(*[values[number] for number in sources]))
+    for layer, held, sources in zip(network.network.layers, network.held(), network.network.sources, strict=True):
+        values.append(layer.forward(held, *[values[number] for number in sources]))
         if isinstance(layer, RealGabor | ComplexGabor):
             re, im = values[-1].chunk(2, dim=1)
             allowed = 1.0 if isinstance(layer, RealGabor) else math.exp((layer.omega / layer.sigma) ** 2 / 4)
@@ -177,10 +178,9 @@ def gains(network: Network, x: Tensor) -> tuple[Tensor, list[tuple[float, float]
 )
 def test_wire_stays_finite_and_within_its_gain(model: WireMlp | Wire2dMlp, scale: float) -> None:
     """100 seeds at omega/sigma = 1.5, also with weights ten times too large: no NaN, no |h| above exp(1.5^2 / 4)."""
-    network = model.build(2, 3)
     reached = 0.0
     for seed in range(100):
-        model.initialise(network, torch.Generator().manual_seed(seed))
+        network = initialised(model, seed=seed)
         with torch.no_grad():
             for tensor in network.tensors().values():
                 tensor.mul_(scale)
@@ -201,7 +201,7 @@ def test_wire_stays_finite_in_training(kind: type[WireMlp] | type[Wire2dMlp]) ->
     batch = PointBatch(x, np.sign(np.sin(9 * x @ np.ones((2, 3), dtype=np.float32))))
     for seed in range(100):
         network = initialised(model, seed=seed)
-        trainer = TorchBackend().trainer(network, MeanSquaredError(), Adam(), "cpu")
+        trainer = TorchBackend().trainer(*told(network), MeanSquaredError(), Adam(), "cpu")
         losses = [trainer.step(batch, 2e-2).loss for _ in range(10)]
         assert np.isfinite(losses).all()
         assert all(np.isfinite(tensor).all() for tensor in trainer.tensors().values())
@@ -211,7 +211,7 @@ def test_wire_stays_finite_in_training(kind: type[WireMlp] | type[Wire2dMlp]) ->
 @pytest.mark.parametrize(("ratio", "bound"), [(1.0, 1.284), (1.5, 1.755), (2.0, 2.718)])
 def test_largest_gain_of_a_wavelet(ratio: float, bound: float) -> None:
     """It is met at z = -i omega / (2 sigma^2)."""
-    layer = ComplexGabor(10 * ratio, 10.0)
+    layer = TorchLayer(ComplexGabor(10 * ratio, 10.0))
     z = torch.zeros(2001, 2, dtype=torch.float64)
     z[:, 1] = torch.linspace(-0.3, 0.3, 2001)
     size = torch.hypot(*layer(z).t())
@@ -265,15 +265,15 @@ def test_windows_have_no_denormal_numbers() -> None:
     """They would slow the next matrix product down; all smaller than 1e-20 is zero, all else as it should be."""
     z = torch.linspace(-2, 2, 10_001)[:, None]
     for layer in (Gaussian(10.0), RealGabor(10.0, 10.0), ComplexGabor(10.0, 10.0)):
-        h = layer(torch.cat([z, z], dim=1)).abs()
+        h = TorchLayer(layer)(torch.cat([z, z], dim=1)).abs()
         assert h.max() > 0.9
         assert h[0].max() == 0
     exact = torch.exp(-(10 * z.double()).square())
-    found = Gaussian(10.0)(z)
+    found = TorchLayer(Gaussian(10.0))(z)
     torch.testing.assert_close(found.double(), torch.where(exact > 1e-20, exact, 0.0), rtol=2e-5, atol=0)
 
 
-def largest(network: Network) -> dict[str, float]:
+def largest(network: TorchNetwork) -> dict[str, float]:
     return {name: tensor.abs().max().item() for name, tensor in network.tensors().items()}
 
 
@@ -310,14 +310,13 @@ def test_finer_may_start_without_first_biases() -> None:
 
 
 def test_layer_norm_is_that_of_torch() -> None:
-    layer, other = LayerNorm(7), torch.nn.LayerNorm(7)
-    layer.reset_()
+    layer, other = TorchLayer(LayerNorm(7)), torch.nn.LayerNorm(7)
     x = 100 * torch.randn(20, 7, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(layer(x), other(x))
     with torch.no_grad():
-        for tensor in (layer.weight, layer.bias):
+        for tensor in (layer.tensor("weight"), layer.tensor("bias")):
             tensor.normal_(generator=torch.Generator().manual_seed(1))
-        other.load_state_dict(layer.state_dict())
+        other.load_state_dict(layer.holder.state_dict())
     torch.testing.assert_close(layer(x), other(x))
 
 
@@ -325,9 +324,9 @@ def test_layer_norm_is_that_of_torch() -> None:
 def test_fkan_of_a_budget_keeps_its_proportion_and_grows_with_it(model: Fkan) -> None:
     before = 0
     for budget in range(1, 20_000, 97):
-        sized = model.sized(budget, 2, 3)
-        found = sized.parameters(2, 3)
-        assert before <= found <= max(budget, model.sized(1, 2, 3).parameters(2, 3))
+        sized = model.sized(budget, plain(2), 3)
+        found = sized.parameters(plain(2), 3)
+        assert before <= found <= max(budget, model.sized(1, plain(2), 3).parameters(plain(2), 3))
         before = found
-    assert Fkan().sized(436_355, 2, 3) == Fkan()
-    assert Fkan().sized(436_354, 2, 3) != Fkan()
+    assert Fkan().sized(436_355, plain(2), 3) == Fkan()
+    assert Fkan().sized(436_354, plain(2), 3) != Fkan()

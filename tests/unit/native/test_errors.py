@@ -22,6 +22,7 @@ from tests.support.commands import ROOT, environment, is_one_error, run
 from tests.support.model_checks import initialised
 from tests.support.native_reference import CORES, KERNELS, Lowered, batch_of, computed, needs_kernels
 from tests.support.small_fits import photo
+from tests.support.torch_layers import told
 
 pytestmark = needs_kernels
 
@@ -144,10 +145,10 @@ def test_empty_batches() -> None:
     """Nothing in, nothing out; but there is no mean over no points."""
     empty = {name: value[:0] for name, value in arguments().items() if len(value) == N}
     assert refused(ValueError, **empty) == "batch: expected at least one point; got none"
-    field = NativeBackend().field(initialised(MODEL), "cpu")
+    field = NativeBackend().field(*told(initialised(MODEL)), "cpu")
     assert field(zeros(0, 2)).shape == (0, 3)
     assert field.grid([zeros(1), zeros(4)]).shape == (4, 3)
-    trainer = NativeBackend().trainer(initialised(MODEL), MeanSquaredError(), Adam(), "cpu")
+    trainer = NativeBackend().trainer(*told(initialised(MODEL)), MeanSquaredError(), Adam(), "cpu")
     with pytest.raises(ValueError, match="at least one point"):
         trainer.step(PointBatch(zeros(0, 2), zeros(0, 3)), 1e-3)
 
@@ -228,8 +229,8 @@ def test_weights_that_are_not_finite_are_named(bad: float) -> None:
     network = initialised(MODEL)
     network.tensors()["2.weight"].data[1, 2] = bad
     for make in (
-        lambda: NativeBackend().field(network, "cpu"),
-        lambda: NativeBackend().trainer(network, MeanSquaredError(), Adam(), "cpu"),
+        lambda: NativeBackend().field(*told(network), "cpu"),
+        lambda: NativeBackend().trainer(*told(network), MeanSquaredError(), Adam(), "cpu"),
     ):
         with pytest.raises(SpecError, match=r"weights: tensor 2\.weight holds a number that is not finite"):
             make()
@@ -241,7 +242,7 @@ def test_points_that_are_not_finite_do_no_harm() -> None:
     from inr.models.hashgrid import HashGridMlp
 
     for model in (MODEL, HashGridMlp.EXAMPLES[0], HashGridMlp.EXAMPLES[1], DenseGridMlp.EXAMPLES[0]):
-        field = NativeBackend().field(initialised(model), "cpu")
+        field = NativeBackend().field(*told(initialised(model)), "cpu")
         x = batch_of(70, 2, 3).x
         good = field(x)
         for row, bad in enumerate((np.nan, np.inf, -np.inf, 3e38, -3e38, 1e10)):
@@ -262,7 +263,7 @@ def test_more_threads_than_cores_are_refused(monkeypatch: pytest.MonkeyPatch) ->
         with pytest.raises(ValueError, match=rf"threads: this process may use 1 to {CORES} cores; got {threads}"):
             lowered().engine(True, threads=threads)
     with pytest.raises(SpecError, match="threads: this process may use"):
-        NativeBackend().field(initialised(MODEL), "cpu", Resources(threads=CORES + 1))(zeros(1, 2))
+        NativeBackend().field(*told(initialised(MODEL)), "cpu", Resources(threads=CORES + 1))(zeros(1, 2))
     for wanted in ("1000", "0", "-1", "many", "", "1,2"):
         monkeypatch.setenv("OMP_NUM_THREADS", wanted)
         assert 1 <= native.threads() <= CORES
@@ -282,9 +283,9 @@ def test_kernels_can_be_switched_off(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert native.load() is None
     assert native.reason() == "switched off by INR_NATIVE=0"
     assert native.threads() >= 1
-    assert select.select("auto", initialised(MODEL), "cpu").kind == "torch"
+    assert select.select("auto", initialised(MODEL).network, "cpu").kind == "torch"
     with pytest.raises(BackendUnavailableError, match=r"backend native: switched off by INR_NATIVE=0"):
-        select.select("native", initialised(MODEL), "cpu")
+        select.select("native", initialised(MODEL).network, "cpu")
     assert inr.fit(photo(16), steps=2).report.backend.startswith("torch")
     listed = run("backends", cwd=tmp_path)
     assert listed.returncode == 0

@@ -24,8 +24,8 @@ from tests.support.native_reference import CORES
 
 network = initialised(Siren.EXAMPLES[0])
 resources = Resources(threads=min(2, CORES))
-field = NativeBackend().field(network, "cpu", resources)
-trainer = NativeBackend().trainer(network, MeanSquaredError(), Adam(), "cpu", 0, resources)
+field = NativeBackend().field(*told(network), "cpu", resources)
+trainer = NativeBackend().trainer(*told(network), MeanSquaredError(), Adam(), "cpu", 0, resources)
 x = np.linspace(-1, 1, 600, dtype=np.float32).reshape(300, 2)
 batch = PointBatch(x, np.zeros((300, 3), dtype=np.float32))
 before = field(x)
@@ -34,7 +34,7 @@ trainer.step(batch, 1e-3)
 def work():
     same = np.array_equal(field(x), before)
     loss = trainer.step(batch, 1e-3).loss
-    other = NativeBackend().field(network, "cpu", resources)
+    other = NativeBackend().field(*told(network), "cpu", resources)
     return same and np.isfinite(loss) and other(x).shape == (300, 3)
 
 for generation in range(2):
@@ -63,9 +63,11 @@ from inr.models.siren import Siren
 from inr.optimisers.adam import Adam
 from tests.support.model_checks import initialised
 from tests.support.native_reference import CORES
+from tests.support.torch_layers import told
 
 network = initialised(Siren(width=64, depth=3))
-trainer = NativeBackend().trainer(network, MeanSquaredError(), Adam(), "cpu", 0, Resources(threads=min(2, CORES)))
+resources = Resources(threads=min(2, CORES))
+trainer = NativeBackend().trainer(*told(network), MeanSquaredError(), Adam(), "cpu", 0, resources)
 x = np.zeros((200_000, 2), dtype=np.float32)
 batch, small = PointBatch(x, x[:, :1].repeat(3, 1)), PointBatch(x[:100], x[:100, :1].repeat(3, 1))
 trainer.step(batch, 1e-3)

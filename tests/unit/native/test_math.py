@@ -30,6 +30,7 @@ from inr.layers import (
 )
 from inr.layers.network import Network
 from tests.support.native_reference import KERNELS, Lowered, each_half_set, each_set, needs_kernels, values_of
+from tests.support.torch_layers import TorchLayer, module_of
 
 Floats = npt.NDArray[np.float32]
 Exact = npt.NDArray[np.float64]
@@ -144,12 +145,10 @@ def test_sine_and_cosine_of_turns(isa: str, monkeypatch: pytest.MonkeyPatch) -> 
 
 def network(*layers: Layer, sources: list[tuple[int, ...]] | None = None) -> Lowered:
     """Of one coordinate, where linear layers are identities."""
-    made = Network(layers, sources)
+    made = module_of(Network(layers, sources))
     with torch.no_grad():
-        for layer in made.layer_list():
-            if isinstance(layer, Linear):
-                layer.weight.copy_(torch.eye(*layer.weight.shape))
-                layer.bias.zero_()
+        for name, tensor in made.tensors().items():
+            tensor.copy_(torch.eye(*tensor.shape) if name.endswith("weight") else torch.zeros(tensor.shape))
     return Lowered.of(made, 1)
 
 
@@ -246,7 +245,7 @@ def test_extremes_are_those_of_torch(kind: str, isa: str, monkeypatch: pytest.Mo
     monkeypatch.setenv("INR_ISA", isa)
     layer, integers, setting = LAYERS[kind]
     found, slopes = elementwise(kind, EXTREMES, setting, integers[0])
-    expected = layer(torch.from_numpy(EXTREMES)).numpy().astype(np.float64)
+    expected = TorchLayer(layer)(torch.from_numpy(EXTREMES)).numpy().astype(np.float64)
     np.testing.assert_array_equal(np.isnan(found), np.isnan(expected))
     np.testing.assert_array_equal(np.isinf(found), np.isinf(expected))
     tame = np.isfinite(expected) & (np.abs(EXTREMES) < 3)

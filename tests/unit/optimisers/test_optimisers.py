@@ -27,8 +27,10 @@ from inr.optimisers.adamw import AdamW
 from inr.optimisers.base import OptimiserSpec
 from inr.optimisers.lbfgs import Lbfgs
 from inr.optimisers.muon import Muon
+from tests.support.domains import plain
 from tests.support.model_checks import coordinates, initialised
 from tests.support.small_fits import Array
+from tests.support.torch_layers import told
 
 MODEL = Siren(width=24, depth=2, omega_0=8.0, omega=8.0)
 HIDDEN = ("2.weight", "4.weight")
@@ -42,7 +44,7 @@ def change(
     x = coordinates(200).float()
     with torch.no_grad():
         targets = network(x).numpy() + noise * np.sin(9 * x.numpy() @ np.ones((2, 3), dtype=np.float32))
-    trainer = TorchBackend().trainer(network, MeanSquaredError(), optimiser, "cpu")
+    trainer = TorchBackend().trainer(*told(network), MeanSquaredError(), optimiser, "cpu")
     before = trainer.tensors()
     trainer.step(PointBatch(x.numpy(), targets.astype(np.float32)), rate)
     return {name: (before[name], tensor) for name, tensor in trainer.tensors().items()}
@@ -99,9 +101,9 @@ def test_muon_refuses_a_network_without_hidden_real_matrices(model: ModelSpec) -
 def test_hidden_matrices_are_neither_the_first_nor_the_last_of_their_network(
     model: ModelSpec, expected: set[str]
 ) -> None:
-    network = model.build(2, 3)
+    network = model.build(plain(2), 3)
     hidden = {id(layer) for layer in network.hidden_linear()}
-    assert {f"{i}.weight" for i, layer in enumerate(network.layer_list()) if id(layer) in hidden} == expected
+    assert {f"{i}.weight" for i, layer in enumerate(network.layers) if id(layer) in hidden} == expected
 
 
 def test_lbfgs_gets_further_on_a_full_batch_in_as_many_evaluations() -> None:
@@ -109,7 +111,7 @@ def test_lbfgs_gets_further_on_a_full_batch_in_as_many_evaluations() -> None:
     batch = PointBatch(x, np.sin(5 * x @ np.array([[1, 0, 2], [0, 1, -1]], dtype=np.float32)))
     losses = {}
     for name, optimiser, rate, steps in (("lbfgs", Lbfgs(), 1.0, 20), ("adam", Adam(), 5e-3, 250)):
-        trainer = TorchBackend().trainer(initialised(MODEL), MeanSquaredError(), optimiser, "cpu")
+        trainer = TorchBackend().trainer(*told(initialised(MODEL)), MeanSquaredError(), optimiser, "cpu")
         for _ in range(steps):
             losses[name] = trainer.step(batch, rate).loss
     assert losses["lbfgs"] < 0.5 * losses["adam"]

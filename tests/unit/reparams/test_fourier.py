@@ -10,7 +10,7 @@ import torch
 from torch.nn.utils import parametrize
 
 from inr.backends.base import PointBatch
-from inr.backends.torch import TorchBackend
+from inr.backends.torch import TorchNetwork, TorchTrainer
 from inr.codec.decode import open_tensors
 from inr.codec.pack import pack
 from inr.container.file import to_bytes
@@ -19,7 +19,6 @@ from inr.fitted import FittedField
 from inr.fitting.checkpoint import CheckpointPolicy
 from inr.fitting.loop import Hooks, fit
 from inr.fitting.spec import FitSpec
-from inr.layers.network import Network
 from inr.losses.mse import MeanSquaredError
 from inr.models.base import ModelSpec
 from inr.models.hashgrid import HashGridMlp
@@ -30,21 +29,25 @@ from inr.quantize.uniform import QuantSpec, quantize
 from inr.reparams.basis import fourier_basis
 from inr.reparams.fourier import FourierReparam, hidden_square
 from inr.reparams.none import NoReparam
+from inr.rng import generator
+from tests.support.domains import plain
 from tests.support.model_checks import initialised
 from tests.support.small_fits import course, photo, same_bits, signal_of, spec
+from tests.support.torch_layers import tensor_of
 from tests.unit.fitting.test_checkpoint import after
 
 SIREN = Siren(width=12, depth=2)
 FOURIER = FourierReparam(n_low=4, n_high=5, phases=3)
 
 
-def mixing(model: ModelSpec = SIREN, reparam: FourierReparam = FOURIER, seed: int = 0) -> Network:
-    network = initialised(model, seed=seed)
-    reparam.apply(model, network, torch.Generator().manual_seed(seed))
-    return network
+def mixing(model: ModelSpec = SIREN, reparam: FourierReparam = FOURIER, seed: int = 0) -> TorchNetwork:
+    module = initialised(model, seed=seed)
+    reparam.check(model, module.network)
+    reparam.apply(module.network, module.modules_by_layer(), generator(seed, "reparam"))
+    return module
 
 
-def coefficients(network: Network) -> list[torch.Tensor]:
+def coefficients(network: TorchNetwork) -> list[torch.Tensor]:
     """Lambda of each hidden square layer."""
     return [tensor for name, tensor in network.named_parameters() if name.endswith("parametrizations.weight.original")]
 
@@ -75,15 +78,15 @@ def test_start_has_the_spread_of_the_paper(model: Siren, deviation: float) -> No
     """The paper's bounds of Lambda, and with them the variance 2/n / omega^2 of W; 65,536 entries, so within 2 %."""
     reparam = FourierReparam()
     network = mixing(model, reparam)
-    (layer,) = hidden_square(network)
+    (layer,) = hidden_square(network.network)
     (found,) = coefficients(network)
     basis = bases(256, reparam)
     assert tuple(found.shape) == (256, len(basis))
     bound = math.sqrt(6 / len(basis)) / model.omega / basis.norm(dim=1)
     assert ((found.abs() / bound).amax(dim=0) <= 1.02).all()  # the drawn weight's mean square is not exactly 2/n
     assert ((found.abs() / bound).amax(dim=0) > 0.9).all()
-    assert layer.weight.square().mean().sqrt().item() == pytest.approx(deviation, rel=0.02)
-    assert torch.count_nonzero(layer.bias) == 0
+    assert tensor_of(network, layer, "weight").square().mean().sqrt().item() == pytest.approx(deviation, rel=0.02)
+    assert torch.count_nonzero(tensor_of(network, layer, "bias")) == 0
 
 
 def test_start_of_the_weight_does_not_depend_on_alpha() -> None:
@@ -93,9 +96,10 @@ def test_start_of_the_weight_does_not_depend_on_alpha() -> None:
 
 
 def test_first_and_last_layer_and_all_shapes_are_as_they_were() -> None:
-    network, plain = mixing(), initialised(SIREN)
-    assert network.layout() == plain.layout()
-    before, now = plain.tensors(), network.tensors()
+    network, unmixed = mixing(), initialised(SIREN)
+    assert network.network.layout() == unmixed.network.layout()
+    before, now = unmixed.tensors(), network.tensors()
+    assert [(t.name, t.shape) for t in unmixed.network.layout()] == [(k, tuple(v.shape)) for k, v in now.items()]
     for name in ("0.weight", "0.bias", "6.weight", "6.bias"):
         assert torch.equal(now[name], before[name])
     for name in ("2.weight", "4.weight"):
@@ -105,7 +109,7 @@ def test_first_and_last_layer_and_all_shapes_are_as_they_were() -> None:
 
 def test_muon_has_nothing_left_to_train() -> None:
     with pytest.raises(SpecError, match="optimiser muon: the network has no hidden real matrix"):
-        TorchBackend().trainer(mixing(), MeanSquaredError(), OPTIMISERS.make("muon"), "cpu")
+        TorchTrainer(mixing(), MeanSquaredError(), OPTIMISERS.make("muon"), 0)
 
 
 @pytest.mark.parametrize("kind", ["adam", "adamw", "lbfgs"])
@@ -116,18 +120,18 @@ def test_training_moves_the_coefficients_and_nothing_else_of_a_hidden_matrix(kin
     assert len(before) == 2
     trained = {name for name, _ in network.named_parameters()}
     assert not trained & {"layers.2.weight", "layers.4.weight"}
-    trainer = TorchBackend().trainer(network, MeanSquaredError(), OPTIMISERS.make(kind), "cpu")
+    trainer = TorchTrainer(network, MeanSquaredError(), OPTIMISERS.make(kind), 0)
     for _ in range(5):
         trainer.step(wave(64), 1e-2)
     tensors = trainer.tensors()
     for name, old, new in zip(("2.weight", "4.weight"), before, coefficients(network), strict=True):
         assert not torch.equal(old, new)
         torch.testing.assert_close(torch.from_numpy(tensors[name]), new.detach() @ basis)
-    for layer in hidden_square(network):
-        assert parametrize.is_parametrized(layer, "weight")
-        torch.testing.assert_close(
-            dict(layer.named_buffers())["parametrizations.weight.0.basis"], basis, rtol=0, atol=0
-        )
+    for layer in hidden_square(network.network):
+        module = network.modules_by_layer()[layer]
+        assert parametrize.is_parametrized(module, "weight")
+        held = dict(module.named_buffers())["parametrizations.weight.0.basis"]
+        torch.testing.assert_close(held, basis, rtol=0, atol=0)
 
 
 def test_first_adam_step_moves_the_weight_by_alpha() -> None:
@@ -135,7 +139,7 @@ def test_first_adam_step_moves_the_weight_by_alpha() -> None:
     moves = []
     for alpha in (0.01, 0.1):
         network = mixing(reparam=FOURIER.replace(alpha=alpha))
-        trainer = TorchBackend().trainer(network, MeanSquaredError(), Adam(epsilon=1e-12), "cpu")
+        trainer = TorchTrainer(network, MeanSquaredError(), Adam(epsilon=1e-12), 0)
         before = trainer.tensors()["2.weight"]
         trainer.step(wave(64), 1e-3)
         moves.append(float(np.abs(trainer.tensors()["2.weight"] - before).mean()))
@@ -148,22 +152,22 @@ def fitted(reparam: FourierReparam | NoReparam, steps: int = 60) -> FittedField:
 
 def test_folded_is_unfolded_after_a_fit() -> None:
     network = mixing()
-    trainer = TorchBackend().trainer(network, MeanSquaredError(), Adam(), "cpu")
+    trainer = TorchTrainer(network, MeanSquaredError(), Adam(), 0)
     losses = [trainer.step(wave(256, seed), 5e-3).loss for seed in range(80)]
     assert losses[-1] < 0.3 * losses[0]
     x = wave(500, 7).coordinates
-    (folded,) = open_tensors(SIREN, trainer.tensors(), 2, 3)
+    (folded,) = open_tensors(SIREN, trainer.tensors(), plain(2), 3)
     np.testing.assert_allclose(folded(x), trainer.field()(x), rtol=0, atol=1e-5)
 
 
 def test_file_is_that_of_the_plain_network() -> None:
-    plain, mixed = fitted(NoReparam()), fitted(FOURIER)
+    unmixed, mixed = fitted(NoReparam()), fitted(FOURIER)
     assert {name: tensor.shape for name, tensor in mixed.tensors.items()} == {
-        layout.name: layout.shape for layout in SIREN.layout(2, 3)
+        layout.name: layout.shape for layout in SIREN.layout(plain(2), 3)
     }
-    assert sum(tensor.size for tensor in mixed.tensors.values()) == SIREN.parameters(2, 3)
-    assert not same_bits(plain, mixed)
-    files = [to_bytes(pack(quantize(field, QuantSpec(coding="float32")))) for field in (plain, mixed)]
+    assert sum(tensor.size for tensor in mixed.tensors.values()) == SIREN.parameters(plain(2), 3)
+    assert not same_bits(unmixed, mixed)
+    files = [to_bytes(pack(quantize(field, QuantSpec(coding="float32")))) for field in (unmixed, mixed)]
     assert len(files[0]) == len(files[1])
 
 
@@ -186,7 +190,10 @@ def test_seed_determines_the_start() -> None:
 @pytest.mark.parametrize("model", [Siren(width=12, depth=0), Siren(width=2, depth=0), HashGridMlp(depth=1)])
 def test_model_without_hidden_square_matrices_is_refused(model: ModelSpec) -> None:
     with pytest.raises(SpecError, match=f"reparam fourier: needs a hidden linear layer.*; {model.kind} .* has none"):
-        FOURIER.apply(model, initialised(model), torch.Generator())
+        FOURIER.check(model, model.build(plain(2), 3))
+    module = initialised(model)
+    with pytest.raises(SpecError, match=r"reparam fourier: needs a hidden linear layer.*; this network has none"):
+        FOURIER.apply(module.network, module.modules_by_layer(), generator(0))
 
 
 def test_settings_survive_json() -> None:

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterable
 from typing import Any, final
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from inr.backends.torch.network import TorchNetwork
 from inr.errors import SpecError
 from inr.layers import ComplexLinear, Layer, Linear, Matrix
-from inr.layers.network import Network
 from inr.optimisers.adam import Adam
 from inr.optimisers.adamw import AdamW
 from inr.optimisers.base import OptimiserSpec
@@ -20,13 +21,14 @@ from inr.optimisers.muon import Muon
 class TorchOptimiser:
     """One or two torch optimisers that together train all parameters of a network."""
 
-    def __init__(self, network: Network, spec: OptimiserSpec) -> None:
+    def __init__(self, network: TorchNetwork, spec: OptimiserSpec) -> None:
         self._ratios: list[tuple[torch.optim.Optimizer, float]]
         everything = list(network.parameters())
+        self._names = {id(parameter): name for name, parameter in network.trained().items()}
         if isinstance(spec, Adam):
             self._ratios = [(_adam(everything, spec), 1.0)]
         elif isinstance(spec, AdamW):
-            decaying = _weights(network, network.layer_list(), Linear, Matrix, ComplexLinear)
+            decaying = _weights(network, network.network.layers, Linear, Matrix, ComplexLinear)
             groups = [
                 {"params": decaying, "weight_decay": spec.weight_decay},
                 {"params": _without(everything, decaying), "weight_decay": 0.0},
@@ -37,7 +39,7 @@ class TorchOptimiser:
             )
             self._ratios = [(adamw, 1.0)]
         elif isinstance(spec, Muon):
-            hidden = _weights(network, network.hidden_linear(), Linear, Matrix)
+            hidden = _weights(network, network.network.hidden_linear(), Linear, Matrix)
             if not hidden:
                 raise SpecError("optimiser muon: the network has no hidden real matrix to train; use adam")
             muon = torch.optim.Muon(hidden, lr=1.0, momentum=spec.momentum, weight_decay=0.0)
@@ -68,24 +70,35 @@ class TorchOptimiser:
             else:
                 optimiser.step()
 
-    def moments(self, parameter: Tensor) -> tuple[Tensor, Tensor] | None:
-        """Adam's two moments of a parameter, or None before its first step."""
-        state = self._ratios[0][0].state.get(parameter)
-        return (state["exp_avg"], state["exp_avg_sq"]) if state else None
-
-    def set_moments(self, parameter: Tensor, steps: int, moments: tuple[Tensor, Tensor]) -> None:
-        """As if Adam had got there by itself in so many steps."""
-        state = {"step": torch.tensor(float(steps)), "exp_avg": moments[0], "exp_avg_sq": moments[1]}
-        self._ratios[0][0].state[parameter] = state
-
     def state(self) -> list[dict[str, Any]]:
-        """State of all optimisers."""
-        return [optimiser.state_dict() for optimiser, _ in self._ratios]
+        """What each optimiser remembers of each parameter, by the parameter's name; see `AbstractTrainer.state`."""
+        found = []
+        for optimiser, _ in self._ratios:
+            own = optimiser.state.items()
+            found.append({self._names[id(p)]: {str(k): _kept(v) for k, v in kept.items()} for p, kept in own})
+        return found
 
     def restore(self, state: list[dict[str, Any]]) -> None:
         """Go on from what `state` returned."""
         for (optimiser, _), saved in zip(self._ratios, state, strict=True):
-            optimiser.load_state_dict(saved)
+            groups = optimiser.state_dict()["param_groups"]
+            names = [self._names[id(p)] for group in optimiser.param_groups for p in group["params"]]
+            kept = {i: {k: _given(v) for k, v in saved[name].items()} for i, name in enumerate(names) if name in saved}
+            optimiser.load_state_dict({"state": kept, "param_groups": groups})
+
+
+def _kept(value: Any) -> Any:
+    """Tensors as copies in numpy, however deep in lists they are."""
+    if isinstance(value, Tensor):
+        return np.array(value.detach().cpu().numpy())
+    return [_kept(part) for part in value] if isinstance(value, list) else value
+
+
+def _given(value: Any) -> Any:
+    """What `_kept` made of it, back again."""
+    if isinstance(value, np.ndarray):
+        return torch.from_numpy(value.copy())
+    return [_given(part) for part in value] if isinstance(value, list) else value
 
 
 def _adam(parameters: list[nn.Parameter], spec: Adam | Muon) -> torch.optim.Adam:
@@ -97,8 +110,8 @@ def _without(parameters: list[nn.Parameter], taken: list[nn.Parameter]) -> list[
     return [parameter for parameter in parameters if id(parameter) not in numbers]
 
 
-def _weights(network: Network, layers: Iterable[Layer], *kinds: type[Layer]) -> list[nn.Parameter]:
-    """Weights of the layers of some kinds, each once."""
-    trained = {id(parameter): parameter for parameter in network.parameters()}  # not what is reparameterised
-    found = {id(layer.weight): None for layer in layers if isinstance(layer, kinds)}
-    return [trained[number] for number in found if number in trained]
+def _weights(network: TorchNetwork, layers: Iterable[Layer], *kinds: type[Layer]) -> list[nn.Parameter]:
+    """Weights of the layers of some kinds, each once; not those that are reparameterised."""
+    trained, numbers = network.trained(), network.network.numbers
+    names = dict.fromkeys(f"{numbers[layer]}.weight" for layer in layers if isinstance(layer, kinds))
+    return [trained[name] for name in names if name in trained]

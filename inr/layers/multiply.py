@@ -1,0 +1,41 @@
+"""The elementwise product."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, final
+
+from inr.layers.base import LAYERS, Layer
+from inr.layers.operation import Operation
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from inr.layers.base import Tensors
+
+
+@final
+@LAYERS.register
+@dataclass(frozen=True, eq=False)
+class Multiply(Layer):
+    """``y = x_1 x_2 ...``, elementwise, of two or more inputs `(n, d)`."""
+
+    kind: ClassVar[str] = "multiply"
+
+    def width(self, *inputs: int) -> int:
+        """That of each input."""
+        return inputs[0]
+
+    def operation(self, *inputs: int) -> Operation:
+        """See the base class."""
+        del inputs
+        return Operation("multiply")
+
+    def forward(self, tensors: "Tensors", *inputs: "Tensor") -> "Tensor":
+        """`(n, d)`, ... -> `(n, d)`."""
+        del tensors
+        product = inputs[0]
+        for factor in inputs[1:]:
+            product = product * factor
+        return product
+
+
+Multiply.EXAMPLES = ((Multiply(), (3, 3, 3)),)

@@ -1,0 +1,34 @@
+"""The rectified linear function."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, final
+
+from inr.layers.base import LAYERS, Activation
+from inr.layers.operation import Operation
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from inr.layers.base import Tensors
+
+
+@final
+@LAYERS.register
+@dataclass(frozen=True, eq=False)
+class ReLU(Activation):
+    """``y = max(x, 0)``."""
+
+    kind: ClassVar[str] = "relu"
+
+    def operation(self, *inputs: int) -> Operation:
+        """See the base class."""
+        del inputs
+        return Operation("relu")
+
+    def forward(self, tensors: "Tensors", x: "Tensor") -> "Tensor":
+        """Elementwise, any shape."""
+        del tensors
+        return x.relu()
+
+
+ReLU.EXAMPLES = ((ReLU(), (4,)),)
