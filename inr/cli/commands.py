@@ -206,6 +206,18 @@ def samplers(as_json: Json = False) -> None:
 
 
 @app.command()
+def losses(as_json: Json = False) -> None:
+    """List the losses."""
+    _components("losses", as_json)
+
+
+@app.command()
+def tasks(as_json: Json = False) -> None:
+    """List the tasks."""
+    _components("tasks", as_json)
+
+
+@app.command()
 def optimisers(as_json: Json = False) -> None:
     """List the optimisers."""
     _components("optimisers", as_json)

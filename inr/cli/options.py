@@ -41,6 +41,8 @@ class FitOptions:
     sampler: Annotated[
         str | None, typer.Option(help="Sampler, see `inr samplers`; settings likewise. Default: what suits the model.")
     ] = None
+    loss: Annotated[str, typer.Option(help="What training makes small, see `inr losses`; settings likewise.")] = "mse"
+    task: Annotated[str, typer.Option(help="What the field is fitted for, see `inr tasks`; settings likewise.")] = "fit"
     optimiser: Annotated[str, typer.Option(help="See `inr optimisers`; settings likewise.")] = "adam"
     schedule: Annotated[str, typer.Option(help="Learning rate over time, see `inr schedules`.")] = "cosine"
     reparam: Annotated[str, typer.Option(help="Weights while they are trained, see `inr reparams`.")] = "none"

@@ -6,11 +6,13 @@ from typing import Any
 from inr.domain import Domain
 from inr.fitting.schedules.base import SCHEDULES
 from inr.inits.base import INITS
+from inr.losses.base import LOSSES
 from inr.models.base import MODELS
 from inr.optimisers.base import OPTIMISERS
 from inr.registry import Registry, kind_of
 from inr.reparams.base import REPARAMS
 from inr.samplers.base import SAMPLERS
+from inr.tasks.base import TASKS
 
 _PICTURE = Domain.of_shape((512, 768))
 
@@ -46,6 +48,8 @@ class ComponentInfo:
 COMPONENTS: dict[str, Registry[Any]] = {
     "inits": INITS,
     "samplers": SAMPLERS,
+    "losses": LOSSES,
+    "tasks": TASKS,
     "optimisers": OPTIMISERS,
     "schedules": SCHEDULES,
     "reparams": REPARAMS,

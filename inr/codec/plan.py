@@ -19,6 +19,8 @@ from inr.fitting.schedules.cosine import CosineSchedule
 from inr.fitting.spec import Budget, Device, FitSpec, Precision
 from inr.inits.base import INITS, InitSpec
 from inr.inits.default import DefaultInit
+from inr.losses.base import LOSSES, LossSpec
+from inr.losses.mse import MeanSquaredError
 from inr.models.base import MODELS, ModelSpec
 from inr.optimisers.adam import Adam
 from inr.optimisers.base import OPTIMISERS, OptimiserSpec
@@ -31,6 +33,8 @@ from inr.samplers.uniform import UniformSampler
 from inr.signals.power import symmetric_power, with_power
 from inr.signals.signal import Signal
 from inr.spec import Spec
+from inr.tasks.base import TASKS, TaskSpec
+from inr.tasks.fit import FitSamples
 
 SMALLEST_DEFAULT = 512
 """Bytes that a file may have when no target is given, however small the picture."""
@@ -77,6 +81,8 @@ class CompressSpec(Spec):
     init: Annotated[InitSpec, *INITS.field()] = DefaultInit()
     sampler: Annotated[SamplerSpec, *SAMPLERS.field()] | None = None
     """None takes what suits the model: blocks of the grid for separable ones, else uniform mini-batches."""
+    loss: Annotated[LossSpec, *LOSSES.field()] = MeanSquaredError()
+    task: Annotated[TaskSpec, *TASKS.field()] = FitSamples()
     optimiser: Annotated[OptimiserSpec, *OPTIMISERS.field()] = Adam()
     schedule: Annotated[ScheduleSpec, *SCHEDULES.field()] = CosineSchedule()
     reparam: Annotated[ReparamSpec, *REPARAMS.field()] = NoReparam()
@@ -176,6 +182,8 @@ def plan(signal: Signal, request: CompressSpec, bpp: float | None = None, model:
         model=model,
         init=request.init.settled() if given else request.init,
         sampler=_sampler(model, request),
+        loss=request.loss,
+        task=request.task,
         optimiser=request.optimiser.replace(**rate),
         schedule=request.schedule,
         reparam=request.reparam,

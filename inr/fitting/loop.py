@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from inr.backends.base import AbstractTrainer, Field, GridBatch, Resources, SampleBatch, Values
+from inr.backends.base import AbstractTrainer, Field, Resources, Values
 from inr.backends.render import render
 from inr.backends.select import select
 from inr.container.limits import MAX_PARAMETERS
@@ -110,11 +110,11 @@ class _Run:
             Resources(spec.threads, spec.half),
             spec.reparam,
         )
+        self._task = spec.task.start(signal, spec.loss)
         self._sampler = spec.sampler.start(signal, derive_seed(spec.seed, "sampler"), self._residuals)
         self._subset = _subset(signal, spec.seed, separable=network.contraction is not None)
         self._news_subset = _few(self._subset)
         self._digest = _digest(signal) if hooks.checkpoint else ""
-        self._whole: GridBatch | None = None
         self._step = 0
         self._curve: list[CurvePoint] = []
         self._losses: list[float] = []
@@ -156,7 +156,7 @@ class _Run:
         moment = Moment(self._step, progress, spec.budget.steps)
         selection = self._sampler.select(moment)
         rate = spec.learning_rate * spec.schedule.factor(progress)
-        result = self._trainer.step(self._batch(selection), rate, self._sampler.wants)
+        result = self._trainer.step(self._task.batch(selection), rate, self._sampler.wants)
         if result.residuals is not None:
             self._sampler.observe(moment, selection, result.residuals, result.gradients)
         self._step += 1
@@ -166,18 +166,6 @@ class _Run:
                 f"use a learning rate below {spec.learning_rate:g}"
             )
         self._losses.append(result.loss)
-
-    def _batch(self, selection: Selection) -> SampleBatch | GridBatch:
-        """What the sampler chose; coordinates and targets of the whole grid are made once."""
-        signal, domain = self._signal, self._signal.domain
-        if isinstance(selection, Points):
-            return SampleBatch(signal, selection.index, selection.offsets, selection.weights)
-        whole = tuple(len(axis) for axis in selection.axes) == domain.shape
-        if whole and self._whole is not None:
-            return self._whole
-        batch = GridBatch(domain.block_coordinates(selection.axes), signal.block_targets(selection.axes))
-        self._whole = batch if whole else None
-        return batch
 
     def _residuals(self, index: FlatIndex) -> Values:
         """Output minus target at samples, by a forward pass over them."""
@@ -194,7 +182,7 @@ class _Run:
     def _observe(self) -> None:
         """Add a point to the curve and tell about it."""
         with self._clock_stopped() as seconds:
-            field = self._trainer.field()
+            field = self._task.seen(self._trainer.field())
             loss = float(np.mean(self._losses)) if self._losses else math.inf
             self._losses.clear()
             quality = reported(_subset_psnr(field, self._signal, self._subset))
@@ -214,7 +202,7 @@ class _Run:
         if self._hooks.on_event is None or began < self._news_at:
             return
         with self._clock_stopped() as seconds:
-            quality = reported(_subset_psnr(self._trainer.field(), self._signal, self._news_subset))
+            quality = reported(_subset_psnr(self._task.seen(self._trainer.field()), self._signal, self._news_subset))
             loss = float(np.mean(self._losses)) if self._losses else math.inf
             self._tell(CurvePoint(self._step, seconds, loss, quality))
         now = time.perf_counter()

@@ -19,6 +19,8 @@ from inr.reparams.none import NoReparam
 from inr.samplers.base import SAMPLERS, SamplerSpec
 from inr.samplers.uniform import UniformSampler
 from inr.spec import Spec
+from inr.tasks.base import TASKS, TaskSpec
+from inr.tasks.fit import FitSamples
 
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "fp32", "bf16"]
@@ -59,6 +61,7 @@ class FitSpec(Spec):
     loss: Annotated[LossSpec, *LOSSES.field()] = MeanSquaredError()
     optimiser: Annotated[OptimiserSpec, *OPTIMISERS.field()] = Adam()
     schedule: Annotated[ScheduleSpec, *SCHEDULES.field()] = CosineSchedule()
+    task: Annotated[TaskSpec, *TASKS.field()] = FitSamples()
     budget: Budget = Budget(steps=2000)
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     backend: str = "auto"

@@ -16,8 +16,9 @@ from inr.registry import Registry, kind_of
 from inr.reparams.base import REPARAMS
 from inr.samplers.base import SAMPLERS
 from inr.spec import Spec
+from inr.tasks.base import TASKS
 
-REGISTRIES: tuple[Registry[Any], ...] = (MODELS, INITS, SAMPLERS, LOSSES, OPTIMISERS, SCHEDULES, REPARAMS)
+REGISTRIES: tuple[Registry[Any], ...] = (MODELS, INITS, SAMPLERS, LOSSES, OPTIMISERS, SCHEDULES, REPARAMS, TASKS)
 COMPONENTS = [(registry, cls) for registry in REGISTRIES for cls in registry]
 
 each_registry = pytest.mark.parametrize("registry", REGISTRIES, ids=lambda registry: registry.noun)

@@ -15,6 +15,7 @@ from inr.registry import kind_of
 from inr.reparams.base import REPARAMS
 from inr.samplers.base import SAMPLERS
 from inr.spec import Spec, wire_marks
+from inr.tasks.base import TASKS
 
 Snapshot = dict[str, Any]
 
@@ -25,7 +26,7 @@ def current() -> Snapshot:
         name.lower(): getattr(ids, name)
         for name in ("SIGNAL_KINDS", "SAMPLE_TYPES", "COLOUR_SPACES", "ALIGNMENTS", "CODINGS")
     }
-    registries = {r.noun: r for r in (MODELS, INITS, SAMPLERS, LOSSES, OPTIMISERS, SCHEDULES, REPARAMS)}
+    registries = {r.noun: r for r in (MODELS, INITS, SAMPLERS, LOSSES, OPTIMISERS, SCHEDULES, REPARAMS, TASKS)}
     components = {noun: {kind_of(cls): cls.wire_id for cls in registry} for noun, registry in registries.items()}
     snapshot = {
         "signature": file.SIGNATURE.hex(),

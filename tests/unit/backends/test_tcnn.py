@@ -146,7 +146,7 @@ def test_constant_neuron_is_exactly_one_in_16_bits(one: float, activation: str) 
 
 def test_first_layer_in_float32_saves_the_picture() -> None:
     """In 16-bit floats all through a SIREN is 13 dB worse than with its first layer outside (45.5 against 58.8)."""
-    network = initialised(Siren(width=63, depth=1))
+    network = initialised(Siren(width=63, depth=1), seed=1)
     x = torch.rand(500, 2, generator=generator(1)) * 2 - 1
     exact = network(x).detach().numpy()
     whole = MlpRun((0, 1, 2, 3, 4), "Sine", 2, 3, 64)

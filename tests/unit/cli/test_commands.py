@@ -220,6 +220,8 @@ def test_models_as_the_issue_wants_them(place: Path) -> None:
         ("presets", "name", {"fast", "default", "best"}),
         ("samplers", "kind", {"uniform", "full", "block", "teaching", "evos", "soft"}),
         ("inits", "kind", {"default", "vi3nr", "fresh", "scaled", "singular"}),
+        ("losses", "kind", {"mse", "l1", "huber"}),
+        ("tasks", "kind", {"fit", "superresolve"}),
         ("optimisers", "kind", {"adam", "adamw", "muon", "lbfgs"}),
         ("schedules", "kind", {"cosine", "exponential", "constant"}),
         ("reparams", "kind", {"none", "fourier"}),

@@ -21,6 +21,7 @@ from inr.models.siren import Siren
 from inr.optimisers.adam import Adam
 from tests.support.model_checks import initialised
 from tests.support.native_reference import CORES
+from tests.support.torch_layers import told
 
 network = initialised(Siren.EXAMPLES[0])
 resources = Resources(threads=min(2, CORES))
@@ -63,6 +64,7 @@ from inr.models.siren import Siren
 from inr.optimisers.adam import Adam
 from tests.support.model_checks import initialised
 from tests.support.native_reference import CORES
+from tests.support.torch_layers import told
 from tests.support.torch_layers import told
 
 network = initialised(Siren(width=64, depth=3))

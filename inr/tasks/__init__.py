@@ -1,0 +1,1 @@
+"""What a field is fitted for: forward operators around it."""

@@ -1,0 +1,46 @@
+"""The interface and the registry of tasks."""
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+from inr.backends.base import Batch, Field
+from inr.losses.base import LossSpec
+from inr.registry import Registry
+from inr.samplers.base import Selection
+from inr.signals.signal import Signal
+from inr.spec import Spec
+
+
+class AbstractTask(ABC):
+    """One task over one signal: it says at which points a step wants the field, and what it makes of the values."""
+
+    @abstractmethod
+    def batch(self, selection: Selection) -> Batch:
+        """What a step is given for the samples that a sampler chose.
+
+        Samples and their targets go to a backend as they are. A task that sees the field through an operator gives
+        points and a pull-back instead: values there -> its loss, and the derivative of that by the values.
+        """
+
+    @abstractmethod
+    def seen(self, field: Field) -> Field:
+        """The field as the task sees it, to be compared with the samples; its PSNR is that of the curve."""
+
+
+class TaskSpec(Spec):
+    """Settings of a task."""
+
+    kind: str
+    wire_id: ClassVar[int]
+    paper: ClassVar[str]
+
+    @abstractmethod
+    def start(self, signal: Signal, loss: LossSpec) -> AbstractTask:
+        """The task for a signal, with a loss of what is seen against the samples.
+
+        Raises:
+            SpecError: it does not fit the signal or the loss.
+        """
+
+
+TASKS: Registry[TaskSpec] = Registry("task", "inr.tasks")
