@@ -33,11 +33,12 @@ class Registry(Generic[C]):
     Args:
         noun: what is registered, for messages ("model").
         package: dotted package whose modules register themselves when imported.
+        module: of packages in it, the module that does; None if only modules do.
     """
 
-    def __init__(self, noun: str, package: str) -> None:
+    def __init__(self, noun: str, package: str, module: str | None = None) -> None:
         self.noun = noun
-        self._package = package
+        self._package, self._module = package, module
         self._by_kind: dict[str, type[C]] = {}
         self._by_wire_id: dict[int, type[C]] = {}
         self._loaded = False
@@ -103,7 +104,8 @@ class Registry(Generic[C]):
         self._loaded = True
         package = importlib.import_module(self._package)
         for module in sorted(pkgutil.iter_modules(package.__path__), key=lambda m: m.name):
-            importlib.import_module(f"{self._package}.{module.name}")
+            inside = f".{self._module}" if module.ispkg and self._module else ""
+            importlib.import_module(f"{self._package}.{module.name}{inside}")
 
 
 def settings_of(text: str) -> dict[str, Any]:

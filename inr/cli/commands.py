@@ -17,12 +17,12 @@ from inr.cli.terminal import (
     check_one_output,
     compact,
     following,
+    quality_text,
     say,
     say_file,
     say_json,
     say_report,
     shape_text,
-    ssim_text,
     warn,
     write_curve,
 )
@@ -149,7 +149,7 @@ def compare(
     if as_json:
         say_json(result)
     else:
-        say(f"{other}: {result.psnr:.2f} dB{ssim_text(result.ssim)}, {result.bytes} bytes, {result.bpp:.3f} bpp")
+        say(f"{other}: {quality_text(result.metrics)}, {result.bytes} bytes, {result.bpp:.3f} bpp")
 
 
 @app.command()
@@ -180,7 +180,7 @@ def fit(
         say_json(result)
     elif output != "-":
         say(
-            f"{result.model} of {result.parameters} parameters: {result.psnr:.2f} dB{ssim_text(result.ssim)} "
+            f"{result.model} of {result.parameters} parameters: {quality_text(result.metrics)} "
             f"after {result.steps} steps, {result.seconds_fit:.1f} s"
         )
 
@@ -226,9 +226,9 @@ def reparams(as_json: Json = False) -> None:
 @app.command()
 def presets(as_json: Json = False) -> None:
     """List the presets."""
-    from inr.codec.presets import PRESETS
+    from inr.codec.listing import list_presets
 
-    _table(list(PRESETS.values()), as_json)
+    _table(list_presets(), as_json)
 
 
 @app.command()
@@ -246,12 +246,13 @@ def _components(what: str, as_json: bool) -> None:
 
 
 def _table(rows: list[Any], as_json: bool) -> None:
-    """Rows of dataclasses as JSON, or as one aligned line each; settings and paper on lines of their own."""
+    """Rows of dataclasses or mappings as JSON, or as one aligned line each; settings and paper on lines below."""
     if as_json:
         say_json(rows)
         return
     below = ("settings", "paper", "refuses")
-    cells = [[str(value) for name, value in vars(row).items() if name not in below] for row in rows]
+    named = [row if isinstance(row, dict) else vars(row) for row in rows]
+    cells = [[str(value) for name, value in row.items() if name not in below] for row in named]
     widths = [max(len(row[i]) for row in cells) for i in range(len(cells[0]))]
     for row, line in zip(rows, cells, strict=True):
         say("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from inr.codec.decode import open_field, open_quantized
+from inr.codec.measures import measures, tallied
 from inr.codec.pack import assemble, with_psnr
 from inr.codec.plan import CompressSpec, Plan, fixes_size, plan
 from inr.codec.rate import Coded, allocate, code, meet_quality, meet_size
-from inr.codec.sources import Parts
 from inr.codec.tiles import Tiling
 from inr.container import limits
 from inr.container.file import to_bytes
@@ -20,9 +20,12 @@ from inr.fitted import CurvePoint, FittedField, SearchReport
 from inr.fitting.events import Planned
 from inr.fitting.loop import Hooks, fit
 from inr.meta import PowerTransform
-from inr.metrics.quality import mean_ssim, psnr, psnr_of, reported, squared_error
+from inr.metrics.base import Tally
+from inr.metrics.psnr import psnr, psnr_of, reported, squared_error
 from inr.models.base import ModelSpec
 from inr.quantize.uniform import QuantizedField, coarsened
+from inr.signals.kind import kind_for
+from inr.signals.parts import Parts
 from inr.signals.power import symmetric_power, with_power
 from inr.signals.signal import Signal
 
@@ -50,14 +53,15 @@ class CompressReport:
         bpp: its bits per sample position (pixel).
         psnr: of the file, parsed and decoded anew, at the sample type of the original (8 bits for a photo);
             100 for an exact copy.
-        ssim: likewise; the mean over the frames of a video or over the bands of a picture, None for an array.
+        ssim: likewise; the mean over the frames of a video or over the bands of a picture, None for what has none.
+        metrics: the measures that the kind of signal names, the one that matters most first.
         layer_psnr: PSNR after each quality layer.
         bits: quantiser bits of an average weight.
         seconds_fit: wall time of the training loop.
         seconds_total: wall time from the signal to the bytes, measuring included.
         seed: of the fit.
-        width: samples of a row of a picture or a frame; None for an array.
-        height: rows of a picture or a frame; None for an array.
+        width: samples of a row of a picture or a frame; None for what has none.
+        height: rows of a picture or a frame; None for what has none.
         segments: parts that were fitted one after the other.
         search: what the initialiser searched, or None.
         curve: of the fit, of the last segment.
@@ -74,6 +78,7 @@ class CompressReport:
     bpp: float
     psnr: float
     ssim: float | None
+    metrics: dict[str, float]
     layer_psnr: tuple[float, ...]
     bits: float
     seconds_fit: float
@@ -116,7 +121,7 @@ class FittedPart:
     fitted: FittedField
     bits: float
     squared_errors: tuple[float, ...]
-    ssim: float | None
+    tallies: dict[str, Tally]
 
 
 def compress_signal(signal: Signal, request: CompressSpec | None = None, hooks: Hooks | None = None) -> Compressed:
@@ -278,9 +283,9 @@ def _measured(signal: Signal, fitted: FittedField, coded: Coded) -> FittedPart:
     ]
     final = open_field(to_bytes(coded.file)).decode()
     errors.append(squared_error(signal.samples, final))
-    quality = mean_ssim(signal.samples, final, signal.meta.kind, signal.meta.peak)
+    found = tallied(signal, final)
     field, report = replace(coded.field, tensors=()), replace(fitted, tensors={})
-    return FittedPart(field, coded.file.payloads, report, coded.bits, tuple(errors), quality)
+    return FittedPart(field, coded.file.payloads, report, coded.bits, tuple(errors), found)
 
 
 def join_parts(lengths: tuple[int, ...], parts: list[FittedPart], began: float) -> Compressed:
@@ -298,8 +303,8 @@ def join_parts(lengths: tuple[int, ...], parts: list[FittedPart], began: float) 
     file = assemble(field, [part.payloads for part in parts], tiling)
     data = to_bytes(with_psnr(file, layer_psnr))
     weights = [n / sum(lengths) for n in lengths]
-    height, width = (None, None) if meta.kind == "array" else domain.shape[-2:]
-    known = [part.ssim for part in parts if part.ssim is not None]
+    height, width = kind_for(meta).sides(domain.shape)
+    values = measures((part.tallies for part in parts), meta)
     report = CompressReport(
         kind=meta.kind,
         shape=domain.shape,
@@ -311,7 +316,8 @@ def join_parts(lengths: tuple[int, ...], parts: list[FittedPart], began: float) 
         bytes=len(data),
         bpp=8 * len(data) / domain.size,
         psnr=layer_psnr[-1],
-        ssim=float(np.dot(weights, known)) if known else None,
+        ssim=values.get("ssim"),
+        metrics=values,
         layer_psnr=layer_psnr,
         bits=float(np.dot(weights, [part.bits for part in parts])),
         seconds_fit=sum(part.fitted.report.seconds for part in parts),

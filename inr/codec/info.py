@@ -7,7 +7,7 @@ from typing import Any
 from inr.container import ids
 from inr.container.file import InrFile, section_sizes
 from inr.container.header import ModelFields
-from inr.meta import INTEGER_RANGE
+from inr.meta import INTEGER_RANGE, Stored
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class FileInfo:
         icc_profile: bytes of the stored colour profile, 0 for none.
         orientation: EXIF orientation of the original, already applied.
         frames_per_second: of a video, or None.
+        attributes: what a later kind of signal has of its own, by name; by ``#number`` if the kind is not known here.
         power: low, high and gamma of the power transform of the targets, or None.
         model: kind of the model.
         settings: settings of the model that differ from its defaults.
@@ -54,6 +55,7 @@ class FileInfo:
     icc_profile: int
     orientation: int
     frames_per_second: float | None
+    attributes: dict[str, Any]
     power: tuple[float, ...] | None
     model: str
     settings: dict[str, Any]
@@ -74,19 +76,21 @@ def describe(file: InrFile, size: int) -> FileInfo:
         for i in range(file.layers_present)
     )
     model, settings = _settings(header.model, header.model_fields)
+    kind, own = _own(header.kind, header.attributes)
     dtype = ids.SAMPLE_TYPES[header.dtype]
     profile = file.ancillary(b"iccp")
     return FileInfo(
         version=f"1.{file.minor}",
-        kind=ids.SIGNAL_KINDS[header.kind],
+        kind=kind,
         shape=header.shape,
         channels=header.channels,
         dtype=dtype,
         value_range=header.value_range or INTEGER_RANGE[dtype],
-        colour_space=ids.COLOUR_SPACES[header.colour_space],
+        colour_space=ids.COLOUR_SPACES[header.colour_space] if header.kind in ids.SIGNAL_KINDS else "unknown",
         icc_profile=len(profile or b""),
         orientation=header.orientation,
         frames_per_second=None if header.frame_rate is None else header.frame_rate[0] / header.frame_rate[1],
+        attributes=own,
         power=header.power,
         model=model,
         settings=settings,
@@ -96,6 +100,19 @@ def describe(file: InrFile, size: int) -> FileInfo:
         layers=layers,
         layers_total=header.layers,
     )
+
+
+def _own(wire_id: int, stored: Stored) -> tuple[str, dict[str, Any]]:
+    """Name of a kind of signal and its attributes; one that is not in the table is looked up in the registry."""
+    if wire_id in ids.SIGNAL_KINDS:
+        return ids.SIGNAL_KINDS[wire_id], {}
+    from inr.registry import kind_of
+    from inr.signals.kind import KINDS
+
+    cls = KINDS.by_wire_id(wire_id)
+    names = {} if cls is None else cls.attributes.names()
+    kind = f"#{wire_id}" if cls is None else kind_of(cls)
+    return kind, {names.get(number, f"#{number}"): value for number, value in stored}
 
 
 def _settings(wire_id: int, fields: ModelFields) -> tuple[str, dict[str, Any]]:

@@ -10,7 +10,7 @@ from inr.codec import presets
 from inr.codec.pack import wire_range
 from inr.codec.rate import MAX_BITS
 from inr.container import ids, limits
-from inr.container.file import DATA, ICC_PROFILE, InrFile, Section, to_bytes
+from inr.container.file import DATA, InrFile, Section, to_bytes
 from inr.container.header import Header
 from inr.errors import SpecError, TargetError
 from inr.fitting.schedules.base import SCHEDULES, ScheduleSpec
@@ -27,6 +27,7 @@ from inr.reparams.none import NoReparam
 from inr.samplers.base import SAMPLERS, SamplerSpec
 from inr.samplers.block import BlockSampler
 from inr.samplers.uniform import UniformSampler
+from inr.signals.kind import kind_for
 from inr.signals.power import symmetric_power, with_power
 from inr.signals.signal import Signal
 from inr.spec import Spec
@@ -200,25 +201,26 @@ def _sampler(model: ModelSpec, request: CompressSpec) -> SamplerSpec:
 
 def overhead(signal: Signal, model: ModelSpec, layers: int) -> int:
     """Bytes of a file with empty payloads."""
+    kind = kind_for(signal.meta)
+    own = kind.to_file(signal.meta)
     header = Header(
         shape=signal.domain.shape,
         channels=signal.channels,
         dtype=ids.id_of(ids.SAMPLE_TYPES, signal.meta.dtype),
         value_range=wire_range(signal.meta),
-        kind=ids.id_of(ids.SIGNAL_KINDS, signal.meta.kind),
-        frame_rate=None if signal.meta.frame_rate is None else signal.meta.frame_rate.as_integer_ratio(),
+        kind=kind.wire_id,
+        frame_rate=own.frame_rate,
+        attributes=own.own,
         model=model.wire_id,
         layers=layers,
         psnr=(3000,) * layers,
     )
-    sections = [Section(DATA, b"")] * layers
-    if signal.meta.icc_profile:
-        sections.append(Section(ICC_PROFILE, signal.meta.icc_profile))
+    sections = [*[Section(DATA, b"")] * layers, *own.sections]
     return len(to_bytes(InrFile(header, tuple(sections)))) + 12
 
 
 def _model(signal: Signal, request: CompressSpec, preset: presets.Preset) -> ModelSpec:
-    kind = request.model or (preset.video_model if signal.meta.kind == "video" else preset.model)
+    kind = request.model or kind_for(signal.meta).default_model or preset.model
     cls = MODELS.get(kind)
     unknown = set(request.settings) - set(cls.model_fields) | ({"kind"} & set(request.settings))
     if unknown:

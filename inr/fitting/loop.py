@@ -22,7 +22,7 @@ from inr.fitting import checkpoint as checkpoints
 from inr.fitting.checkpoint import Checkpoint, CheckpointPolicy
 from inr.fitting.events import CheckpointSaved, Event, Preview, Progress
 from inr.fitting.spec import FitSpec
-from inr.metrics.quality import psnr, reported
+from inr.metrics.psnr import psnr, reported
 from inr.models.base import ModelSpec
 from inr.rng import derive_seed, generator
 from inr.samplers.base import Block, FlatIndex, Moment, Points, Selection
@@ -229,7 +229,7 @@ class _Run:
         stage = min(self._previews, len(PREVIEW_SIDES) - 1)
         with self._clock_stopped():
             samples = _preview(self._trainer.field(), self._signal, PREVIEW_SIDES[stage])
-            self._hooks.on_event(Preview(self._step, samples))
+            self._hooks.on_event(Preview(self._step, samples, self._signal.meta))
         now = time.perf_counter()
         self._previews += 1
         self._preview_at = now + _pause(PREVIEW_SECONDS[stage], (now - began) / PREVIEW_SHARE)

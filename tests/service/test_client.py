@@ -23,7 +23,7 @@ from inr.client import AsyncJob, Job, StateChanged
 from inr.client.content import contents_of
 from inr.client.transport import Connection
 from inr.errors import DeadlineError, InrError, SignalError, SpecError
-from inr.signals.image.read import save_image
+from inr.signals.image.write import save_image
 from tests.service.conftest import SMALL
 from tests.support.servers import RunningServer, alone, until
 

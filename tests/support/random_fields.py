@@ -6,8 +6,9 @@ from inr.domain import Domain
 from inr.fitted import FitReport, FittedField, FloatTensor
 from inr.meta import SignalMeta
 from inr.models.base import ModelSpec
+from inr.signals.image.attributes import ImageAttributes
 
-RGB8 = SignalMeta("image", "uint8", (0.0, 255.0))
+RGB8 = SignalMeta("uint8", (0.0, 255.0), ImageAttributes())
 
 
 def random_tensors(model: ModelSpec, d_in: int, channels: int, seed: int) -> dict[str, FloatTensor]:

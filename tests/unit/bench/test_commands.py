@@ -19,7 +19,7 @@ from inr.fitted import FittedField
 from inr.fitting.loop import fit
 from inr.fitting.schedules.constant import ConstantSchedule
 from inr.fitting.spec import Budget, FitSpec
-from inr.metrics.quality import ssim
+from inr.metrics.ssim import ssim
 from inr.models.base import MODELS
 from inr.models.hashgrid import HashGridMlp
 from inr.optimisers.adam import Adam

@@ -10,7 +10,8 @@ import inr
 import inr.codec.api
 from inr.cli.main import main
 from inr.errors import SignalError, SpecError
-from inr.signals.array.npy import npy_bytes, read_npy, signal_of
+from inr.signals.array.read import signal_of
+from inr.signals.npy import npy_bytes, read_npy
 from tests.support.small_fits import Array
 
 
