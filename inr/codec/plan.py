@@ -264,6 +264,7 @@ def _sized(
     size = max(size, least) if raised else size
     if not least <= size <= most / SIZE_FLOOR:
         allowed = f"{least} to {most} bytes"
-        raise TargetError(f"size: a {model.kind} file of this picture can have {allowed}; got {size}")
+        noun = kind_for(signal.meta).noun.partition(" ")[2]
+        raise TargetError(f"size: a {model.kind} file of this {noun} can have {allowed}; got {size}")
     count = (size - framing) * 8 // bits if exact else (size - framing) * FILL * 8 / (bits + CODING_BITS)
     return size, model.sized(min(int(count), limits.MAX_PARAMETERS), d_in, channels)

@@ -60,6 +60,12 @@ class Kind(Spec):
     """What compresses it if nothing else is asked for."""
     default_model: ClassVar[str | None] = None
     """Model if none is asked for; None takes the preset's."""
+    suffix: ClassVar[str]
+    """Of a file in which a signal comes back as it was; not ".npy" unless that is all there is."""
+
+    @abstractmethod
+    def examples(self) -> tuple[Signal, ...]:
+        """Small signals that the conformance suite saves, compresses and compares: at least 8 samples on each axis."""
 
     # --- reading ---
 

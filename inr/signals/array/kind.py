@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import ClassVar, Literal, final
 
+import numpy as np
+
 from inr.container.attributes import FileAttributes
 from inr.errors import SpecError
 from inr.files import write_bytes
@@ -32,6 +34,13 @@ class Array(Kind):
     attributes: ClassVar[type[Attributes]] = ArrayAttributes
     parts_are: ClassVar[PartRule] = PartRule("samples of a slab along the first axis")
     reading: ClassVar[frozenset[str]] = frozenset({"axes"})
+    suffix: ClassVar[str] = ".npy"
+
+    def examples(self) -> tuple[Signal, ...]:
+        """As `Kind.examples`: a volume of floats, and a line of integers."""
+        z, y, x = np.mgrid[0:9, 0:10, 0:11] / 3
+        line = np.rint(1000 * np.sin(np.arange(200) / 9)).astype(np.int16)
+        return signal_of((np.sin(x + z) * np.cos(y)).astype(np.float32)), signal_of(line)
 
     def sniff(self, source: Source) -> bool:
         """As `Kind.sniff`: any array; those with the shape of a picture are one unless `axes` are asked for."""

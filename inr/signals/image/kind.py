@@ -47,6 +47,16 @@ class Image(Kind):
     attributes: ClassVar[type[Attributes]] = ImageAttributes
     parts_are: ClassVar[PartRule] = PartRule("rows of a band", MIN_SIDE)
     metrics: ClassVar[tuple[Metric, ...]] = (Psnr(), Ssim())
+    suffix: ClassVar[str] = ".png"
+
+    def examples(self) -> tuple[Signal, ...]:
+        """As `Kind.examples`: 8-bit RGB, and 16-bit gray."""
+        y, x = np.mgrid[0:13, 0:21] / 4
+        colours = np.stack([np.sin(x + c) * np.cos(y) for c in range(3)], axis=-1)
+        return (
+            image_from_array(np.rint(127.5 * (colours + 1)).astype(np.uint8)),
+            image_from_array(np.rint(20_000 * (colours[..., 0] + 2)).astype(np.uint16)),
+        )
 
     def sniff(self, source: Source) -> bool:
         """As `Kind.sniff`: an image file of one frame, and arrays of the shapes and types that pictures have."""

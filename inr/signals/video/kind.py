@@ -6,6 +6,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import ClassVar, Literal, cast, final
 
+import numpy as np
+
 from inr.container.attributes import FileAttributes
 from inr.domain import Domain
 from inr.errors import SpecError
@@ -43,6 +45,15 @@ class Video(Kind):
     targets: ClassVar[frozenset[str]] = frozenset({"scale", "size", "region", "time", "frame_rate"})
     metrics: ClassVar[tuple[Metric, ...]] = (Psnr(), Ssim(frames=True))
     default_model: ClassVar[str | None] = "finr"
+    suffix: ClassVar[str] = ".mkv"
+
+    def examples(self) -> tuple[Signal, ...]:
+        """As `Kind.examples`: RGB that moves, at 12.5 frames a second."""
+        t, y, x = np.mgrid[0:9, 0:12, 0:16] / 3
+        colours = np.stack([np.sin(x + t + c) * np.cos(y) for c in range(3)], axis=-1)
+        samples: Samples = np.rint(127.5 * (colours + 1)).astype(np.uint8)
+        meta = SignalMeta("uint8", (0.0, 255.0), VideoAttributes(Fraction(25, 2)))
+        return (Signal(samples, Domain.of_shape(samples.shape[:3], AXES), meta),)
 
     def sniff(self, source: Source) -> bool:
         """As `Kind.sniff`: containers that are read, a GIF of several frames, a folder with images."""
