@@ -3,9 +3,8 @@
 import json
 import wave
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +14,6 @@ from inr.cli.main import main
 from inr.codec.pack import unpack
 from inr.container.file import parse
 from inr.errors import CorruptHeaderError, FormatError, SignalError, SpecError, UnsupportedFeatureError
-from inr.meta import Attributes
 from inr.signals.kind import KINDS
 from tests.support.lies import changed
 from tests.support.tone_kind import Tone, ToneAttributes, register, tone, with_attributes
@@ -102,7 +100,7 @@ def test_a_file_of_a_kind_that_is_not_here(tmp_path: Path, capsys: pytest.Captur
 @pytest.mark.parametrize(
     ("attributes", "error", "message"),
     [
-        ({}, CorruptHeaderError, "tone: needs sample_rate"),
+        ({2: 0.5}, CorruptHeaderError, "tone: needs sample_rate"),
         ({0: 8000.0}, CorruptHeaderError, "tone: sample_rate must be int; got float"),
         ({0: [8000]}, CorruptHeaderError, "tone: sample_rate must be int; got tuple"),
         ({0: 0}, CorruptHeaderError, r"sample rate: must be within 1\.\.768000; got 0"),
@@ -131,14 +129,6 @@ def test_short_sounds_are_refused(known: None) -> None:
         inr.compress(signal)
 
 
-@dataclass(frozen=True)
-class Odd(Attributes):
-    """Attributes that hold what files do not."""
-
-    kind: ClassVar[str] = "odd"
-    name: str = field(default="", metadata={"key": 0})
-
-
-def test_texts_cannot_be_attributes() -> None:
-    with pytest.raises(SpecError, match="odd: name must be str; got int"):
-        Odd.from_wire(((0, 5),))
+def test_attributes_without_a_default_are_needed() -> None:
+    with pytest.raises(SpecError, match="tone: needs sample_rate"):
+        ToneAttributes.from_wire(((2, 0.5),))
