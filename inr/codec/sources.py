@@ -65,7 +65,10 @@ def load_parts(
         refuse_reading(reading, "a signal")
         return kind_for(source.meta).parts_are.cut(check_fittable(source), segment)
     opened = Source.of(source)
-    return kind_of_source(opened, reading).parts(opened, reading, segment)
+    kind = kind_of_source(opened, reading)
+    parts = kind.parts(opened, reading, segment)
+    kind.check(parts.shape)
+    return parts
 
 
 def check_fittable(signal: Signal) -> Signal:

@@ -101,7 +101,7 @@ class Kind(Spec):
             segment: samples of a part along that axis, at most; None for what suits.
 
         Raises:
-            InrError: as `load` and `check`.
+            InrError: as `load`.
         """
         stored = None
         if source.path is not None:
@@ -109,13 +109,10 @@ class Kind(Spec):
                 stored = self.stored(source, reading)
         if stored is not None:
             lengths = self.parts_are.lengths(stored.shape, segment, stored.most_samples)
-            self.check(stored.shape)
             self._check_limits(stored, max(lengths))
             if len(lengths) > 1:
                 return Parts(lengths, Cut(lengths, stored.part), stored.shape)
-        signal = self.load(source, reading)
-        self.check(signal.domain.shape)
-        return self.parts_are.cut(signal, segment)
+        return self.parts_are.cut(self.load(source, reading), segment)
 
     def check(self, shape: Shape) -> None:
         """Raise `SignalError` for a signal of which no field can be made, whose samples along each axis are these."""

@@ -66,7 +66,6 @@ class Video(Kind):
     def parts(self, source: Source, reading: Reading, segment: int | None) -> Parts:
         """As `Kind.parts`; damage within the frames is found when they are decoded."""
         segments = video_segments(source.file(), segment, time=reading.time)
-        check_sides(segments.height, segments.width)
         return Parts(segments.lengths, segments, (sum(segments.lengths), segments.height, segments.width))
 
     def check(self, shape: Shape) -> None:
