@@ -7,10 +7,64 @@ import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float32]
-Operation = tuple[str, Sequence[int], Sequence[int], Sequence[float], Sequence[float], Sequence[int]]
 Moments = tuple[Floats, Floats]
 AdamSettings = tuple[float, tuple[float, float], float, float, Sequence[int], int]
 """Learning rate, betas, epsilon, weight decay, places of the tensors that decay, number of the step from 1 on."""
+
+Limits = tuple[int, int | None]
+"""Least and most of a number of things; None: there may be any number."""
+
+class Operation:
+    """An operation of a program, which reads the values with the numbers `inputs`.
+
+    Value 0 is the input of the network, value i + 1 the output of operation i. `params` are places in the flat
+    parameters; a negative one, where the kind allows it, stands for a tensor that is not there. What else a kind takes
+    is told by `operation_kinds`, and checked when an engine is made of it. Raises `ValueError` for an unknown kind.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        inputs: Sequence[int],
+        *,
+        ints: Sequence[int] = (),
+        reals: Sequence[float] = (),
+        constants: Sequence[float] = (),
+        params: Sequence[int] = (),
+    ) -> None: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def inputs(self) -> list[int]: ...
+    @property
+    def ints(self) -> list[int]: ...
+    @property
+    def reals(self) -> list[float]: ...
+    @property
+    def constants(self) -> list[float]: ...
+    @property
+    def params(self) -> list[int]: ...
+
+class OperationKind:
+    """A row of the table of operations: its name, its nature, and how much of everything it takes."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def elementwise(self) -> bool: ...
+    @property
+    def given(self) -> bool:
+        """True if it passes no gradient to what it reads."""
+    @property
+    def inputs(self) -> Limits: ...
+    @property
+    def ints(self) -> Limits: ...
+    @property
+    def reals(self) -> Limits: ...
+    @property
+    def constants(self) -> Limits: ...
+    @property
+    def params(self) -> Limits: ...
 
 class Grid:
     def __init__(self, axes: Sequence[Floats], cells: Sequence[float]) -> None: ...
@@ -90,13 +144,6 @@ class RangeDecoder:
 
 def instruction_sets() -> list[str]: ...
 def available_cores() -> int: ...
-def elementwise(
-    kind: str,
-    ints: Sequence[int],
-    reals: Sequence[float],
-    x: Floats,
-    y: Floats,
-    slope: Floats,
-    half: bool = False,
-) -> None: ...
+def operation_kinds() -> list[OperationKind]: ...
+def elementwise(operation: Operation, x: Floats, y: Floats, slope: Floats, half: bool = False) -> None: ...
 def ceilings(seconds: float) -> dict[str, float]: ...

@@ -3,14 +3,15 @@
 
 #include <algorithm>
 
-#include "../isa.h"
-#include "clock.h"
-#include "combine.h"
-#include "contraction.h"
-#include "elementwise.h"
-#include "features.h"
-#include "grids.h"
-#include "linear.h"
+#include "isa/clock.h"
+#include "isa/combine.h"
+#include "isa/contraction.h"
+#include "isa/elementwise.h"
+#include "isa/features.h"
+#include "isa/gabor.h"
+#include "isa/grids.h"
+#include "isa/isa.h"
+#include "isa/linear.h"
 
 namespace inr {
 namespace INR_ISA {
@@ -22,55 +23,21 @@ struct TileUse {
 };
 #endif
 
-static void forward_op(const Op& op, const Tile& tile, int number) {
+static void forward_op(const Op& op, const Tile& tile) {
     switch (op.kind) {
-        case Kind::kLinear: return linear_forward(op, tile);
-        case Kind::kRealGabor: return gabor_forward(op, tile, false);
-        case Kind::kComplexGabor: return gabor_forward(op, tile, true);
-        case Kind::kMultiply: return multiply_forward(op, tile);
-        case Kind::kAdd: return add_forward(op, tile);
-        case Kind::kConcat: return concat_forward(op, tile);
-        case Kind::kColumns: return columns_forward(op, tile);
-        case Kind::kConstant: return constant_forward(op, tile);
-        case Kind::kNoisyTarget: return noisy_target_forward(op, tile);
-        case Kind::kNoise: return noise_forward(op, tile);
-        case Kind::kFourier: return fourier_forward(op, tile);
-        case Kind::kSineFilter: return sine_filter_forward(op, tile);
-        case Kind::kFourierSeries: return series_forward(op, tile);
-        case Kind::kChebyshev: return chebyshev_forward(op, tile);
-        case Kind::kLayerNorm: return layer_norm_forward(op, tile);
-        case Kind::kGrid: return grid_forward(op, tile, tile.program.grids[number]);
-        case Kind::kCp: return cp_forward(op, tile);
-        case Kind::kTt: return tt_forward(op, tile);
-        case Kind::kTucker: return tucker_forward(op, tile);
-        default:
-            if (!op.done) elementwise_forward(op, tile);
+#define INR_OPERATION(kind, nature, facts) \
+    case Kind::k##kind: return nature<Kind::k##kind>::forward(op, tile);
+#include "ops/table.h"
+#undef INR_OPERATION
     }
 }
 
-static void backward_op(const Op& op, const Tile& tile, int number) {
+static void backward_op(const Op& op, const Tile& tile) {
     switch (op.kind) {
-        case Kind::kLinear: return linear_backward(op, tile);
-        case Kind::kRealGabor: return gabor_backward(op, tile, false);
-        case Kind::kComplexGabor: return gabor_backward(op, tile, true);
-        case Kind::kMultiply: return multiply_backward(op, tile);
-        case Kind::kAdd: return add_backward(op, tile);
-        case Kind::kConcat: return concat_backward(op, tile);
-        case Kind::kColumns: return columns_backward(op, tile);
-        case Kind::kConstant:
-        case Kind::kNoisyTarget:
-        case Kind::kNoise: return;
-        case Kind::kFourier: return fourier_backward(op, tile);
-        case Kind::kSineFilter: return sine_filter_backward(op, tile);
-        case Kind::kFourierSeries: return series_backward(op, tile);
-        case Kind::kChebyshev: return chebyshev_backward(op, tile);
-        case Kind::kLayerNorm: return layer_norm_backward(op, tile);
-        case Kind::kGrid: return grid_backward(op, tile, tile.program.grids[number]);
-        case Kind::kCp: return cp_backward(op, tile);
-        case Kind::kTt: return tt_backward(op, tile);
-        case Kind::kTucker: return tucker_backward(op, tile);
-        default:
-            if (!op.folded) elementwise_backward(op, tile);
+#define INR_OPERATION(kind, nature, facts) \
+    case Kind::k##kind: return nature<Kind::k##kind>::backward(op, tile);
+#include "ops/table.h"
+#undef INR_OPERATION
     }
 }
 
@@ -196,7 +163,7 @@ static double train(const Program& program, const float* params, const Memory& m
         load_targets(batch, first, count, program.d_out, size, memory.worker + program.targets);
         for (size_t i = 0; i < program.ops.size(); ++i) {
             const Stopwatch watch(seconds, i);
-            if (program.ops[i].live) forward_op(program.ops[i], tile, static_cast<int>(i));
+            if (program.ops[i].live) forward_op(program.ops[i], tile);
         }
         loss += squared_error(program, memory.worker, batch, first, count);
         Tile back = tile;
@@ -204,8 +171,8 @@ static double train(const Program& program, const float* params, const Memory& m
         for (size_t i = program.ops.size(); i-- > 0;) {
             const Stopwatch watch(seconds, program.ops.size() + i);
             const Op& op = program.ops[i];
-            if (op.again >= 0) linear_forward(program.ops[static_cast<size_t>(op.again)], back);
-            if (op.trained) backward_op(op, back, static_cast<int>(i));
+            if (op.again >= 0) forward_op(program.ops[static_cast<size_t>(op.again)], back);
+            if (op.trained) backward_op(op, back);
         }
         if (batch.input_gradients == nullptr) continue;
         const float* d = memory.worker + program.gradients[0];
@@ -273,7 +240,7 @@ static void forward(const Program& program, const float* params, const Memory& m
         const int64_t first = t * size, count = points.n - first < size ? points.n - first : size;
         load_points(points, first, program.d_in, size, tile.value(0));
         for (size_t i = 0; i < program.ops.size(); ++i)
-            if (program.ops[i].live) forward_op(program.ops[i], tile, static_cast<int>(i));
+            if (program.ops[i].live) forward_op(program.ops[i], tile);
         store_values(program, tile.value(program.heads.back()), first, count, target);
     }
 }

@@ -1,7 +1,7 @@
 // What each instruction set implements, and the data that passes through it.
 #pragma once
 
-#include "program.h"
+#include "engine/program.h"
 
 namespace inr {
 
