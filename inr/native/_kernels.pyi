@@ -106,14 +106,40 @@ class Engine:
         self,
         params: Floats,
         coordinates: Floats,
-        targets: Floats,
+        targets: Floats | None = None,
         weights: Floats | None = None,
         residuals: Floats | None = None,
         input_gradients: Floats | None = None,
         gradients: Floats | None = None,
         moments: Moments | None = None,
         adam: AdamSettings | None = None,
-    ) -> float: ...
+        output_gradients: Floats | None = None,
+    ) -> float:
+        """Gradients of a batch, or a step of Adam; returns the loss before it.
+
+        With `targets` the loss is the squared error, its mean over points, channels and outputs, each point with its
+        weight. With `output_gradients` in their place it is the caller's, who has evaluated the points by `forward`
+        and says what it makes of the values: the way back starts from these numbers, and 0 is returned.
+
+        Args:
+            params: all parameters, which a step of Adam moves.
+            coordinates: (n, d_in), n at least 1.
+            targets: (n, d_out).
+            weights: (n,), of the points; 1 if there are none. Only with targets.
+            residuals: (n, d_out), written: last output - target. Only with targets.
+            input_gradients: (n, d_in), written: with targets the gradients of each point's own loss (the mean over
+                channels and outputs, times its weight), with `output_gradients` those of the caller's loss.
+            gradients: of all parameters, written; then no step is taken.
+            moments: of Adam, moved.
+            adam: settings of the step.
+            output_gradients: (n, d_out), the gradients of a loss by the last output of the network; other outputs
+                have none.
+
+        Raises:
+            ValueError: a shape is another, both or none of `targets` and `output_gradients` are given, an engine was
+                not built for what is asked, or neither gradients nor a step are.
+            TypeError: an array has another type.
+        """
     def profile(self, params: Floats, coordinates: Floats, targets: Floats) -> list[tuple[str, float, float]]: ...
     def train_samples(
         self,

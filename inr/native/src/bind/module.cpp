@@ -76,6 +76,18 @@ void complete(const Engine& engine, Batch& batch, const std::optional<Given>& we
     batch.input_gradients = checked<float>(*gradients, "input_gradients", {batch.points.n, program.d_in});
 }
 
+// What the outputs are compared with, or the gradients that a loss outside has found for them.
+void aim(const Engine& engine, Batch& batch, const std::optional<Given>& targets, const std::optional<Given>& gradients,
+         bool compares) {
+    if (targets.has_value() == gradients.has_value())
+        throw nb::value_error("batch: give either targets or output_gradients");
+    const int64_t d_out = engine.program().d_out;
+    if (targets) batch.targets = checked<float>(*targets, "targets", {batch.points.n, d_out});
+    if (!gradients) return;
+    if (compares) throw nb::value_error("weights and residuals belong to targets; output_gradients have none");
+    batch.output_gradients = checked<float>(*gradients, "output_gradients", {batch.points.n, d_out});
+}
+
 struct Update {
     Adam adam{};
     std::vector<uint8_t> decays;
@@ -218,19 +230,19 @@ void bind_forward(nb::class_<Engine>& engine) {
 void bind_train_points(nb::class_<Engine>& engine) {
     engine.def(
         "train_points",
-        [](Engine& e, const Writable& params, const Given& coordinates, const Given& targets,
+        [](Engine& e, const Writable& params, const Given& coordinates, const std::optional<Given>& targets,
            const std::optional<Given>& weights, const std::optional<Writable>& residuals,
            const std::optional<Writable>& input_gradients, const std::optional<Writable>& gradients,
-           const Moments& moments, const AdamSettings& adam) {
+           const Moments& moments, const AdamSettings& adam, const std::optional<Given>& output_gradients) {
             Batch batch;
             batch.points = rows(e, coordinates);
-            batch.targets = checked<float>(targets, "targets", {batch.points.n, e.program().d_out});
+            aim(e, batch, targets, output_gradients, weights || residuals);
             complete(e, batch, weights, residuals, input_gradients);
             return train(e, batch, params, gradients, moments, adam);
         },
-        "params"_a, "coordinates"_a, "targets"_a, "weights"_a.none() = nb::none(), "residuals"_a.none() = nb::none(),
-        "input_gradients"_a.none() = nb::none(), "gradients"_a.none() = nb::none(), "moments"_a.none() = nb::none(),
-        "adam"_a.none() = nb::none());
+        "params"_a, "coordinates"_a, "targets"_a.none() = nb::none(), "weights"_a.none() = nb::none(),
+        "residuals"_a.none() = nb::none(), "input_gradients"_a.none() = nb::none(), "gradients"_a.none() = nb::none(),
+        "moments"_a.none() = nb::none(), "adam"_a.none() = nb::none(), "output_gradients"_a.none() = nb::none());
 }
 
 void bind_profile(nb::class_<Engine>& engine) {

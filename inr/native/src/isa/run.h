@@ -133,6 +133,18 @@ static double squared_error(const Program& program, float* memory, const Batch& 
     return loss;
 }
 
+// Gradients of the last output that somebody has found outside; other outputs have none.
+static void given_gradients(const Program& program, float* memory, const Batch& batch, int64_t first, int64_t count) {
+    const int64_t size = program.tile;
+    for (const int head : program.heads)
+        if (program.gradients[head] >= 0) std::fill_n(memory + program.gradients[head], program.d_out * size, 0.0f);
+    if (program.gradients[program.heads.back()] < 0) return;  // no parameter moves it
+    float* d = memory + program.gradients[program.heads.back()];
+    for (int64_t i = 0; i < count; ++i)
+        for (int64_t c = 0; c < program.d_out; ++c)
+            d[c * size + i] = batch.output_gradients[(first + i) * program.d_out + c];
+}
+
 // Adds the time of a scope to one of many totals, if there are any.
 class Stopwatch {
 public:
@@ -160,12 +172,16 @@ static double train(const Program& program, const float* params, const Memory& m
         float* saved = memory.saved == nullptr ? nullptr : memory.saved + t * program.saved_rows * size;
         const Tile tile{program, params, memory.packed, memory.worker, memory.gradients, saved, program.values.data()};
         load_points(batch.points, first, program.d_in, size, tile.value(0));
-        load_targets(batch, first, count, program.d_out, size, memory.worker + program.targets);
+        const bool given = batch.output_gradients != nullptr;
+        if (!given) load_targets(batch, first, count, program.d_out, size, memory.worker + program.targets);
         for (size_t i = 0; i < program.ops.size(); ++i) {
             const Stopwatch watch(seconds, i);
             if (program.ops[i].live) forward_op(program.ops[i], tile);
         }
-        loss += squared_error(program, memory.worker, batch, first, count);
+        if (given)
+            given_gradients(program, memory.worker, batch, first, count);
+        else
+            loss += squared_error(program, memory.worker, batch, first, count);
         Tile back = tile;
         back.values = program.values_back.data();
         for (size_t i = program.ops.size(); i-- > 0;) {
@@ -176,7 +192,7 @@ static double train(const Program& program, const float* params, const Memory& m
         }
         if (batch.input_gradients == nullptr) continue;
         const float* d = memory.worker + program.gradients[0];
-        const float scale = static_cast<float>(batch.points.n);  // of each point's own loss, not of the mean
+        const float scale = given ? 1.0f : static_cast<float>(batch.points.n);  // of its own loss, not of the mean
         for (int64_t i = 0; i < count; ++i)
             for (int64_t k = 0; k < program.d_in; ++k)
                 batch.input_gradients[(first + i) * program.d_in + k] =
