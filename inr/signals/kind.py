@@ -282,7 +282,7 @@ class Kind(Spec):
         raise SpecError(f"format: {self.noun} has no PNG form; ask for raw samples")
 
 
-KINDS: Registry[Kind] = Registry("kind of signal", "inr.signals", module="kind")
+KINDS: Registry[Kind] = Registry("kind of signal", "inr.signals", group="inr.kinds", module="kind")
 """All kinds of signal."""
 
 

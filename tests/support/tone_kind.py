@@ -94,7 +94,7 @@ class Tone(Kind):
                 width, channels, rate = file.getsampwidth(), file.getnchannels(), file.getframerate()
                 data, count = file.readframes(file.getnframes()), file.getnframes()
         except (wave.Error, EOFError) as error:
-            raise SignalError(f"{source.name} is damaged: {error or 'it ends in its header'}") from None
+            raise SignalError(f"{source.name} is damaged: {str(error) or 'it ends in its header'}") from None
         if width not in _TYPES:
             raise SignalError(f"{source.name} has samples of {width} bytes; 1 and 2 are read")
         if len(data) != count * channels * width:
