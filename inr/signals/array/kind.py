@@ -16,6 +16,7 @@ from inr.signals.kind import KINDS, Kind, gathered
 from inr.signals.limits import MAX_SAMPLES
 from inr.signals.npy import MAGIC, npy_bytes, read_npy
 from inr.signals.parts import PartRule
+from inr.signals.preview import eight_bits
 from inr.signals.signal import Array as Values
 from inr.signals.signal import Samples, Signal
 from inr.signals.source import Reading, Source
@@ -76,6 +77,11 @@ class Array(Kind):
     def to_file(self, meta: SignalMeta) -> FileAttributes:
         """As `Kind.to_file`: no colours are known."""
         return FileAttributes(colour_space=2)
+
+    def preview(self, samples: Samples) -> Values | None:
+        """As `Kind.preview`: two axes as a picture, of three the middle slice."""
+        slice_ = samples[len(samples) // 2] if samples.ndim == 4 else samples
+        return eight_bits(slice_) if slice_.ndim == 3 else None
 
     def reading_of(self, shape: Shape) -> Reading:
         """As `Kind.reading_of`."""

@@ -25,6 +25,7 @@ from inr.signals.kind import KINDS, Kind, Pngs, gathered, whole
 from inr.signals.limits import MAX_SAMPLES
 from inr.signals.npy import MAGIC, npy_header, read_npy
 from inr.signals.parts import PartRule
+from inr.signals.preview import eight_bits
 from inr.signals.refusal import Refusal, damage_reported
 from inr.signals.signal import Array, Samples, Signal
 from inr.signals.source import Reading, Source
@@ -183,14 +184,3 @@ def picture_shape(target: Target, sides: Shape) -> Shape:
     """Rows and columns to make of `sides`; raises `SpecError` and `LimitExceededError`."""
     wanted = None if target.size is None else target.size[::-1]
     return target.scaled(sides, wanted, "width and height")
-
-
-def eight_bits(picture: Samples) -> Array | None:
-    """Samples `(height, width, channels)` as 8 bits; None unless there are 1 to 4 channels."""
-    if picture.shape[-1] > 4:
-        return None
-    if picture.dtype == np.uint8:
-        return picture
-    values = picture.astype(np.float64)
-    low, high = (0.0, 65535.0) if picture.dtype == np.uint16 else (float(values.min()), float(values.max()))
-    return np.round(255 * np.clip((values - low) / max(high - low, 1e-30), 0, 1)).astype(np.uint8)

@@ -16,10 +16,11 @@ from inr.metrics.base import Metric
 from inr.metrics.psnr import Psnr
 from inr.metrics.ssim import Ssim
 from inr.signals.image.attributes import ImageAttributes
-from inr.signals.image.kind import check_sides, eight_bits, picture_shape, rectangle
+from inr.signals.image.kind import check_sides, picture_shape, rectangle
 from inr.signals.image.write import encode_image
 from inr.signals.kind import KINDS, Kind, Pngs, whole
 from inr.signals.parts import PartRule, Parts
+from inr.signals.preview import eight_bits
 from inr.signals.signal import Array, Samples, Signal
 from inr.signals.source import Reading, Source
 from inr.signals.target import Shape, Target, ratios

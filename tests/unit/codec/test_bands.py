@@ -237,7 +237,12 @@ def test_only_one_part_is_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         return signal
 
     monkeypatch.setattr(StoredSignal, "part", part)
-    inr.compress(tmp_path / "a.npy", segment=6, **FAST)
+    inr.compress(tmp_path / "a.npy", tmp_path / "a.inr", segment=6, **FAST)
+    assert alive == [0, 0, 0, 0]
+    alive.clear()
+    seen.clear()
+    monkeypatch.setattr("inr.signals.parts.WHOLE_SAMPLES", 6 * WIDTH)
+    inr.compare(tmp_path / "a.npy", tmp_path / "a.inr")
     assert alive == [0, 0, 0, 0]
 
 

@@ -307,8 +307,7 @@ def test_sample_types_come_back(tmp_path: Path, suffix: str, channels: int, dtyp
     done = inr.decompress(tmp_path / "x.inr", tmp_path / f"out{suffix}")
     back = inr.load(tmp_path / f"out{suffix}")
     assert (done.width, done.height, done.layers, done.damage) == (32, 32, 1, None)
-    assert back.samples.dtype == np.dtype(dtype)
-    assert back.samples.shape == picture.shape
+    assert (back.samples.dtype, back.samples.shape) == (np.dtype(dtype), picture.shape)
     assert image_attributes(back.meta).colour_space == image_attributes(loaded.meta).colour_space
     low, high = (0, 255) if dtype == "uint8" else (picture.min(), picture.max())
     assert low <= back.samples.min() < back.samples.max() <= high
