@@ -1,7 +1,7 @@
 // Where everything of a tile lies in a worker's memory, and which operations are done together.
 #pragma once
 
-#include "program.h"
+#include "engine/program.h"
 
 namespace inr {
 

@@ -1,4 +1,4 @@
-#include "entropy.h"
+#include "entropy/coder.h"
 
 #include <algorithm>
 #include <array>

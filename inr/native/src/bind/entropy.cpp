@@ -1,5 +1,5 @@
 // The entropy coder as Python classes. Arguments are checked here, with errors that name them.
-#include "entropy.h"
+#include "entropy/coder.h"
 
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>

@@ -2,7 +2,7 @@
 #include <cstdlib>
 #include <stdexcept>
 
-#include "isa.h"
+#include "isa/isa.h"
 
 #if defined(__x86_64__)
 #include <cpuid.h>

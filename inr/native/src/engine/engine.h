@@ -4,8 +4,8 @@
 #include <atomic>
 #include <vector>
 
-#include "isa.h"
-#include "memory.h"
+#include "engine/memory.h"
+#include "isa/isa.h"
 
 namespace inr {
 

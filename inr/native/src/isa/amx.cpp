@@ -1,3 +1,3 @@
 #define INR_ISA amx
 #define INR_TILES 1
-#include "isa/table.h"
+#include "isa/instance.h"

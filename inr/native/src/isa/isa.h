@@ -1,7 +1,7 @@
 // What each instruction set implements, and the data that passes through it.
 #pragma once
 
-#include "program.h"
+#include "engine/program.h"
 
 namespace inr {
 
@@ -30,10 +30,12 @@ struct Points {
 struct Batch {
     Points points;
     const float* targets = nullptr;  // (n, d_out), or null: from the samples
+    // (n, d_out), or null: gradients of the last output, in place of targets and the loss.
+    const float* output_gradients = nullptr;
     Samples samples;
     const float* weights = nullptr;    // (n,) or null
     float* residuals = nullptr;        // (n, d_out) or null
-    float* input_gradients = nullptr;  // (n, d_in) or null
+    float* input_gradients = nullptr;  // (n, d_in) or null: of each point's own loss, or by the gradients given
 };
 
 struct Target {

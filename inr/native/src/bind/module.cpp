@@ -8,12 +8,13 @@
 #include <cmath>
 #include <stdexcept>
 
-#include "arrays.h"
-#include "engine.h"
-#include "inputs.h"
-#include "pool.h"
+#include "bind/arrays.h"
+#include "bind/inputs.h"
+#include "engine/engine.h"
+#include "engine/pool.h"
 
 void bind_entropy(nanobind::module_& m);
+void bind_operations(nanobind::module_& m);
 
 namespace inr {
 
@@ -21,23 +22,10 @@ namespace {
 
 using nb::literals::operator""_a;
 
-using Spec = std::tuple<std::string, std::vector<int>, std::vector<int64_t>, std::vector<double>, std::vector<float>,
-                        std::vector<int64_t>>;
-
-Kind kind_of(const std::string& name) {
-    for (int number = 0; number < static_cast<int>(Kind::kCount); ++number)
-        if (name == kind_name(static_cast<Kind>(number))) return static_cast<Kind>(number);
-    throw nb::value_error(("program: unknown operation " + name).c_str());
-}
-
-Program build(const std::vector<Spec>& specs, int64_t d_in, std::vector<int> heads, int64_t n_params, int64_t tile,
+Program build(const std::vector<OpSpec>& ops, int64_t d_in, std::vector<int> heads, int64_t n_params, int64_t tile,
               bool training, bool input_gradient, bool half) {
-    std::vector<OpSpec> ops;
-    for (const auto& [kind, inputs, ints, reals, constants, params] : specs) {
-        ops.push_back({kind_of(kind), inputs, ints, reals, constants, params});
-    }
     if (n_params < 0 || n_params > (int64_t{1} << 31)) throw std::invalid_argument("program: too many parameters");
-    return Program::build(std::move(ops), d_in, std::move(heads), n_params, tile, training, input_gradient, half);
+    return Program::build(ops, d_in, std::move(heads), n_params, tile, training, input_gradient, half);
 }
 
 void check_width(const Engine& engine, int64_t width) {
@@ -86,6 +74,18 @@ void complete(const Engine& engine, Batch& batch, const std::optional<Given>& we
     if (!gradients) return;
     if (!program.input_gradient) throw nb::value_error("engine: it was built without gradients of coordinates");
     batch.input_gradients = checked<float>(*gradients, "input_gradients", {batch.points.n, program.d_in});
+}
+
+// What the outputs are compared with, or the gradients that a loss outside has found for them.
+void aim(const Engine& engine, Batch& batch, const std::optional<Given>& targets, const std::optional<Given>& gradients,
+         bool compares) {
+    if (targets.has_value() == gradients.has_value())
+        throw nb::value_error("batch: give either targets or output_gradients");
+    const int64_t d_out = engine.program().d_out;
+    if (targets) batch.targets = checked<float>(*targets, "targets", {batch.points.n, d_out});
+    if (!gradients) return;
+    if (compares) throw nb::value_error("weights and residuals belong to targets; output_gradients have none");
+    batch.output_gradients = checked<float>(*gradients, "output_gradients", {batch.points.n, d_out});
 }
 
 struct Update {
@@ -162,11 +162,11 @@ nb::class_<Engine> bind_engine(nb::module_& m) {
     return nb::class_<Engine>(m, "Engine")
         .def(
             "__init__",
-            [](Engine* self, const std::vector<Spec>& specs, int64_t d_in, std::vector<int> heads, int64_t n_params,
+            [](Engine* self, const std::vector<OpSpec>& ops, int64_t d_in, std::vector<int> heads, int64_t n_params,
                int64_t tile, bool training, bool input_gradient, int threads, bool half) {
                 const bool used = half && selected().half;
-                new (self) Engine(build(specs, d_in, std::move(heads), n_params, tile, training, input_gradient, used),
-                                  threads);
+                new (self)
+                    Engine(build(ops, d_in, std::move(heads), n_params, tile, training, input_gradient, used), threads);
             },
             "ops"_a, "d_in"_a, "heads"_a, "n_params"_a, "tile"_a, "training"_a, "input_gradient"_a, "threads"_a,
             "half"_a = false)
@@ -230,19 +230,19 @@ void bind_forward(nb::class_<Engine>& engine) {
 void bind_train_points(nb::class_<Engine>& engine) {
     engine.def(
         "train_points",
-        [](Engine& e, const Writable& params, const Given& coordinates, const Given& targets,
+        [](Engine& e, const Writable& params, const Given& coordinates, const std::optional<Given>& targets,
            const std::optional<Given>& weights, const std::optional<Writable>& residuals,
            const std::optional<Writable>& input_gradients, const std::optional<Writable>& gradients,
-           const Moments& moments, const AdamSettings& adam) {
+           const Moments& moments, const AdamSettings& adam, const std::optional<Given>& output_gradients) {
             Batch batch;
             batch.points = rows(e, coordinates);
-            batch.targets = checked<float>(targets, "targets", {batch.points.n, e.program().d_out});
+            aim(e, batch, targets, output_gradients, weights || residuals);
             complete(e, batch, weights, residuals, input_gradients);
             return train(e, batch, params, gradients, moments, adam);
         },
-        "params"_a, "coordinates"_a, "targets"_a, "weights"_a.none() = nb::none(), "residuals"_a.none() = nb::none(),
-        "input_gradients"_a.none() = nb::none(), "gradients"_a.none() = nb::none(), "moments"_a.none() = nb::none(),
-        "adam"_a.none() = nb::none());
+        "params"_a, "coordinates"_a, "targets"_a.none() = nb::none(), "weights"_a.none() = nb::none(),
+        "residuals"_a.none() = nb::none(), "input_gradients"_a.none() = nb::none(), "gradients"_a.none() = nb::none(),
+        "moments"_a.none() = nb::none(), "adam"_a.none() = nb::none(), "output_gradients"_a.none() = nb::none());
 }
 
 void bind_profile(nb::class_<Engine>& engine) {
@@ -263,11 +263,11 @@ void bind_profile(nb::class_<Engine>& engine) {
             const std::vector<Op>& ops = e.program().ops;
             for (size_t i = 0; i < ops.size(); ++i) {
                 if (ops[i].done) continue;
-                std::string name = kind_name(ops[i].kind);
+                std::string name = facts(ops[i].kind).name;
                 double back = seconds[ops.size() + i];
                 if (ops[i].function >= 0) {
                     const size_t function = static_cast<size_t>(ops[i].function);
-                    name += std::string(" with ") + kind_name(ops[function].kind);
+                    name += std::string(" with ") + facts(ops[function].kind).name;
                     back += seconds[ops.size() + function];
                 }
                 found.emplace_back(name, seconds[i], back);
@@ -308,6 +308,7 @@ NB_MODULE(_kernels, m) {
     using namespace inr;
     using nb::literals::operator""_a;
     nb::set_leak_warnings(false);
+    bind_operations(m);
     bind_inputs(m);
     auto engine = bind_engine(m);
     bind_forward(engine);
@@ -338,20 +339,4 @@ NB_MODULE(_kernels, m) {
             return result;
         },
         "seconds"_a);
-    m.def(
-        "elementwise",
-        [](const std::string& name, std::vector<int64_t> ints, std::vector<double> reals, const Given& x,
-           const Writable& y, const Writable& slope, bool half) {
-            Op op;
-            op.kind = kind_of(name);
-            if (op.kind < Kind::kSine || op.kind > Kind::kTanh)
-                throw nb::value_error((name + ": it is not elementwise").c_str());
-            op.ints = std::move(ints);
-            op.reals = std::move(reals);
-            if (op.reals.empty() || op.ints.empty()) throw nb::value_error("settings: too few");
-            const int64_t n = static_cast<int64_t>(x.size());
-            selected().elementwise(op, checked<float>(x, "x", {n}), checked<float>(y, "y", {n}),
-                                   checked<float>(slope, "slope", {n}), n, half && selected().half);
-        },
-        "kind"_a, "ints"_a, "reals"_a, "x"_a, "y"_a, "slope"_a, "half"_a = false);
 }

@@ -1,3 +1,3 @@
 #define INR_ISA amx_emulated
 #define INR_TILES 2
-#include "isa/table.h"
+#include "isa/instance.h"

@@ -1,8 +1,8 @@
 // Grids and samples that Python hands over once and uses in many calls.
 #pragma once
 
-#include "arrays.h"
-#include "isa.h"
+#include "bind/arrays.h"
+#include "isa/isa.h"
 
 namespace inr {
 

@@ -1,21 +1,14 @@
-#include "program.h"
+#include "engine/program.h"
 
 #include <algorithm>
 #include <stdexcept>
 
-#include "layout.h"
-#include "shapes.h"
+#include "engine/layout.h"
+#include "ops/shapes.h"
 
 namespace inr {
 
 namespace {
-
-const char* const kNames[] = {"linear",      "sine",           "relu",       "gaussian",      "finer",    "gated tanh",
-                              "leaky relu",  "tanh",           "real gabor", "complex gabor", "multiply", "add",
-                              "concat",      "columns",        "constant",   "noisy target",  "noise",    "fourier",
-                              "sine filter", "fourier series", "chebyshev",  "layer norm",    "grid",     "cp",
-                              "tt",          "tucker"};
-static_assert(sizeof(kNames) / sizeof(kNames[0]) == static_cast<size_t>(Kind::kCount), "a name for each kind");
 
 // Builds a program step by step; every member checks what it adds.
 class Builder {
@@ -27,12 +20,13 @@ public:
         Op op;
         static_cast<OpSpec&>(op) = std::move(spec);
         op.output = static_cast<int>(number) + 1;
-        check_settings(op, number, p_.widths);
-        op.width = output_width(op, number, p_.n_params);
-        if (op.width < 1 || op.width > kWidest) fail(number, op.kind, "width " + std::to_string(op.width));
+        check_settings(op);
+        for (const int input : op.inputs) op.in_widths.push_back(p_.widths[static_cast<size_t>(input)]);
+        op.width = output_width(op);
+        check_params(op, p_.n_params);
         p_.widths.push_back(op.width);
         op.writes.assign(op.inputs.size(), Write::kNone);
-        p_.grids.push_back(op.kind == Kind::kGrid ? grid_levels(op, number, p_.n_params) : std::vector<GridLevel>{});
+        p_.grids.push_back(op.kind == Kind::kGrid ? grid_levels(op) : std::vector<GridLevel>{});
         p_.ops.push_back(std::move(op));
     }
 
@@ -42,6 +36,7 @@ private:
     void find_gradients();
     void add_parameters();
     void add_packed(Op& op);
+    int64_t add_gradients(Op& op, int number);
     int64_t add_matrix(const Op& op, int number);
 
     Program& p_;
@@ -50,12 +45,14 @@ private:
     std::vector<bool> moves_;  // by value: it depends on a parameter
 };
 
-// Contractions write the gradient of their last factor first; a value may be given to them twice.
 std::vector<size_t> order_of_writes(const Op& op) {
     std::vector<size_t> order;
     for (size_t k = 0; k < op.inputs.size(); ++k) order.push_back(k);
-    if (op.kind == Kind::kTt || op.kind == Kind::kTucker) std::reverse(order.begin(), order.end());
-    if (op.kind == Kind::kCp) std::rotate(order.begin(), order.end() - 1, order.end());
+    switch (facts(op.kind).order) {
+        case Order::kForwards: break;
+        case Order::kBackwards: std::reverse(order.begin(), order.end()); break;
+        case Order::kLastFirst: std::rotate(order.begin(), order.end() - 1, order.end()); break;
+    }
     return order;
 }
 
@@ -71,9 +68,9 @@ void Builder::find_gradients() {
     for (size_t i = 0; i < p_.ops.size(); ++i) {
         Op& op = p_.ops[i];
         for (const int input : op.inputs) moves_[i + 1] = moves_[i + 1] || moves_[static_cast<size_t>(input)];
-        if (op.kind == Kind::kNoisyTarget && moves_[i + 1]) fail(i, op.kind, "an input that is trained");
+        if (facts(op.kind).inputs_untrained && moves_[i + 1]) fail(op, "an input that is trained");
         moves_[i + 1] = moves_[i + 1] || !op.params.empty();
-        const bool given = op.kind == Kind::kNoise || op.kind == Kind::kNoisyTarget || op.kind == Kind::kConstant;
+        const bool given = nature(op.kind) == Nature::kGiven;
         bool any = !op.params.empty();
         for (const int input : op.inputs) any = any || (needs_[static_cast<size_t>(input)] && !given);
         needs_[i + 1] = any && live_[i + 1];
@@ -108,9 +105,9 @@ void Builder::add_parameters() {
         for (size_t j = 0; j < i; ++j) {
             const Op& other = p_.ops[j];
             if (!other.live || other.kind != op.kind || other.params != op.params) continue;
-            if (op.kind == Kind::kGrid && p_.training) fail(i, op.kind, "a table used twice");
+            if (facts(op.kind).scattered && p_.training) fail(op, "a table used twice");
             if (other.ints != op.ints || other.in_widths != op.in_widths)
-                fail(i, op.kind, "parameters used twice, in two sizes");
+                fail(op, "parameters used twice, in two sizes");
             if (other.trained) twin = &other;
         }
         if (op.kind == Kind::kLinear) add_packed(op);
@@ -120,39 +117,32 @@ void Builder::add_parameters() {
             op.bias_gradient = twin->bias_gradient;
             continue;
         }
-        int64_t at = op.gradient = p_.gradient_memory;
-        const auto block = [&](int64_t param, int64_t rows, int64_t columns) {
-            p_.blocks.push_back({param, rows, columns, at, columns, false, false, number});
-            at += rows * columns;
-        };
-        switch (op.kind) {
-            case Kind::kLinear:
-                at = add_matrix(op, number);
-                op.bias_gradient = op.params[1] < 0 ? -1 : at;
-                if (op.params[1] >= 0) block(op.params[1], 1, op.width);
-                break;
-            case Kind::kLayerNorm:
-                block(op.params[0], 1, op.width);
-                block(op.params[1], 1, op.width);
-                break;
-            case Kind::kSineFilter: block(op.params[0], 1, op.width); break;
-            case Kind::kTucker: {
-                int64_t entries = op.ints[0];
-                for (const int64_t w : op.in_widths) entries *= w;
-                block(op.params[0], 1, entries);
-                break;
-            }
-            default: {  // a grid
-                op.gradient = -1;
-                op.saved = p_.saved_rows;
-                p_.saved_rows += op.in_widths[0] + op.width;
-                const GridLevel& last = p_.grids[i].back();
-                p_.blocks.push_back(
-                    {op.params[0], 1, (last.offset + last.entries) * op.ints[1], -1, 0, false, false, number});
-            }
-        }
-        p_.gradient_memory = round_up(at, 16);
+        p_.gradient_memory = round_up(add_gradients(op, number), 16);
     }
+}
+
+// Room for the gradients of an operation's parameters; returns where it ends.
+int64_t Builder::add_gradients(Op& op, int number) {
+    int64_t at = op.gradient = p_.gradient_memory;
+    const std::vector<int64_t> sizes = facts(op.kind).sizes_rule(op);
+    if (facts(op.kind).scattered) {
+        op.gradient = -1;
+        op.saved = p_.saved_rows;
+        p_.saved_rows += op.in_widths[0] + op.width;
+        p_.blocks.push_back({op.params[0], 1, sizes[0], -1, 0, false, false, number});
+        return at;
+    }
+    for (size_t k = 0; k < sizes.size(); ++k) {
+        if (op.kind == Kind::kLinear && k == 0) {
+            at = add_matrix(op, number);
+            continue;
+        }
+        if (op.params[k] < 0) continue;
+        if (op.kind == Kind::kLinear) op.bias_gradient = at;
+        p_.blocks.push_back({op.params[k], 1, sizes[k], at, sizes[k], false, false, number});
+        at += sizes[k];
+    }
+    return at;
 }
 
 // Room for the gradient of a matrix; returns where it ends.
@@ -192,11 +182,6 @@ void Builder::plan() {
 }
 
 }  // namespace
-
-const char* kind_name(Kind kind) {
-    const int number = static_cast<int>(kind);
-    return number >= 0 && number < static_cast<int>(Kind::kCount) ? kNames[number] : "unknown";
-}
 
 Program Program::build(std::vector<OpSpec> specs, int64_t d_in, std::vector<int> heads, int64_t n_params, int64_t tile,
                        bool training, bool input_gradient, bool half) {

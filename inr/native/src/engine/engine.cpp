@@ -1,4 +1,4 @@
-#include "engine.h"
+#include "engine/engine.h"
 
 #include <algorithm>
 #include <atomic>
@@ -9,7 +9,7 @@
 #include <string>
 #include <thread>
 
-#include "pool.h"
+#include "engine/pool.h"
 #if defined(__x86_64__)
 #include <xmmintrin.h>
 #endif

@@ -1,9 +1,9 @@
-#include "layout.h"
+#include "engine/layout.h"
 
 #include <algorithm>
 #include <utility>
 
-#include "plan.h"
+#include "engine/buffers.h"
 
 namespace inr {
 
@@ -11,33 +11,10 @@ namespace {
 
 constexpr int64_t kCheap = 4;  // columns of a matrix
 
-bool is_elementwise(Kind kind) { return kind >= Kind::kSine && kind <= Kind::kTanh; }
+// The way back reads the inputs in 32 bits.
+bool keeps_inputs(const Op& op) { return facts(op.kind).inputs_kept && !op.half; }
 
-bool keeps_inputs(const Op& op) {
-    switch (op.kind) {
-        case Kind::kLinear: return !op.half;
-        case Kind::kRealGabor:
-        case Kind::kComplexGabor:
-        case Kind::kMultiply:
-        case Kind::kChebyshev:
-        case Kind::kGrid:
-        case Kind::kCp:
-        case Kind::kTt:
-        case Kind::kTucker: return true;
-        default: return false;
-    }
-}
-
-bool keeps_output(Kind kind) {
-    switch (kind) {
-        case Kind::kRealGabor:
-        case Kind::kComplexGabor:
-        case Kind::kFourier:
-        case Kind::kFourierSeries:
-        case Kind::kChebyshev: return true;
-        default: return false;
-    }
-}
+bool keeps_output(Kind kind) { return facts(kind).output_kept; }
 
 // Time 0 loads the points, i + 1 is the forward pass of operation i, then comes the loss and the way back.
 class Layout {
@@ -117,7 +94,7 @@ bool Layout::in_place(const Op& op) const {
 void Layout::join() {
     for (Op& op : p_.ops) {
         const int input = op.inputs[0];
-        const bool odd = p_.half && op.kind == Kind::kSine && op.reals[0] <= 0;  // blocks are for sines with omega > 0
+        const bool odd = p_.half && facts(op.kind).coarse_if_positive && op.reals[0] <= 0;
         if (is_elementwise(op.kind) && op.live && !odd && inner(input) && maker(input).kind == Kind::kLinear) {
             maker(input).function = op.output - 1;
             op.done = true;
@@ -128,7 +105,8 @@ void Layout::join() {
         maker(input).folded = true;
     }
     for (Op& op : p_.ops) {
-        const bool sign = op.kind == Kind::kReLU || (op.kind == Kind::kLeakyReLU && op.reals[0] > 0);
+        // What is not above zero must not have become so: with a slope below zero it would.
+        const bool sign = facts(op.kind).slope_of_sign && (op.reals.empty() || op.reals[0] > 0);
         op.from_output = sign && op.trained && !op.folded && kept(op.output);
     }
 }
@@ -136,7 +114,7 @@ void Layout::join() {
 // A factor that costs a few products of the coordinates is made again rather than kept.
 void Layout::find_repeated() {
     for (Op& op : p_.ops) {
-        if (op.kind != Kind::kMultiply || !op.trained) continue;
+        if (!facts(op.kind).inputs_factors || !op.trained) continue;
         for (const int input : op.inputs) {
             if (op.again >= 0 || !inner(input)) continue;
             const Op& factor = maker(input);
@@ -234,7 +212,7 @@ void Layout::use_operation(size_t i) {
     }
     const size_t input = static_cast<size_t>(op.inputs[0]);
     if (in_place(op)) plan_.merge(gradients_[input], gradients_[i + 1]);
-    if (op.kind == Kind::kMultiply && op.inputs.size() == 2 && op.inputs[0] != op.inputs[1] &&
+    if (facts(op.kind).inputs_factors && op.inputs.size() == 2 && op.inputs[0] != op.inputs[1] &&
         op.writes[0] == Write::kSet)
         plan_.merge(gradients_[input], gradients_[i + 1]);
     if (op.done || !is_elementwise(op.kind) || !inner(op.inputs[0])) return;
@@ -277,32 +255,19 @@ int64_t Layout::aux_floats(const Op& op) const {
     if (!op.trained) return 0;
     if (op.from_output) return 0;
     if (op.half_slopes) return round_up(op.width, kHalfRows) * p_.tile / 2;
-    if (is_elementwise(op.kind) || op.kind == Kind::kSineFilter) return op.width * p_.tile;
-    if (op.kind == Kind::kLayerNorm) return (op.width + 1) * p_.tile;
-    if (op.kind == Kind::kTt) return static_cast<int64_t>(op.inputs.size() - 1) * op.ints[0] * p_.tile;
-    if (op.kind != Kind::kTucker) return 0;
-    int64_t rows = 0, rest = op.width;
-    for (size_t k = op.inputs.size(); k-- > 1;) rows += rest *= op.in_widths[k];
-    return rows * p_.tile;
+    if (is_elementwise(op.kind)) return op.width * p_.tile;
+    const Facts& known = facts(op.kind);
+    return known.kept_rows_rule == nullptr ? 0 : known.kept_rows_rule(op) * p_.tile;
 }
 
 int64_t Layout::scratch_floats(const Op& op) const {
-    const int64_t n = p_.tile;
-    switch (op.kind) {
-        case Kind::kLinear:
-            if (op.half) return op.trained ? round_up(op.in_widths[0], kHalfRows) * 16 : 0;
-            return op.trained ? n * round_up(op.in_widths[0], 16) : 0;
-        case Kind::kTt: {
-            const int64_t kept = static_cast<int64_t>(op.inputs.size() - 1);
-            return n * op.ints[0] * (kept > 2 ? kept : 2);
-        }
-        case Kind::kTucker: {
-            int64_t rows = 0, rest = op.width;
-            for (size_t k = op.inputs.size(); k-- > 0;) rows += rest *= op.in_widths[k];
-            return n * rows;
-        }
-        default: return 0;
+    if (op.kind == Kind::kLinear) {
+        const int64_t depth = op.in_widths[0];
+        if (!op.trained) return 0;
+        return op.half ? round_up(depth, kHalfRows) * 16 : p_.tile * round_up(depth, 16);
     }
+    const Facts& known = facts(op.kind);
+    return known.scratch_rows_rule == nullptr ? 0 : known.scratch_rows_rule(op) * p_.tile;
 }
 
 void Layout::place() {

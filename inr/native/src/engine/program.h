@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 #include <vector>
+
+#include "ops/grid_levels.h"
+#include "ops/operation.h"
 
 namespace inr {
 
@@ -11,53 +13,10 @@ constexpr int64_t kBlock = 64;     // samples of a register block; a tile has a 
 constexpr int64_t kRows = 6;       // rows of a register block of a matrix product
 constexpr int64_t kHalfRows = 32;  // rows, columns and depth of a block of a 16-bit product
 
-enum class Kind : int {
-    kLinear,  // params: weight, bias or -1; ints: d_out, d_in, complex
-    kSine,    // reals: omega
-    kReLU,
-    kGaussian,   // reals: sigma
-    kFiner,      // reals: omega; ints: full gradient
-    kGatedTanh,  // reals: omega
-    kLeakyReLU,  // reals: slope
-    kTanh,
-    kRealGabor,     // reals: omega, sigma; inputs: z, others
-    kComplexGabor,  // reals: omega, sigma; inputs: z, others
-    kMultiply,
-    kAdd,  // reals: a factor for each input
-    kConcat,
-    kColumns,        // ints: first, last
-    kConstant,       // reals: value; ints: width
-    kNoisyTarget,    // inputs: target, noise, moment, fresh
-    kNoise,          // ints: channels, cells, seed
-    kFourier,        // constants: frequencies (rows, d_in) in cycles
-    kSineFilter,     // constants: frequencies (rows, d_in) in half cycles; params: phase
-    kFourierSeries,  // ints: n_frequencies
-    kChebyshev,      // ints: n_polynomials
-    kLayerNorm,      // params: weight, bias
-    kGrid,           // params: table; ints: d_in, n_features, n_levels, hashed, then 3 + d_in numbers a level; reals
-    kCp,             // ints: rank, channels
-    kTt,             // ints: rank, channels
-    kTucker,         // params: core; ints: channels, ranks
-    kCount,
-};
-
-// What the caller says of an operation.
-struct OpSpec {
-    Kind kind;
-    std::vector<int> inputs;
-    std::vector<int64_t> ints;
-    std::vector<double> reals;
-    std::vector<float> constants;
-    std::vector<int64_t> params;  // offsets into the flat parameters
-};
-
 // How an input's gradient is written.
 enum class Write : int8_t { kNone, kSet, kAdd };
 
-struct Op : OpSpec {
-    int output = 0;
-    int64_t width = 0;  // rows of the output
-    std::vector<int64_t> in_widths;
+struct Op : ShapedOp {
     std::vector<Write> writes;  // for each input
     bool live = false;          // an output depends on it
     bool trained = false;       // takes part in the backward pass
@@ -102,16 +61,6 @@ struct Halves {
     bool only = false;      // nothing reads the 32-bit numbers, and nothing writes them
 };
 
-// One level of a grid, decoded from the numbers of its operation.
-struct GridLevel {
-    int64_t offset, entries;
-    bool hashed;
-    float scale[4];
-    float shift;    // added to the scaled coordinate
-    float last[4];  // highest cell, or -1 for no limit
-    uint32_t strides[4];
-};
-
 struct Program {
     std::vector<Op> ops;
     std::vector<int64_t> widths;                      // of each value
@@ -121,7 +70,7 @@ struct Program {
     std::vector<Halves> half_values, half_gradients;  // by value
     std::vector<int> heads;
     std::vector<ParamBlock> blocks;
-    std::vector<std::vector<GridLevel>> grids;  // by number of the operation
+    std::vector<std::vector<GridLevel>> grids;  // by number of the operation; empty for others
     int64_t d_in = 0, d_out = 0;
     int64_t n_params = 0;
     int64_t tile = kBlock;
@@ -139,8 +88,6 @@ struct Program {
     static Program build(std::vector<OpSpec> specs, int64_t d_in, std::vector<int> heads, int64_t n_params,
                          int64_t tile, bool training, bool input_gradient, bool half);
 };
-
-const char* kind_name(Kind kind);
 
 inline int64_t round_up(int64_t n, int64_t unit) { return (n + unit - 1) / unit * unit; }
 

@@ -1,9 +1,9 @@
-#include "plan.h"
+#include "engine/buffers.h"
 
 #include <algorithm>
 #include <numeric>
 
-#include "program.h"
+#include "engine/program.h"
 
 namespace inr {
 

@@ -1,9 +1,9 @@
 // The table of one instruction set; included by one translation unit for each, compiled with its flags.
 #pragma once
 
-#include "ceilings.h"
-#include "run.h"
-#include "update.h"
+#include "isa/ceilings.h"
+#include "isa/run.h"
+#include "isa/update.h"
 
 namespace inr {
 namespace INR_ISA {
@@ -22,13 +22,13 @@ static void elementwise(const Op& op, const float* x, float* y, float* slope, in
     };
 #ifdef INR_TILES
     if (half) {
-        scale = turns_of(op);
-        with_coarse_function(op, use);
+        scale = coarse_scale(op);
+        with_coarse_formula(op, use);
         return;
     }
 #endif
     (void)half;
-    with_function(op, use);
+    with_formula(op, use);
 }
 
 #define INR_TEXT_OF(name) #name
