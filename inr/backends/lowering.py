@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,8 +18,8 @@ from inr.layers.hashing import HASH_PRIMES
 from inr.layers.network import Network
 
 Flat = npt.NDArray[np.float32]
-if TYPE_CHECKING:
-    from inr.native._kernels import Operation
+Operation = Any
+"""Of the compiled module: see ``Operation`` in inr/native/_kernels.pyi."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def refusal(network: Network) -> str | None:
     return None
 
 
-def lower(network: Network, parameters: Parameters, names: dict[int, int], d_in: int) -> "list[Operation]":
+def lower(network: Network, parameters: Parameters, names: dict[int, int], d_in: int) -> list[Operation]:
     """The operations of a network, as the compiled module takes them.
 
     Args:
