@@ -19,7 +19,7 @@ from inr.layers.network import Network
 
 Flat = npt.NDArray[np.float32]
 Operation = Any
-"""Of the compiled module: see ``Operation`` in inr/native/_kernels.pyi."""
+"""``inr.native._kernels.Operation``; the compiled module may be missing."""
 
 
 @dataclass(frozen=True)

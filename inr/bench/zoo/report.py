@@ -1,21 +1,16 @@
 """Results as a summary, a table and a JSON document."""
 
-import json
-import os
-import platform
 import statistics
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from inr import __version__
-from inr.bench.cases import Curve, Result
-from inr.bench.plot import Panels, over_time, save
-from inr.bench.run import Results
+from inr.bench.documents import environment, markdown, short, write_json
+from inr.bench.measure import Results
+from inr.bench.results import Curve, Result
 from inr.bench.stats import Spread, median_curve, paired_gain, seed_deviation, spread
+from inr.bench.zoo.plot import Panels, over_time, save
 from inr.files import write_bytes
 
 
@@ -149,30 +144,6 @@ def _cells(row: Row) -> list[str]:
     ]
 
 
-def markdown(rows: Sequence[Sequence[str]]) -> list[str]:
-    """The lines of a Markdown table whose first row is its head; the first column to the left, others to the right."""
-    widths = [max(3, *(len(row[i]) for row in rows)) for i in range(len(rows[0]))]
-    lines = []
-    for row in rows:
-        cells = [text.rjust(width) for text, width in zip(row, widths, strict=True)]
-        cells[0] = row[0].ljust(widths[0])
-        lines.append(f"| {' | '.join(cells)} |")
-    rule = "|".join("-" * (width + 2) if i == 0 else "-" * (width + 1) + ":" for i, width in enumerate(widths))
-    return [lines[0], f"|{rule}|", *lines[1:]]
-
-
-def environment() -> dict[str, Any]:
-    """What the times depend on."""
-    return {
-        "inr": __version__,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "machine": platform.machine(),
-        "cpus": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-    }
-
-
 @dataclass(frozen=True)
 class Report:
     """What a benchmark has to say.
@@ -270,26 +241,3 @@ def write(report: Report, folder: Path) -> list[Path]:
     write_json(data, document(report))
     drawn = {title: lines for title, lines in report.panels.items() if lines}
     return [text, data, *(save(stem, drawn, *report.axes) if drawn else [])]
-
-
-def write_json(path: Path, value: dict[str, Any]) -> None:
-    """Write a JSON object with one line for each entry of its lists; raises `FileAccessError`."""
-    parts = []
-    for name, item in value.items():
-        if isinstance(item, list) and item:
-            text = "[\n  " + ",\n  ".join(json.dumps(entry, allow_nan=False) for entry in item) + "\n ]"
-        else:
-            text = json.dumps(item, allow_nan=False)
-        parts.append(f" {json.dumps(name)}: {text}")
-    write_bytes(path, ("{\n" + ",\n".join(parts) + "\n}\n").encode())
-
-
-def short(value: Any) -> Any:
-    """Floats with six digits, the rest as it is."""
-    if isinstance(value, float):
-        return float(f"{value:.6g}")
-    if isinstance(value, dict):
-        return {name: short(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [short(item) for item in value]
-    return value

@@ -20,9 +20,9 @@ from inr import native
 from inr.backends.base import AbstractBackend, AbstractTrainer, Field, PointBatch, Resources, check
 from inr.backends.render import render
 from inr.backends.select import get
-from inr.bench.kernel_cases import Asked, Case
-from inr.bench.kernel_ceilings import Ceilings, Parts, Work, ceilings, median_of, profile, work
-from inr.bench.kernel_rivals import EAGER, Mode, RivalField, attempt, matmul_precision, rival_step
+from inr.bench.kernels.ceilings import Ceilings, Parts, Work, ceilings, median_of, profile, work
+from inr.bench.kernels.networks import Asked, Case
+from inr.bench.kernels.rivals import EAGER, Mode, RivalField, attempt, matmul_precision, rival_step
 from inr.domain import Domain
 from inr.errors import BackendUnavailableError, SpecError
 from inr.layers.network import Network

@@ -5,11 +5,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from inr.bench.kernel_ceilings import Part, by_kind, reach
-from inr.bench.kernel_fits import Fitted, Memory, Reached
-from inr.bench.kernel_rivals import EAGER
-from inr.bench.kernels import NATIVE, Comparison, Measured
-from inr.bench.report import environment, markdown, short, write_json
+from inr.bench.documents import environment, markdown, short, write_json
+from inr.bench.kernels.ceilings import Part, by_kind, reach
+from inr.bench.kernels.fits import Fitted, Memory, Reached
+from inr.bench.kernels.rivals import EAGER
+from inr.bench.kernels.steps import NATIVE, Comparison, Measured
 from inr.files import write_bytes
 
 MEMORY_ASKED = 400

@@ -11,12 +11,13 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from inr.bench.cases import Curve, Result, Run
-from inr.bench.plans import Conditions
-from inr.bench.plot import over_time
-from inr.bench.report import Report, grouped, markdown, short, summary
-from inr.bench.run import Results
+from inr.bench.documents import markdown, short
+from inr.bench.measure import Results
+from inr.bench.results import Curve, Result, Run
 from inr.bench.stats import best_curve, best_until, median_curve, seconds_to_reach
+from inr.bench.zoo.comparisons import Conditions
+from inr.bench.zoo.plot import over_time
+from inr.bench.zoo.report import Report, grouped, summary
 from inr.models.finr import FORMATS
 from inr.samplers.block import BlockSampler
 from inr.samplers.uniform import UniformSampler

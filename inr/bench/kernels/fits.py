@@ -13,11 +13,11 @@ from pathlib import Path
 import torch
 
 from inr import native
-from inr.bench.cases import Curve, Result
-from inr.bench.cases import Run as Fit
-from inr.bench.kernels import NATIVE, Method, measured_precision, torch_threads
-from inr.bench.run import WARM_UP, decoded
-from inr.bench.run import measure as measure_fit
+from inr.bench.kernels.steps import NATIVE, Method, measured_precision, torch_threads
+from inr.bench.measure import WARM_UP, decoded
+from inr.bench.measure import measure as measure_fit
+from inr.bench.results import Curve, Result
+from inr.bench.results import Run as Fit
 from inr.bench.stats import seconds_to_reach
 from inr.errors import FitError, MissingDependencyError
 from inr.fitting.loop import fit
@@ -176,7 +176,7 @@ def measure_memory(paths: Sequence[Path], method: Method, tell: Callable[[str], 
         for backend in (NATIVE, TORCH):
             tell(f"memory of a fit of {path.stem} with {backend}")
             spec = _spec(backend, STEPS_FOR_MEMORY, 0, method)
-            code = "import sys; from inr.bench.kernel_fits import child; child(*sys.argv[1:])"
+            code = "import sys; from inr.bench.kernels.fits import child; child(*sys.argv[1:])"
             command = [sys.executable, "-c", code, str(path), spec.model_dump_json()]
             run = subprocess.run(command, capture_output=True, text=True, check=False)
             if run.returncode != 0:

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from inr.bench.cases import Result
-from inr.bench.plot import Line
-from inr.bench.report import Report, Row, grouped, short, summary, told_median
-from inr.bench.run import Results
+from inr.bench.documents import short
+from inr.bench.measure import Results
+from inr.bench.results import Result
+from inr.bench.zoo.plot import Line
+from inr.bench.zoo.report import Report, Row, grouped, summary, told_median
 from inr.models.base import MODELS
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from inr.backends.render import render
-from inr.bench.cases import Curve, Result, Run
+from inr.bench.results import Curve, Result, Run
 from inr.codec.decode import open_tensors
 from inr.errors import BackendUnavailableError, DivergenceError, FileAccessError, SpecError
 from inr.files import read_bytes, reason, write_bytes

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from inr.bench.cases import Curve
+from inr.bench.results import Curve
 from inr.errors import MissingDependencyError
 from inr.files import write_bytes
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from inr.bench.cases import Run
+from inr.bench.results import Run
 from inr.fitting.spec import Budget, Device, FitSpec
 from inr.inits.base import INITS
 from inr.models.base import MODELS, ModelSpec

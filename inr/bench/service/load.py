@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from inr.bench.report import environment, markdown, short, write_json
+from inr.bench.documents import environment, markdown, short, write_json
 from inr.client import AsyncClient, Client, Job, PreviewReady
 from inr.client.content import contents_of
 from inr.codec.encode import compress_signal
