@@ -20,8 +20,8 @@ from inr.bench.run import WARM_UP, decoded
 from inr.bench.run import measure as measure_fit
 from inr.bench.stats import seconds_to_reach
 from inr.errors import FitError, MissingDependencyError
-from inr.fitting.loop import fit
 from inr.fitting.spec import Budget, FitSpec
+from inr.fitting.steps import fit
 from inr.models.siren import Siren
 from inr.optimisers.adam import Adam
 from inr.samplers.uniform import UniformSampler

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from inr.backends.render import render
 from inr.bench.cases import Curve, Result, Run
-from inr.codec.decode import open_tensors
+from inr.coders.weights.open import open_tensors
 from inr.errors import BackendUnavailableError, DivergenceError, FileAccessError, SpecError
 from inr.files import read_bytes, reason, write_bytes
-from inr.fitted import FittedField
-from inr.fitting.loop import fit
 from inr.fitting.spec import Budget, FitSpec
+from inr.fitting.steps import fit
+from inr.fitting.trained import TrainedNetwork
 from inr.metrics.quality import mean_ssim, psnr, reported
 from inr.signals.signal import Samples, Signal
 
@@ -147,7 +147,7 @@ def measure(run: Run, signal: Signal) -> Result:
     )
 
 
-def decoded(fitted: FittedField, backend: str, device: str) -> Samples:
+def decoded(fitted: TrainedNetwork, backend: str, device: str) -> Samples:
     """Samples of a field on its own grid, from the stored tensors alone."""
     *_, field = open_tensors(fitted.model, fitted.tensors, fitted.domain.ndim, fitted.channels, backend, device)
     return render(field, fitted.domain, fitted.meta, fitted.channels)

@@ -226,7 +226,7 @@ def reparams(as_json: Json = False) -> None:
 @app.command()
 def presets(as_json: Json = False) -> None:
     """List the presets."""
-    from inr.codec.presets import PRESETS
+    from inr.coders.presets import PRESETS
 
     _table(list(PRESETS.values()), as_json)
 

@@ -30,6 +30,9 @@ Threads = Annotated[int | None, typer.Option(help="Threads on a CPU; default: OM
 class FitOptions:
     """What a fit is told, and how it is followed."""
 
+    coder: Annotated[
+        str | None, typer.Option(help="Way to compress; with settings as kind:name=value. Default: weights.")
+    ] = None
     model: Annotated[str | None, typer.Option(help="Kind of model, see `inr models`.")] = None
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="A setting of the model: name=value; may be repeated.")

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inr.codec.pack import pack, with_psnr
+from inr.coders.weights.quantize import QuantSpec, quantize
 from inr.container import ids
 from inr.container.file import DATA, MAJOR, InrFile, Section, parse, parse_partial, section_sizes, to_bytes
 from inr.container.header import Header, from_cbor, to_cbor
@@ -15,7 +16,6 @@ from inr.errors import CorruptHeaderError, TruncatedError, UnsupportedFeatureErr
 from inr.models.base import ModelSpec
 from inr.models.hashgrid import HashGridMlp
 from inr.models.siren import Siren
-from inr.quantize.uniform import QuantSpec, quantize
 from tests.support.random_fields import random_field
 from tests.support.strategies import files, headers, section_types
 

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inr.entropy import coder as choice
-from inr.entropy.coder import Decoder, Encoder, Integers, PythonDecoder, PythonEncoder
-from inr.entropy.rangecoder import MIN_COST_BITS
+from inr.coders.weights import stream
+from inr.coders.weights.quantize import QuantizedTensor
+from inr.entropy import stream as choice
+from inr.entropy.models.adaptive import MIN_COST_BITS
+from inr.entropy.stream import Decoder, Encoder, Integers, PythonDecoder, PythonEncoder
 from inr.errors import CorruptStreamError, SpecError
 from inr.native import load, reason
-from inr.quantize import stream
-from inr.quantize.uniform import QuantizedTensor
 from tests.property.test_stream import check_same, field_of, layouts_of
 from tests.support.strategies import MAX_MAGNITUDE, integers, quantized_tensors
 

@@ -6,13 +6,13 @@ from fractions import Fraction
 import numpy as np
 from hypothesis import strategies as st
 
+from inr.coders.weights.quantize import MAX_STEP_CODE, MIN_STEP_CODE, QuantizedTensor
+from inr.coders.weights.stream import Layouts
 from inr.container import ids
 from inr.container.file import DATA, HEAD, InrFile, Section
 from inr.container.header import Header, ModelFields, WireValue
 from inr.layers.layout import TensorLayout
 from inr.meta import INTEGER_RANGE
-from inr.quantize.stream import Layouts
-from inr.quantize.uniform import MAX_STEP_CODE, MIN_STEP_CODE, QuantizedTensor
 
 MAX_MAGNITUDE = 2**31 - 1
 

@@ -11,18 +11,29 @@ from skimage.metrics import structural_similarity
 
 import inr
 from inr.codec.api import store
+from inr.codec.candidates import Candidates
 from inr.codec.encode import Compressed
 from inr.codec.info import describe
-from inr.codec.pack import unpack
-from inr.codec.plan import CompressSpec, plan
-from inr.codec.presets import bpp_of_quality
+from inr.coders.presets import bpp_of_quality
+from inr.coders.request import CompressSpec
+from inr.coders.weights.plan import WeightsPlan
+from inr.coders.weights.plan import plan as plan_weights
+from inr.coders.weights.quantize import dequantize
 from inr.container.file import parse, section_sizes, to_bytes
 from inr.errors import FileAccessError, FitCancelledError, LimitExceededError, SignalError, SpecError, TargetError
 from inr.fitting.checkpoint import CheckpointPolicy
-from inr.fitting.loop import Hooks
-from inr.quantize.uniform import dequantize
+from inr.fitting.run import Hooks
+from inr.models.base import ModelSpec
+from inr.signals.info import SignalInfo
+from inr.signals.signal import Signal
 from tests.support.default_backend import AUTO
 from tests.support.small_fits import Array, compressed, photo, pixels_of, psnr_of
+from tests.support.weights import weights_in
+
+
+def plan(signal: Signal, request: CompressSpec) -> WeightsPlan:
+    return plan_weights(SignalInfo.of(signal), request, Candidates(signal))
+
 
 both_kinds = pytest.mark.parametrize("kind", ["siren", "hashgrid"])
 
@@ -47,8 +58,9 @@ def test_report_is_what_the_bytes_say(kind: str) -> None:
         use_sample_covariance=False,
     )
     assert report.ssim == pytest.approx(similarity, abs=1e-4)
-    stored = dequantize(unpack(parse(result.data)))
+    stored = dequantize(weights_in(parse(result.data)))
     assert report.parameters == sum(tensor.size for tensor in stored.values())
+    assert isinstance(report.settings, ModelSpec)
     assert report.settings.parameters(2, 3) == report.parameters
     assert report.psnr > 13
     assert 0 < report.seconds_fit < report.seconds_total
@@ -232,9 +244,9 @@ def test_stored_floats_are_the_fitted_ones(kind: str) -> None:
     whole = inr.compress(photo(32).copy(), model=kind, steps=40, settings=settings, bits=32)
     half = inr.compress(photo(32).copy(), model=kind, steps=40, settings=settings, bits=16)
     assert whole.data == _with_psnr(store(fitted, 32), whole.data)
-    exact = dequantize(unpack(parse(whole.data)))
+    exact = dequantize(weights_in(parse(whole.data)))
     assert all(np.array_equal(exact[name], tensor) for name, tensor in fitted.tensors.items())
-    rounded = dequantize(unpack(parse(half.data)))
+    rounded = dequantize(weights_in(parse(half.data)))
     assert all(
         np.array_equal(rounded[name], tensor.astype(np.float16).astype(np.float32))
         for name, tensor in fitted.tensors.items()

@@ -10,13 +10,14 @@ import pytest
 import torch
 
 from inr.errors import CheckpointError, FileAccessError, FitCancelledError
-from inr.fitted import FittedField
-from inr.fitting import loop
+from inr.fitting import run
 from inr.fitting.checkpoint import CheckpointPolicy
 from inr.fitting.events import CheckpointSaved, Event, Progress
-from inr.fitting.loop import Hooks, fit
+from inr.fitting.run import Hooks
 from inr.fitting.schedules.constant import ConstantSchedule
 from inr.fitting.spec import Budget
+from inr.fitting.steps import fit
+from inr.fitting.trained import TrainedNetwork
 from inr.models.base import ModelSpec
 from inr.signals.power import symmetric_power, with_power
 from tests.support.small_fits import GRID, SIREN, STEPS_OF_AN_EPOCH, course, photo, same_bits, signal_of, spec
@@ -37,7 +38,7 @@ def after(steps: int) -> Callable[[], bool]:
     return cancelled
 
 
-def check_same_course(one: FittedField, other: FittedField) -> None:
+def check_same_course(one: TrainedNetwork, other: TrainedNetwork) -> None:
     assert same_bits(one, other)
     assert one.report.steps == other.report.steps
     assert course(one) == course(other)
@@ -108,7 +109,7 @@ def test_finished_fit_resumes_to_itself(budget: Budget, tmp_path: Path) -> None:
 
 
 def test_time_before_the_stop_counts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(loop, "time", Clock())
+    monkeypatch.setattr(run, "time", Clock())
     signal, wanted = signal_of(photo(16)), spec(SIREN, 1, budget=Budget(seconds=2.0))
     policy = CheckpointPolicy(tmp_path / "fit.ckpt", every_seconds=1000)
     whole = fit(signal, wanted).report
@@ -122,7 +123,7 @@ def test_time_before_the_stop_counts(monkeypatch: pytest.MonkeyPatch, tmp_path: 
 def test_checkpoints_are_saved_now_and_then_and_at_the_end(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     clock = Clock()
     began = clock.now
-    monkeypatch.setattr(loop, "time", clock)
+    monkeypatch.setattr(run, "time", clock)
     events: list[Event] = []
     path = tmp_path / "fit.ckpt"
     policy = CheckpointPolicy(path, every_seconds=0.5)
