@@ -1,8 +1,10 @@
 """Backends: how they are chosen, and what they say when they cannot. Values are compared in `checks.py`."""
 
+from collections.abc import Mapping
 from typing import ClassVar, final
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 
@@ -158,19 +160,37 @@ def test_training_lowers_the_loss_and_can_go_on_from_its_state(
             start()
         return
     trainer = start()
-    before = trainer.step(batch, rate).loss
-    for _ in range(60):
-        after = trainer.step(batch, rate).loss
-    assert after < 0.7 * before
+    losses = [trainer.step(batch, rate * falling(step / 60)).loss for step in range(61)]
+    assert losses[-1] < 0.7 * losses[0]
     resumed = start()
     resumed.restore(trainer.state())
     for _ in range(3):
-        assert resumed.step(batch, rate / 5).loss == trainer.step(batch, rate / 5).loss
+        assert resumed.step(batch, rate / 60).loss == trainer.step(batch, rate / 60).loss
     for name, tensor in trainer.tensors().items():
         assert tensor.dtype == np.float32
         np.testing.assert_array_equal(tensor, resumed.tensors()[name])
-    values: Field = trainer.field()
-    assert float(np.mean((values(batch.coordinates) - batch.targets) ** 2)) <= 1.01 * after + 1e-7
+    values = trainer.field()(batch.coordinates)
+    assert np.mean((values - batch.targets) ** 2) < 0.7 * losses[0]
+    network = holding(model, trainer.tensors())
+    np.testing.assert_allclose(values, backend.field(network, "cpu")(batch.coordinates), rtol=0, atol=1e-5)
+
+
+def holding(model: ModelSpec, tensors: Mapping[str, npt.NDArray[np.float32]]) -> Network:
+    """A network with these numbers."""
+    network = initialised(model)
+    with torch.no_grad():
+        for name, tensor in network.tensors().items():
+            tensor.copy_(torch.from_numpy(tensors[name]))
+    return network
+
+
+def falling(progress: float) -> float:
+    """Factor of the learning rate: 1 for half of the steps, then down to nearly 0.
+
+    At a constant rate the loss of some pairs of model and optimiser (Muon's steps do not become smaller with the
+    gradients) goes up and down by a factor of two in the end, and rounding decides where on that way a test looks.
+    """
+    return min(1.0, 2 - 2 * progress) + 1 / 60
 
 
 @each_running
