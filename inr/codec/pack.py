@@ -77,7 +77,7 @@ def with_psnr(file: InrFile, psnr: tuple[float, ...]) -> InrFile:
 def unpack(file: InrFile, tile: int = 0) -> Encoded:
     """What one tile of a file holds, as far as its layers are there; raises a `FormatError`."""
     header = file.header
-    coder = coder_in(header)
+    coder = coder_in(header.coder_part)
     try:
         tiling, meta = tiling_of(header), meta_of(file)
         domain = tiling.domain if tiling.count == 1 else tiling.local(tile)

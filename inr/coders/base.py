@@ -10,7 +10,7 @@ from inr.container.header import CoderPart, Header
 from inr.errors import CorruptHeaderError, SpecError, UnsupportedFeatureError
 from inr.fitting.trained import Trained
 from inr.fitting.training import Training
-from inr.registry import Registry
+from inr.registry import Registry, kind_of
 from inr.signals.info import SignalInfo
 from inr.signals.signal import Signal
 from inr.spec import Spec, from_wire, to_wire, wire_fields
@@ -108,7 +108,8 @@ class Coder(Spec, Generic[PlanT, TrainedT, EncodedT]):
     """A way from a signal to bytes and back: everything about compression but the container and the kind of signal.
 
     A concrete class adds ``kind``, ``wire_id`` and the class attributes below, and may have settings: fields with
-    defaults, which a user gives as ``kind:name=value``. It must keep these promises, which the conformance suite tests:
+    defaults, which a user gives as ``kind:name=value``, and which a header holds if they are marked (`inr.spec.Wire`).
+    It must keep these promises, which the conformance suite tests:
 
     - The first payloads of a signal decode to a coarser one, and what decodes encodes to the same payloads again.
     - A file keeps within the size that a user named, or `TargetError` says why it cannot.
@@ -170,7 +171,7 @@ class Coder(Spec, Generic[PlanT, TrainedT, EncodedT]):
 
     @abstractmethod
     def part(self, encoded: EncodedT) -> CoderPart:
-        """What the header says; see `stored`."""
+        """What the header says; most coders call `stored`."""
 
     @abstractmethod
     def payloads(self, encoded: EncodedT) -> tuple[bytes, ...]:
@@ -178,7 +179,7 @@ class Coder(Spec, Generic[PlanT, TrainedT, EncodedT]):
 
     @abstractmethod
     def parse(self, header: Header, signal: SignalInfo, payloads: tuple[bytes, ...]) -> EncodedT:
-        """The integers that the first payloads of a file, or of a part of one, stand for.
+        """The integers that the first payloads of a file, or of a part of one, stand for; the settings are the file's.
 
         Args:
             header: of the file; sound as the container understands it.
@@ -224,12 +225,23 @@ def coder_of(encoded: Encoded) -> AnyCoder:
     return CODERS.get(encoded.coder)()
 
 
-def coder_in(header: Header) -> AnyCoder:
-    """The coder of a file; raises `UnsupportedFeatureError`."""
-    cls = CODERS.by_wire_id(header.coder)
+def coder_in(part: CoderPart) -> AnyCoder:
+    """The coder of a file, with the settings that `stored` wrote; raises a `FormatError`."""
+    cls = CODERS.by_wire_id(part.coder)
     if cls is None:
-        raise UnsupportedFeatureError(f"coder id {header.coder} is not known to this version")
-    return cls()
+        raise UnsupportedFeatureError(f"coder id {part.coder} is not known to this version")
+    unknown = [number for number, _ in part.coder_fields if number not in wire_fields(cls)]
+    if unknown:
+        raise UnsupportedFeatureError(f"coder {kind_of(cls)} has no setting number {unknown[0]} in this version")
+    try:
+        return from_wire(cls, part.coder_fields, _no_component)
+    except SpecError as error:
+        raise CorruptHeaderError(f"header: coder {kind_of(cls)}: {error}") from None
+
+
+def stored(coder: AnyCoder) -> CoderPart:
+    """What a header says of a coder without a model: those of its settings that are marked (`inr.spec.Wire`)."""
+    return CoderPart(coder.wire_id, tuple(to_wire(coder).items()))
 
 
 def refuse_others(coder: AnyCoder, request: CompressSpec) -> None:
@@ -238,25 +250,6 @@ def refuse_others(coder: AnyCoder, request: CompressSpec) -> None:
     for name, info in CompressSpec.model_fields.items():
         if name not in known and getattr(request, name) != info.get_default(call_default_factory=True):
             raise SpecError(f"{name}: the coder {coder.kind} has none; it takes {', '.join(sorted(coder.takes))}")
-
-
-def stored(coder: AnyCoder, settings: Spec) -> CoderPart:
-    """What a header says of a coder whose fields are the marked settings (`inr.spec.Wire`) of a spec."""
-    return CoderPart(coder.wire_id, tuple(to_wire(settings).items()))
-
-
-SpecT = TypeVar("SpecT", bound=Spec)
-
-
-def read(cls: type[SpecT], coder: AnyCoder, header: Header) -> SpecT:
-    """The settings that `stored` wrote, of numbers and words; raises a `FormatError`."""
-    unknown = [number for number, _ in header.coder_fields if number not in wire_fields(cls)]
-    if unknown:
-        raise UnsupportedFeatureError(f"coder {coder.kind} has no field number {unknown[0]} in this version")
-    try:
-        return from_wire(cls, header.coder_fields, _no_component)
-    except SpecError as error:
-        raise CorruptHeaderError(f"header: coder {coder.kind}: {error}") from None
 
 
 def _no_component(wire_id: int, fields: Any) -> Spec:

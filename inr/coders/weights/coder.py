@@ -34,7 +34,7 @@ class Weights(Coder[WeightsPlan, TrainedNetwork, EncodedWeights]):
     plan_type: ClassVar[type[WeightsPlan]] = WeightsPlan
     EXAMPLES: ClassVar[tuple[CompressSpec, ...]] = (
         CompressSpec(model="siren", steps=4, size=700),
-        CompressSpec(model="hashgrid", steps=4, size=900, layers=3),
+        CompressSpec(model="hashgrid", steps=60, size=900, layers=3),
         CompressSpec(model="siren", steps=2, bits=16, settings={"width": 8}),
     )
 
