@@ -87,6 +87,7 @@ def compress(
         InrError: see `compress_parts`, `load` and `write_bytes`.
     """
     spec = CompressSpec(**request)
+    chosen(spec)  # says what makes no sense before anything is read
     if destination is not None:
         _check_destination(source, destination)
     result = compress_parts(load_parts(source, segment=segment, time=time, axes=axes), spec, hooks)
