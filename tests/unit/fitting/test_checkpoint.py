@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cbor2
 import numpy as np
@@ -231,7 +232,7 @@ TYPES = ["uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64
 
 def test_state_comes_back_as_it_was(tmp_path: Path) -> None:
     """Arrays of every type and shape, in any byte order, are whole, and may be written to."""
-    state = {
+    state: dict[str, Any] = {
         "arrays": [np.arange(6).reshape(shape).astype(kind) for kind in TYPES for shape in ((6,), (2, 3), (1, 6, 1))],
         "empty": np.zeros((0, 3), dtype=np.float32),
         "scalar": np.array(2.5, dtype=np.float32),
