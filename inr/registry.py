@@ -1,16 +1,18 @@
 """Named components: one registry a kind of component, filled by importing the files of one package.
 
 Putting a file into the package is all it takes: the registry finds it, the command line lists it, the JSON
-schema admits it and the conformance suite tests it.
+schema admits it and the conformance suite tests it. Other packages add theirs by entry points, see `inr.plugins`.
 """
 
 import importlib
 import pkgutil
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast
 
 from pydantic import PlainSerializer, PlainValidator
 
+from inr import plugins
 from inr.errors import SpecError, UnknownComponentError
 from inr.spec import Spec
 
@@ -28,28 +30,37 @@ C = TypeVar("C", bound=Spec)
 
 
 class Registry(Generic[C]):
-    """Maps ``kind`` and ``wire_id`` to a spec class.
+    """Maps ``kind`` and ``wire_id`` to a spec class; loads the classes on first use, from any thread.
 
     Args:
         noun: what is registered, for messages ("model").
         package: dotted package whose modules register themselves when imported.
+        group: of the entry points with which other packages add more, each a class, or a module that registers some;
+            default: the name of the package.
     """
 
-    def __init__(self, noun: str, package: str) -> None:
-        self.noun = noun
+    def __init__(self, noun: str, package: str, group: str | None = None) -> None:
+        self.noun, self.group = noun, group or package
         self._package = package
         self._by_kind: dict[str, type[C]] = {}
         self._by_wire_id: dict[int, type[C]] = {}
-        self._loaded = False
+        self._own_loaded = self._loaded = False
+        self._loading: set[int] = set()
+        self._lock = threading.Lock()
 
     def register(self, cls: type[C]) -> type[C]:
         """Class decorator. A second class with the same ``kind`` or ``wire_id`` raises `SpecError`."""
+        if not cls.__module__.startswith(f"{self._package}."):
+            self._load_own()  # names and ids of the library are its own, whoever comes first
         kind, wire_id = kind_of(cls), int(cls.wire_id)  # type: ignore[attr-defined]
-        for taken, other in ((kind, self._by_kind.get(kind)), (wire_id, self._by_wire_id.get(wire_id))):
-            if other is not None:
-                raise SpecError(f"{self.noun} {cls.__qualname__}: {taken!r} is already taken by {other.__qualname__}")
-        self._by_kind[kind] = cls
-        self._by_wire_id[wire_id] = cls
+        with self._lock:
+            for taken, other in ((kind, self._by_kind.get(kind)), (wire_id, self._by_wire_id.get(wire_id))):
+                if other is not None:
+                    raise SpecError(
+                        f"{self.noun} {cls.__qualname__}: {taken!r} is already taken by {other.__qualname__}"
+                    )
+            self._by_kind[kind] = cls
+            self._by_wire_id[wire_id] = cls
         return cls
 
     def unregister(self, cls: type[C]) -> None:
@@ -98,12 +109,40 @@ class Registry(Generic[C]):
         return PlainValidator(self.make), PlainSerializer(dump, return_type=dict[str, Any])
 
     def _load(self) -> None:
-        if self._loaded:
+        """Load everything, unless this thread is about it.
+
+        No lock is held: Python lets a module be imported once, and makes other threads wait for it. A lock around
+        imports would wait for ever for a thread that has begun to import one of the modules, which registers a class.
+        """
+        thread = threading.get_ident()
+        if self._loaded or thread in self._loading:
             return
-        self._loaded = True
+        self._loading.add(thread)
+        try:
+            self._load_own()
+            for point in plugins.points(self.group):
+                before = set(self._by_kind.values())
+                if not plugins.load(point, self._add):
+                    for cls in set(self._by_kind.values()) - before:
+                        self.unregister(cls)  # of a module that failed half-way
+            self._loaded = True
+        finally:
+            self._loading.discard(thread)
+
+    def _load_own(self) -> None:
+        """Load what comes with the library."""
+        if self._own_loaded:
+            return
         package = importlib.import_module(self._package)
         for module in sorted(pkgutil.iter_modules(package.__path__), key=lambda m: m.name):
             importlib.import_module(f"{self._package}.{module.name}")
+        self._own_loaded = True
+
+    def _add(self, found: Any) -> bool:
+        """Register what an entry point names, if loading it has not; a module has registered what it holds."""
+        if isinstance(found, type) and found not in self._by_kind.values():
+            self.register(found)
+        return True
 
 
 def settings_of(text: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import torch
 
 from inr import layers as vocabulary
+from inr import native
 from inr.errors import SpecError
 from inr.layers import Layer
 from inr.layers.denoising import PHASE
@@ -17,8 +18,8 @@ from inr.layers.layout import FloatTensor
 from inr.layers.network import Network
 
 Flat = npt.NDArray[np.float32]
-Operation = tuple[str, list[int], list[int], list[float], list[float], list[int]]
-"""Kind, numbers of the values it reads, integers, reals, constants, places of its tensors among the parameters."""
+Operation = Any
+"""``inr.native._kernels.Operation``; the compiled module may be missing."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def refusal(network: Network) -> str | None:
 
 
 def lower(network: Network, parameters: Parameters, names: dict[int, int], d_in: int) -> list[Operation]:
-    """The operations of a network.
+    """The operations of a network, as the compiled module takes them.
 
     Args:
         network: all of whose layers the kernels have.
@@ -82,6 +83,7 @@ def lower(network: Network, parameters: Parameters, names: dict[int, int], d_in:
         names: number under which each layer's tensors are stored, by the layer's `id`.
         d_in: width of its input.
     """
+    module: Any = native.load()
     widths = _widths(network, d_in)
     operations = []
     for i, layer in enumerate(network.layer_list()):
@@ -90,9 +92,15 @@ def lower(network: Network, parameters: Parameters, names: dict[int, int], d_in:
         if settings_of is None:
             raise SpecError(f"layer {i} ({type(layer).__name__}) has no compiled kernel")
         settings = settings_of(layer, [widths[s] for s in sources])
-        places = [-1 if n is None else parameters.offsets[f"{names[id(layer)]}.{n}"] for n in settings.params]
-        ints, reals, constants = list(settings.ints), list(settings.reals), list(settings.constants)
-        operations.append((settings.kind, sources, ints, reals, constants, places))
+        operation = module.Operation(
+            settings.kind,
+            sources,
+            ints=list(settings.ints),
+            reals=list(settings.reals),
+            constants=list(settings.constants),
+            params=[-1 if n is None else parameters.offsets[f"{names[id(layer)]}.{n}"] for n in settings.params],
+        )
+        operations.append(operation)
     return operations
 
 

@@ -23,7 +23,7 @@ from service.store.database import Database
 from service.store.queue import Claim, Queue
 from service.workers.channel import owner_of
 from service.workers.lease import Lease
-from service.workers.ray_tasks import PartNews
+from service.workers.part_news import PartNews
 from service.workers.run import JobRunner, Teller
 
 Step = tuple[PartNews | None, FittedPart | None]

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from inr.bench import run as bench_run
-from inr.bench.cases import Run
-from inr.bench.plans import sampler_variants
-from inr.bench.sources import images
+from inr.bench import measure
+from inr.bench.data import images
+from inr.bench.results import Run
+from inr.bench.zoo.comparisons import sampler_variants
 from inr.cli.main import main
 from inr.fitting.schedules.constant import ConstantSchedule
 from inr.fitting.spec import Budget, FitSpec
@@ -113,7 +113,7 @@ def test_interrupted_benchmark_goes_on(
             raise KeyboardInterrupt
         return fit(signal, spec)
 
-    monkeypatch.setattr(bench_run, "fit", interrupted)
+    monkeypatch.setattr(measure, "fit", interrupted)
     assert main(arguments) == 1
     output, errors = capsys.readouterr()
     assert errors == "inr: error: interrupted after 2 of 4 runs; bench/zoo.jsonl keeps them, --resume goes on\n"
@@ -143,7 +143,7 @@ def test_interrupted_benchmark_goes_on(
 def test_divergence_is_a_result() -> None:
     deep = HashGridMlp(log2_hashmap_size=4, n_levels=2, finest_resolution=8, base_resolution=4, width=64, depth=8)
     hot = FitSpec(model=deep, optimiser=Adam(learning_rate=10.0), schedule=ConstantSchedule(), budget=Budget(steps=500))
-    found = bench_run.measure(Run("", "deep", "face", hot), signal_of(photo(16)))
+    found = measure.measure(Run("", "deep", "face", hot), signal_of(photo(16)))
     assert (found.outcome, found.psnr, found.curve.seconds) == ("diverged", 0.0, ())
     assert "use a learning rate below 10" in found.reason
     assert json.loads(json.dumps(found.to_json()))["fit"]["optimiser"]["learning_rate"] == 10
@@ -274,7 +274,7 @@ def test_without_matplotlib_nothing_is_run(
 
 def test_help_loads_neither_torch_nor_matplotlib() -> None:
     imported = imported_by("-m", "inr", "bench", "--help")
-    assert "inr.bench.commands" in imported
+    assert "inr.bench.zoo.commands" in imported
     assert not {"torch", "matplotlib", "numpy"} & imported
 
 

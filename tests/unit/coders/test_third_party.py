@@ -12,7 +12,7 @@ from inr.cli.main import main
 from inr.codec.info import describe
 from inr.coders.base import CODERS
 from inr.container.file import parse
-from inr.errors import UnsupportedFeatureError
+from inr.errors import SpecError, UnsupportedFeatureError
 from inr.fitting.events import CheckpointSaved, Event, Planned, Preview, Progress
 from inr.fitting.run import Hooks
 from tests.support.cosine_coder import Cosine
@@ -110,9 +110,9 @@ def test_mistakes_are_named(
     assert not (tmp_path / "x.inr").exists()
 
 
-def test_a_fit_without_a_file_is_one_of_weights(picture: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["fit", str(picture), "--coder", "cosine"]) == 2
-    assert "coder: a fit without a file is one of weights; got cosine" in capsys.readouterr().err
+def test_a_fit_without_a_file_is_one_of_weights(picture: Path) -> None:
+    with pytest.raises(SpecError, match="coder: a fit without a file is one of weights; got cosine"):
+        inr.fit(picture, coder="cosine")
 
 
 def test_a_file_of_a_coder_that_is_not_there_is_described_and_refused(picture: Path, tmp_path: Path) -> None:
