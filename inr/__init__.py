@@ -15,10 +15,10 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from inr.client import AsyncClient, Client
     from inr.codec.api import compare, compress, decompress, fit, list_models, load, open, save, store
-    from inr.codec.plan import CompressSpec
+    from inr.coders.request import CompressSpec
     from inr.domain import Domain
     from inr.errors import InrError
-    from inr.fitting.loop import Hooks
+    from inr.fitting.run import Hooks
     from inr.fitting.spec import FitSpec
     from inr.signals.signal import Signal
 
@@ -28,10 +28,10 @@ _HOMES = {
     ),
     "AsyncClient": "inr.client",
     "Client": "inr.client",
-    "CompressSpec": "inr.codec.plan",
+    "CompressSpec": "inr.coders.request",
     "Domain": "inr.domain",
     "FitSpec": "inr.fitting.spec",
-    "Hooks": "inr.fitting.loop",
+    "Hooks": "inr.fitting.run",
     "InrError": "inr.errors",
     "Signal": "inr.signals.signal",
 }

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from inr.domain import Domain
 from inr.errors import BackendUnavailableError
-from inr.fitted import FloatTensor
+from inr.layers.layout import FloatTensor
 from inr.layers.network import Network
 from inr.losses.base import LossSpec
 from inr.meta import SignalMeta
@@ -137,7 +137,7 @@ class AbstractTrainer(ABC):
 
     @abstractmethod
     def state(self) -> dict[str, Any]:
-        """Everything needed to go on later, in types that ``torch.save`` keeps without pickled code."""
+        """A copy of all that is needed to go on later: dicts and lists of numpy arrays, numbers, texts, None."""
 
     @abstractmethod
     def restore(self, state: dict[str, Any]) -> None:

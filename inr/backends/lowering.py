@@ -11,10 +11,10 @@ import torch
 from inr import layers as vocabulary
 from inr import native
 from inr.errors import SpecError
-from inr.fitted import FloatTensor
 from inr.layers import Layer
 from inr.layers.denoising import PHASE
 from inr.layers.hashing import HASH_PRIMES
+from inr.layers.layout import FloatTensor
 from inr.layers.network import Network
 
 Flat = npt.NDArray[np.float32]

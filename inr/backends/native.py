@@ -1,6 +1,5 @@
 """The compiled kernels: a tile of samples goes through the whole network and back while it lies in the cache."""
 
-import copy
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, ClassVar, final
@@ -26,10 +25,11 @@ from inr.backends.base import (
 from inr.backends.lowering import Flat, Parameters, lower, refusal, stored_numbers
 from inr.backends.render import mesh
 from inr.backends.torch_optimisers import TorchOptimiser
+from inr.backends.torch_state import to_arrays, to_tensors
 from inr.domain import Domain
 from inr.errors import SpecError
-from inr.fitted import FloatTensor
 from inr.layers import ComplexLinear, Linear, Matrix
+from inr.layers.layout import FloatTensor
 from inr.layers.network import Network
 from inr.losses.base import LossSpec
 from inr.losses.mse import MeanSquaredError
@@ -312,9 +312,10 @@ class _NativeTrainer(AbstractTrainer):
         if self._adam is not None:
             self._to_torch()
         state = {"network": self._network.state_dict(), "optimiser": self._optimiser.state(), "steps": self._steps}
-        return copy.deepcopy(state)
+        return dict(to_arrays(state))
 
     def restore(self, state: dict[str, Any]) -> None:
+        state = to_tensors(state)
         self._network.load_state_dict(state["network"])
         self._optimiser.restore(state["optimiser"])
         self._steps = state["steps"]

@@ -1,6 +1,5 @@
 """The reference backend: eager PyTorch in float32."""
 
-import copy
 from collections.abc import Sequence
 from typing import Any, ClassVar, final
 
@@ -23,8 +22,9 @@ from inr.backends.base import (
 )
 from inr.backends.render import mesh
 from inr.backends.torch_optimisers import TorchOptimiser
+from inr.backends.torch_state import to_arrays, to_tensors
 from inr.errors import SpecError
-from inr.fitted import FloatTensor
+from inr.layers.layout import FloatTensor
 from inr.layers.network import Network
 from inr.losses.base import LossSpec
 from inr.optimisers.base import OptimiserSpec
@@ -251,10 +251,11 @@ class TorchTrainer(AbstractTrainer):
     def state(self) -> dict[str, Any]:
         """See the base class."""
         state = {"network": self._network.state_dict(), "optimiser": self._optimiser.state(), "steps": self._steps}
-        return copy.deepcopy(state)
+        return dict(to_arrays(state))
 
     def restore(self, state: dict[str, Any]) -> None:
         """See the base class."""
+        state = to_tensors(state)
         self._network.load_state_dict(state["network"])
         self._optimiser.restore(state["optimiser"])
         self._steps = state["steps"]

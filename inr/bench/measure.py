@@ -8,13 +8,13 @@ from pathlib import Path
 
 from inr.backends.render import render
 from inr.bench.results import Curve, Result, Run
-from inr.codec.decode import open_tensors
 from inr.codec.measures import measures, tallied
+from inr.coders.weights.open import open_tensors
 from inr.errors import BackendUnavailableError, DivergenceError, FileAccessError, SpecError
 from inr.files import read_bytes, reason, write_bytes
-from inr.fitted import FittedField
-from inr.fitting.loop import fit
 from inr.fitting.spec import Budget, FitSpec
+from inr.fitting.steps import fit
+from inr.fitting.trained import TrainedNetwork
 from inr.signals.signal import Samples, Signal
 
 WARM_UP = Budget(steps=2)
@@ -147,7 +147,7 @@ def measure(run: Run, signal: Signal) -> Result:
     )
 
 
-def decoded(fitted: FittedField, backend: str, device: str) -> Samples:
+def decoded(fitted: TrainedNetwork, backend: str, device: str) -> Samples:
     """Samples of a field on its own grid, from the stored tensors alone."""
     *_, field = open_tensors(fitted.model, fitted.tensors, fitted.domain.ndim, fitted.channels, backend, device)
     return render(field, fitted.domain, fitted.meta, fitted.channels)

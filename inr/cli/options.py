@@ -71,6 +71,9 @@ class FitOptions:
 class TargetOptions:
     """What is asked of the file."""
 
+    coder: Annotated[
+        str | None, typer.Option(help="Way to compress; with settings as kind:name=value. Default: weights.")
+    ] = None
     bpp: Annotated[float | None, typer.Option(help="Target: bits per pixel of the file.")] = None
     psnr: Annotated[float | None, typer.Option(help="Target: PSNR of the decoded file in dB.")] = None
     size: Annotated[int | None, typer.Option(help="Target: bytes of the file, at most.")] = None

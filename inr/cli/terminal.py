@@ -15,9 +15,9 @@ from inr.errors import SpecError
 if TYPE_CHECKING:
     from inr.codec.encode import CompressReport
     from inr.codec.info import FileInfo
-    from inr.fitted import CurvePoint
     from inr.fitting.events import Event
-    from inr.fitting.loop import Hooks
+    from inr.fitting.run import Hooks
+    from inr.fitting.trained import CurvePoint
 
 PLAIN_LINES = 10
 """Lines of progress where no terminal is attached."""
@@ -63,7 +63,7 @@ def _plain(value: Any) -> Any:
 def following(quiet: bool, checkpoint: Path | None) -> Iterator["Hooks"]:
     """Hooks for a fit that show its progress, and let ctrl-C save the checkpoint first."""
     from inr.fitting.checkpoint import CheckpointPolicy
-    from inr.fitting.loop import Hooks
+    from inr.fitting.run import Hooks
 
     policy = None if checkpoint is None else CheckpointPolicy(checkpoint)
     with contextlib.ExitStack() as stack:
@@ -201,7 +201,8 @@ def say_file(source: str, as_json: bool) -> None:
     data = read_bytes(source)
     description = describe(parse(data), len(data))
     if as_json:
-        say_json(description)
+        fields = {f.name: getattr(description, f.name) for f in dataclasses.fields(description)}
+        say_json({name: value for name, value in fields.items() if name != "coder" or value is not None})
     else:
         _say_info(source, description)
 
@@ -214,7 +215,10 @@ def _say_info(path: str, info: "FileInfo") -> None:
     rate = "" if info.frames_per_second is None else f" at {info.frames_per_second:.6g} frames a second"
     settings = f" {compact(info.settings)}" if info.settings else ""
     say(f"{path}: inr {info.version}, {info.kind} {size}x{info.channels} {info.dtype}, {about}{rate}")
-    say(f"model:  {info.model}{settings}, weights stored as {info.coding}")
+    if info.coder is None:
+        say(f"model:  {info.model}{settings}, weights stored as {info.coding}")
+    else:
+        say(f"coder:  {info.coder}{settings}")
     say(f"size:   {info.bytes} bytes, {info.bpp:.3f} bpp")
     if info.power is not None:
         low, high, gamma = info.power

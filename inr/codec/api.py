@@ -5,24 +5,39 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from inr.backends.base import Resources
+from inr.codec.candidates import Candidates
 from inr.codec.compare import Comparison, compare
 from inr.codec.decode import DecodedField, open_field, open_prefix
 from inr.codec.encode import Compressed, compress_parts
 from inr.codec.listing import list_models
 from inr.codec.measures import measures, tallied
 from inr.codec.pack import pack
-from inr.codec.plan import CompressSpec, plan
-from inr.codec.sources import Readable, check_fittable, check_name, load, load_parts, save, save_blocks
+from inr.codec.sources import (
+    Readable,
+    check_fittable,
+    check_name,
+    load,
+    load_parts,
+    save,
+    save_blocks,
+)
+from inr.coders.base import DEFAULT, chosen
+from inr.coders.request import CompressSpec
+from inr.coders.weights.plan import WeightsPlan
+from inr.coders.weights.quantize import Coding, QuantSpec, quantize
 from inr.container.file import to_bytes
 from inr.errors import FormatError, SpecError
 from inr.files import check_other, check_writable, read_bytes, write_bytes
-from inr.fitted import CurvePoint, FittedField, SearchReport
-from inr.fitting.loop import Hooks
-from inr.fitting.loop import fit as fit_signal
+from inr.fitting.run import Hooks
 from inr.fitting.spec import FitSpec
+from inr.fitting.steps import fit as fit_signal
+from inr.fitting.trained import CurvePoint, TrainedNetwork
+from inr.inits.base import SearchReport
 from inr.models.base import ModelSpec
-from inr.quantize.uniform import Coding, QuantSpec, quantize
+from inr.signals.info import SignalInfo
 from inr.signals.kind import kind_for
+from inr.signals.power import symmetric_power, with_power
+from inr.signals.signal import Signal
 from inr.signals.source import Seconds
 from inr.signals.target import Target, TargetOptions
 
@@ -73,6 +88,7 @@ def compress(
         InrError: see `compress_parts`, `load` and `write_bytes`.
     """
     spec = CompressSpec(**request)
+    chosen(spec)  # says what makes no sense before anything is read
     if destination is not None:
         _check_destination(source, destination)
     result = compress_parts(load_parts(source, segment=segment, time=time, axes=axes), spec, hooks)
@@ -81,22 +97,33 @@ def compress(
     return result
 
 
-def fit(source: Readable, spec: FitSpec | None = None, hooks: Hooks | None = None, **request: Any) -> FittedField:
+def fit(source: Readable, spec: FitSpec | None = None, hooks: Hooks | None = None, **request: Any) -> TrainedNetwork:
     """Fit without quantisation: with all settings of a `FitSpec`, or with those of `compress`.
 
     Raises:
-        InrError: see `inr.fitting.loop.fit` and `load`.
+        InrError: see `inr.fitting.steps.fit` and `load`.
     """
     signal = check_fittable(load(source))
     if spec is not None:
         if request:
             raise SpecError(f"give a FitSpec or keywords, not both; got both spec and {', '.join(request)}")
         return fit_signal(signal, spec, hooks)
-    chosen = plan(signal, CompressSpec(**request))
-    return fit_signal(chosen.transformed(signal), chosen.fit, hooks)
+    learnt, plan = _planned(signal, CompressSpec(**request))
+    return fit_signal(learnt, plan.fit, hooks)
 
 
-def store(fitted: FittedField, bits: int = 32) -> bytes:
+def _planned(signal: Signal, request: CompressSpec) -> tuple[Signal, WeightsPlan]:
+    """The signal as a network learns it, and the settings of a fit alone, for which a PSNR of the file is no target."""
+    coder = chosen(request)
+    if coder.kind != DEFAULT:
+        raise SpecError(f"coder: a fit without a file is one of {DEFAULT}; got {coder.kind}")
+    if request.transform == "power" and signal.meta.power is None:
+        signal = with_power(signal, symmetric_power(signal))
+    plan: WeightsPlan = coder.plan(SignalInfo.of(signal), request.replace(psnr=None), Candidates(signal))
+    return signal, plan
+
+
+def store(fitted: TrainedNetwork, bits: int = 32) -> bytes:
     """The file of a fitted field with its weights as floats of 32 or 16 bits; raises `SpecError`."""
     return to_bytes(pack(quantize(fitted, QuantSpec(coding=_float_coding(bits)))))
 
@@ -162,11 +189,11 @@ def fit_file(
     if destination is not None:
         _check_destination(source, destination)
     signal = check_fittable(load(source, time=time, axes=axes))
-    chosen = plan(signal, CompressSpec(**request))
-    spec = chosen.fit
+    learnt, plan = _planned(signal, CompressSpec(**request))
+    spec = plan.fit
     if stop_at_psnr is not None:
         spec = spec.replace(budget=spec.budget.replace(psnr=stop_at_psnr))
-    fitted = fit_signal(chosen.transformed(signal), spec, hooks)
+    fitted = fit_signal(learnt, spec, hooks)
     data = store(fitted, bits)
     if destination is not None:
         write_bytes(destination, data)

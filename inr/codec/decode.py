@@ -6,21 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Unpack
 
-import torch
-
 from inr.backends.base import DEFAULT_RESOURCES, Field, Resources
 from inr.backends.render import render, render_blocks
-from inr.backends.select import select
 from inr.codec.pack import tiling_of, unpack
 from inr.codec.tiles import TiledField
+from inr.coders.base import Encoded, coder_of
 from inr.container.file import InrFile, parse, parse_partial
 from inr.domain import Domain
 from inr.errors import CorruptHeaderError, FormatError, SpecError
 from inr.files import read_bytes
-from inr.fitted import FloatTensor
 from inr.meta import SignalMeta
-from inr.models.base import ModelSpec
-from inr.quantize.uniform import QuantizedField, dequantize
 from inr.signals.kind import kind_for
 from inr.signals.signal import Samples, Signal
 from inr.signals.target import Sampling, Target, TargetOptions
@@ -35,7 +30,7 @@ class DecodedField:
         domain: grid of the original.
         meta: meaning of the samples.
         channels: values a sample.
-        limited: the outputs of a band-limited model, coarse to fine, with their highest frequencies in cycles per unit.
+        limited: band-limited fields, coarse to fine, with their highest frequencies in cycles per unit; may be empty.
     """
 
     field: Field
@@ -120,10 +115,10 @@ def open_field(
     except SpecError as error:
         raise CorruptHeaderError(f"header: {error}") from None
     if tiling.count == 1:
-        return open_quantized(first, backend, device, resources)
+        return open_encoded(first, backend, device, resources)
 
     def open_tile(tile: int) -> Field:
-        return open_quantized(unpack(file, tile), backend, device, resources).field
+        return open_encoded(unpack(file, tile), backend, device, resources).field
 
     return DecodedField(TiledField(tiling, open_tile, first.channels), tiling.domain, first.meta, first.channels)
 
@@ -152,33 +147,9 @@ def open_prefix(data: bytes, max_bytes: int | None = None) -> tuple[InrFile, For
     return file, None if cut else damage
 
 
-def open_quantized(
-    field: QuantizedField, backend: str = "auto", device: str = "auto", resources: Resources = DEFAULT_RESOURCES
+def open_encoded(
+    encoded: Encoded, backend: str = "auto", device: str = "auto", resources: Resources = DEFAULT_RESOURCES
 ) -> DecodedField:
-    """A quantised field, ready to be decoded; raises `BackendUnavailableError`."""
-    tensors = dequantize(field)
-    outputs = open_tensors(field.model, tensors, field.domain.ndim, field.channels, backend, device, resources)
-    limited = tuple(zip(field.model.bands(), outputs, strict=True)) if field.model.bands() else ()
-    return DecodedField(outputs[-1], field.domain, field.meta, field.channels, limited)
-
-
-def open_tensors(
-    model: ModelSpec,
-    tensors: dict[str, FloatTensor],
-    d_in: int,
-    channels: int,
-    backend: str = "auto",
-    device: str = "auto",
-    resources: Resources = DEFAULT_RESOURCES,
-) -> tuple[Field, ...]:
-    """The functions that the outputs of a model are with these parameters, coarse to fine; almost always one.
-
-    Raises:
-        BackendUnavailableError: the backend cannot run here, or not this model.
-    """
-    network = model.build(d_in, channels)
-    with torch.no_grad():
-        for name, tensor in network.tensors().items():
-            tensor.copy_(torch.from_numpy(tensors[name]))
-    coarser = [network.cut(head) for head in range(len(network.heads) - 1)]
-    return tuple(select(backend, one, device).field(one, device, resources) for one in (*coarser, network))
+    """An encoded signal, ready to be decoded; raises `BackendUnavailableError`."""
+    opened = coder_of(encoded).open(encoded, backend, device, resources)
+    return DecodedField(opened.field, encoded.domain, encoded.meta, encoded.channels, opened.limited)

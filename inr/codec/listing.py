@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from inr.codec.presets import PRESETS
+from inr.coders.presets import PRESETS
 from inr.fitting.schedules.base import SCHEDULES
 from inr.inits.base import INITS
 from inr.models.base import MODELS

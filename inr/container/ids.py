@@ -12,6 +12,7 @@ SIGNAL_AXES: dict[str, tuple[str, ...]] = {"image": ("y", "x"), "video": ("t", "
 SAMPLE_TYPES: dict[int, str] = {0: "uint8", 1: "uint16", 2: "float16", 3: "float32", 4: "int8", 5: "int16"}
 COLOUR_SPACES: dict[int, str] = {0: "srgb", 1: "linear", 2: "unknown"}
 ALIGNMENTS: dict[int, str] = {0: "center", 1: "corner"}
+CODERS: dict[int, str] = {0: "weights"}
 CODINGS: dict[int, str] = {0: "uniform", 1: "float16", 2: "float32"}
 
 MODELS: dict[int, tuple[str, dict[int, str]]] = {

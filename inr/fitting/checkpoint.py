@@ -1,21 +1,34 @@
-"""A fit in the middle, as one file: written whole, read without running any code from it."""
+"""A training in the middle, as one file: written whole, read without running any code from it.
+
+After the signature and the SHA-256 of the rest it is canonical CBOR. An array is the standard's multi-dimensional array
+(RFC 8746, tag 40) of raw little-endian numbers.
+"""
 
 import hashlib
-import io
-import pickle
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
+import cbor2
+import numpy as np
+import numpy.typing as npt
 
 from inr.errors import CheckpointError
 from inr.files import read_bytes, write_bytes
-from inr.fitted import CurvePoint
-from inr.fitting.spec import FitSpec
+from inr.fitting.trained import CurvePoint
+from inr.fitting.training import State
 
-_MAGIC = b"inr checkpoint 1\n"
-"""Begins the file; the SHA-256 of the rest follows, since torch would take damaged weights for sound ones."""
+_FAMILY = b"inr checkpoint "
+_MAGIC = _FAMILY + b"2\n"
+"""Begins the file; the number is the version."""
+_GRID = 40
+_TYPES = {
+    64: "uint8", 69: "uint16", 70: "uint32", 71: "uint64",
+    72: "int8", 77: "int16", 78: "int32", 79: "int64",
+    84: "float16", 85: "float32", 86: "float64",
+}  # fmt: skip
+"""Tags of little-endian typed arrays in RFC 8746."""
+_TAGS = {name: tag for tag, name in _TYPES.items()}
 
 
 @dataclass(frozen=True)
@@ -35,31 +48,39 @@ class CheckpointPolicy:
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
-    """State of a fit after `step` steps and `seconds` seconds."""
+    """A training after `step` steps and `seconds` seconds.
 
-    spec: FitSpec
+    Attributes:
+        identity: which settings it belongs to, see `Training`.
+        signal_digest: which signal it belongs to.
+        step: steps done.
+        seconds: time of the training so far.
+        curve: its curve so far.
+        losses: of the steps since the last point of the curve.
+        state: what `Training.state` gave.
+    """
+
+    identity: str
     signal_digest: str
     step: int
     seconds: float
     curve: tuple[CurvePoint, ...]
-    state: dict[str, Any]
+    losses: list[float]
+    state: State
 
 
 def save(checkpoint: Checkpoint, path: Path) -> None:
     """Write a checkpoint, whole or not at all; raises `FileAccessError`."""
-    buffer = io.BytesIO()
-    torch.save(
-        {
-            "spec": checkpoint.spec.to_json(),
-            "signal": checkpoint.signal_digest,
-            "step": checkpoint.step,
-            "seconds": checkpoint.seconds,
-            "curve": [asdict(point) for point in checkpoint.curve],
-            "state": checkpoint.state,
-        },
-        buffer,
-    )
-    content = buffer.getvalue()
+    document = {
+        "identity": checkpoint.identity,
+        "signal": checkpoint.signal_digest,
+        "step": checkpoint.step,
+        "seconds": checkpoint.seconds,
+        "curve": [asdict(point) for point in checkpoint.curve],
+        "losses": checkpoint.losses,
+        "state": checkpoint.state,
+    }
+    content = cbor2.dumps(_tagged(document), canonical=True)
     write_bytes(path, _MAGIC + hashlib.sha256(content).digest() + content)
 
 
@@ -68,26 +89,63 @@ def load(path: Path) -> Checkpoint:
     data = read_bytes(path)
     start = len(_MAGIC) + hashlib.sha256().digest_size
     if not data.startswith(_MAGIC):
+        if data.startswith(_FAMILY):
+            raise CheckpointError(f"checkpoint {path} is of another version of inr; delete it to start anew")
         raise CheckpointError(f"{path} is not a checkpoint of a fit that this version reads; name another file")
     if hashlib.sha256(data[start:]).digest() != data[len(_MAGIC) : start]:
         raise CheckpointError(f"checkpoint {path} is damaged: its checksum does not match; delete it to start anew")
     try:
-        document = torch.load(io.BytesIO(data[start:]), weights_only=True, map_location="cpu")
+        document = _untagged(cbor2.loads(data[start:]))
         return Checkpoint(
-            FitSpec.from_json(document["spec"]),
+            document["identity"],
             document["signal"],
             document["step"],
             document["seconds"],
             tuple(CurvePoint(**point) for point in document["curve"]),
+            list(document["losses"]),
             document["state"],
         )
-    except (RuntimeError, EOFError, LookupError, TypeError, ValueError, pickle.UnpicklingError) as error:
+    except (cbor2.CBORError, EOFError, LookupError, TypeError, ValueError, AttributeError) as error:
         raise CheckpointError(f"{path} is not a checkpoint of a fit ({type(error).__name__})") from None
 
 
-def check_belongs(checkpoint: Checkpoint, spec: FitSpec, signal_digest: str, path: Path) -> None:
-    """Raise `CheckpointError` unless the checkpoint is of this very fit (the budget may differ)."""
+def check_belongs(checkpoint: Checkpoint, identity: str, signal_digest: str, path: Path) -> None:
+    """Raise `CheckpointError` unless the checkpoint is of this very training (the budget may differ)."""
     if checkpoint.signal_digest != signal_digest:
         raise CheckpointError(f"checkpoint {path} belongs to another signal; delete it or name another file")
-    if checkpoint.spec.replace(budget=spec.budget) != spec:
+    if checkpoint.identity != identity:
         raise CheckpointError(f"checkpoint {path} belongs to a fit with other settings; delete it or name another file")
+
+
+def _tagged(value: Any) -> Any:
+    """The same with arrays as tagged bytes; raises `CheckpointError` for what a checkpoint does not hold."""
+    if isinstance(value, np.ndarray):
+        little = np.ascontiguousarray(value, dtype=value.dtype.newbyteorder("<"))
+        if value.dtype.name not in _TAGS:
+            raise CheckpointError(f"a checkpoint holds no arrays of {value.dtype}; {', '.join(_TAGS)} are allowed")
+        return cbor2.CBORTag(_GRID, [list(value.shape), cbor2.CBORTag(_TAGS[value.dtype.name], little.tobytes())])
+    if isinstance(value, dict):
+        return {key: _tagged(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_tagged(item) for item in value]
+    if isinstance(value, np.generic):
+        return value.item()
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise CheckpointError(f"a checkpoint holds numbers, texts and arrays; got {type(value).__name__}")
+
+
+def _untagged(value: Any) -> Any:
+    """The same with arrays of their own, which may be written to, instead of tagged bytes."""
+    if isinstance(value, dict):
+        return {key: _untagged(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_untagged(item) for item in value]
+    if not isinstance(value, cbor2.CBORTag):
+        return value
+    if value.tag != _GRID:
+        raise ValueError(f"tag {value.tag}")
+    shape, content = value.value
+    kind = np.dtype(_TYPES[content.tag])
+    array: npt.NDArray[Any] = np.frombuffer(content.value, dtype=kind.newbyteorder("<")).astype(kind).reshape(shape)
+    return array

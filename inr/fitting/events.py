@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from inr.fitted import CurvePoint
+from inr.fitting.trained import CurvePoint
 from inr.meta import SignalMeta
 from inr.signals.signal import Samples
 

@@ -1,9 +1,9 @@
 """The interface and the registry of initialisers."""
 
 from abc import abstractmethod
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from inr.fitted import SearchReport
 from inr.models.base import ModelSpec
 from inr.registry import Registry
 from inr.signals.signal import Signal
@@ -13,6 +13,23 @@ if TYPE_CHECKING:
     import torch
 
     from inr.layers.network import Network
+
+
+@dataclass(frozen=True)
+class SearchReport:
+    """How an initialiser chose a setting of the model.
+
+    Attributes:
+        setting: name of the setting.
+        value: the chosen value.
+        candidates: all values that were tried, with their distances (less is better).
+        seconds: wall time of the search.
+    """
+
+    setting: str
+    value: float
+    candidates: tuple[tuple[float, float], ...]
+    seconds: float
 
 
 class InitSpec(Spec):

@@ -69,13 +69,12 @@ class Helper:
 
     def _check(self, request: dict[str, Any]) -> Iterator[Answer]:
         """Whether the settings of a job make sense, as far as that can be told without its signal."""
-        from inr.codec.plan import CompressSpec
+        from inr.coders.base import chosen
+        from inr.coders.request import CompressSpec
         from inr.errors import QuotaExceededError
-        from inr.models.base import MODELS
 
         spec = CompressSpec.from_json(request["spec"])
-        if spec.model is not None:
-            MODELS.get(spec.model)(**spec.settings)
+        chosen(spec)
         longest = self._config.quota.job_seconds
         if spec.seconds is not None and spec.seconds > longest:
             raise QuotaExceededError(f"seconds: at most {longest:g} are allowed; got {spec.seconds:g}")
@@ -86,8 +85,8 @@ class Helper:
 
         import inr
         from inr.codec.listing import list_models
-        from inr.codec.plan import CompressSpec
-        from inr.codec.presets import PRESETS
+        from inr.coders.presets import PRESETS
+        from inr.coders.request import CompressSpec
         from inr.container.file import MAJOR
         from inr.signals.kind import KINDS
 

@@ -100,8 +100,8 @@ def _of_whole(tell: Teller, count: int) -> Callable[[Event], None]:
 
 
 def _news(lengths: tuple[int, ...], part: FittedPart) -> PartNews:
-    samples = math.prod(part.field.domain.shape)
-    report = part.fitted.report
+    samples = math.prod(part.signal.domain.shape)
+    report = part.report
     bpp = 8 * sum(len(payload) for payload in part.payloads) / samples
     return PartNews(lengths, report.steps, report.curve[-1].psnr, bpp, owner_of(os.getpid()))
 

@@ -16,13 +16,13 @@ import numpy as np
 
 from inr.codec.encode import Compressed, compress_parts
 from inr.codec.info import describe
-from inr.codec.plan import CompressSpec
 from inr.codec.sources import load_parts
+from inr.coders.request import CompressSpec
 from inr.container.file import parse
 from inr.errors import CheckpointError, FileAccessError, FitCancelledError, InrError, QuotaExceededError, StorageError
 from inr.fitting.checkpoint import CheckpointPolicy
 from inr.fitting.events import Event, Planned, Preview, Progress
-from inr.fitting.loop import Hooks
+from inr.fitting.run import Hooks
 from inr.rpc.v1 import job_pb2
 from inr.signals.image.png import encode_png
 from inr.signals.kind import kind_for

@@ -18,12 +18,12 @@ from inr.codec.info import describe
 from inr.codec.measures import measures, tallied
 from inr.codec.pack import pack, unpack
 from inr.codec.sources import load_parts
+from inr.coders.weights.quantize import QuantSpec, quantize
 from inr.container import ids
 from inr.container.attributes import FileAttributes
 from inr.container.file import parse, to_bytes
 from inr.errors import InrError, SpecError
 from inr.models.siren import Siren
-from inr.quantize.uniform import QuantSpec, quantize
 from inr.registry import kind_of
 from inr.signals.kind import KINDS, Kind, kind_for, kind_of_source, refuse_reading
 from inr.signals.signal import Signal

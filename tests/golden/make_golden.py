@@ -7,24 +7,25 @@ import hashlib
 import json
 import sys
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from inr.codec.decode import open_field
-from inr.codec.pack import pack, unpack
+from inr.codec.pack import pack
+from inr.coders.weights.quantize import EncodedWeights, QuantSpec, quantize
 from inr.container.file import InrFile, parse, to_bytes
 from inr.domain import Domain
-from inr.fitted import FitReport, FittedField
+from inr.fitting.trained import FitReport, TrainedNetwork
 from inr.meta import SignalMeta
 from inr.models.base import ModelSpec
 from inr.models.hashgrid import HashGridMlp
 from inr.models.siren import Siren
-from inr.quantize.uniform import QuantizedField, QuantSpec, quantize
 from inr.signals.image.attributes import ImageAttributes
 from tests.golden import model_cases
+from tests.support.weights import weights_in
 
 FOLDER = Path(__file__).parent
 
@@ -73,7 +74,7 @@ def hashgrid_rgba() -> InrFile:
     )
     field = _random(model, (8, 20), 4, SignalMeta("uint8", (0.0, 255.0), ImageAttributes()), 6)
     domain = Domain((8, 20), ((-0.25, 0.5), (-1.0, 1.0)))
-    field = FittedField(model, field.tensors, 4, domain, field.meta, field.report)
+    field = replace(field, domain=domain)
     return pack(quantize(field, QuantSpec(bits=5, bias_bits=3)), psnr=(27.0,))
 
 
@@ -83,7 +84,7 @@ def gray_alpha_corner() -> InrFile:
         Siren(width=4, depth=0, omega_0=6.0), (6, 6), 2, SignalMeta("uint8", (0.0, 255.0), ImageAttributes()), 7
     )
     domain = Domain((6, 6), ((-1.0, 1.0), (-1.0, 1.0)), alignment="corner")
-    field = FittedField(field.model, field.tensors, 2, domain, field.meta, field.report)
+    field = replace(field, domain=domain)
     return pack(quantize(field, QuantSpec(bits=12, layers=8)))
 
 
@@ -110,16 +111,16 @@ def facts(data: bytes) -> Facts:
         "header": json.loads(json.dumps(asdict(file.header))),
         "sections": [f"{section.type.decode()} {len(section.payload)}" for section in file.sections],
         "symbols_sha256": [
-            symbols_sha256(unpack(file.truncated(layers))) for layers in range(1, file.layers_present + 1)
+            symbols_sha256(weights_in(file.truncated(layers))) for layers in range(1, file.layers_present + 1)
         ],
-        "step_codes": {tensor.layout.name: tensor.step_codes.tolist() for tensor in unpack(file).tensors},
+        "step_codes": {tensor.layout.name: tensor.step_codes.tolist() for tensor in weights_in(file).tensors},
         "shape": list(samples.shape),
         "dtype": str(samples.dtype),
         "samples": [float(f"{value:.9g}") for value in samples.astype(np.float64).reshape(-1).tolist()],
     }
 
 
-def symbols_sha256(field: QuantizedField) -> str:
+def symbols_sha256(field: EncodedWeights) -> str:
     """SHA-256 of all symbols, tensor after tensor, as little-endian 64-bit integers."""
     symbols = [tensor.symbols.astype("<i8").tobytes() for tensor in field.tensors]
     return hashlib.sha256(b"".join(symbols)).hexdigest()
@@ -145,14 +146,15 @@ def main() -> int:
     return 0
 
 
-def _random(model: ModelSpec, shape: tuple[int, int], channels: int, meta: SignalMeta, seed: int) -> FittedField:
+def _random(model: ModelSpec, shape: tuple[int, int], channels: int, meta: SignalMeta, seed: int) -> TrainedNetwork:
     """Random weights; not shared with other tests, so that nobody changes them by accident."""
     rng = np.random.Generator(np.random.PCG64(seed))
     tensors = {
         layout.name: (0.7 / np.sqrt(layout.shape[-1]) * rng.standard_normal(layout.shape)).astype(np.float32)
         for layout in model.layout(2, channels)
     }
-    return FittedField(model, tensors, channels, Domain.of_shape(shape), meta, FitReport(0, 0.0, "none", seed, ()))
+    domain, report = Domain.of_shape(shape), FitReport(0, 0.0, "none", seed, ())
+    return TrainedNetwork(model=model, tensors=tensors, channels=channels, domain=domain, meta=meta, report=report)
 
 
 if __name__ == "__main__":

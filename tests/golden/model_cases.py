@@ -10,9 +10,12 @@ import numpy as np
 
 from inr.codec.pack import assemble, pack
 from inr.codec.tiles import Tiling
+from inr.coders.weights.header import part_of
+from inr.coders.weights.quantize import QuantSpec, quantize
+from inr.coders.weights.stream import encode
 from inr.container.file import InrFile
 from inr.domain import Domain
-from inr.fitted import FitReport, FittedField
+from inr.fitting.trained import FitReport, TrainedNetwork
 from inr.meta import PowerTransform, SignalMeta
 from inr.models.bacon import Bacon
 from inr.models.bandpair import BandPair
@@ -30,8 +33,6 @@ from inr.models.siren import Siren
 from inr.models.sl2a import Sl2a
 from inr.models.wire import WireMlp
 from inr.models.wire2d import Wire2dMlp
-from inr.quantize.stream import encode
-from inr.quantize.uniform import QuantSpec, quantize
 from inr.signals.array.attributes import ArrayAttributes
 from inr.signals.image.attributes import ImageAttributes
 from inr.signals.video.attributes import VideoAttributes
@@ -80,7 +81,8 @@ def video_tiles() -> InrFile:
     for tile in range(3):
         shape = tiling.local(tile).shape
         tiles.append(quantize(_random(model, shape, meta, 40 + tile, axes=axes), QuantSpec(bits=6, layers=2)))
-    return assemble(tiles[0], [encode(tile) for tile in tiles], tiling, (20.5, 31.25))
+    part = part_of(model, "uniform")
+    return assemble(tiles[0], part, [encode(tile) for tile in tiles], tiling, (20.5, 31.25))
 
 
 def array_int16() -> InrFile:
@@ -106,7 +108,7 @@ def _random(
     channels: int = 3,
     axes: tuple[str, ...] = ("y", "x"),
     gain: float = 1.0,
-) -> FittedField:
+) -> TrainedNetwork:
     """Random weights."""
     rng = np.random.Generator(np.random.PCG64(seed))
     tensors = {
@@ -114,7 +116,8 @@ def _random(
         for layout in model.layout(len(shape), channels)
     }
     domain = Domain.of_shape(shape, axes)
-    return FittedField(model, tensors, channels, domain, meta, FitReport(0, 0.0, "none", seed, ()))
+    report = FitReport(0, 0.0, "none", seed, ())
+    return TrainedNetwork(model=model, tensors=tensors, channels=channels, domain=domain, meta=meta, report=report)
 
 
 CASES: tuple[Callable[[], InrFile], ...] = (

@@ -4,6 +4,7 @@ import json
 from dataclasses import MISSING
 from typing import Any
 
+from inr.coders.base import CODERS
 from inr.container import file, ids
 from inr.container.header import Header
 from inr.fitting.schedules.base import SCHEDULES
@@ -24,10 +25,10 @@ def current() -> Snapshot:
     """What the code says now, as JSON would hold it."""
     tables = {
         name.lower(): getattr(ids, name)
-        for name in ("SIGNAL_KINDS", "SAMPLE_TYPES", "COLOUR_SPACES", "ALIGNMENTS", "CODINGS")
+        for name in ("SIGNAL_KINDS", "SAMPLE_TYPES", "COLOUR_SPACES", "ALIGNMENTS", "CODERS", "CODINGS")
     }
     registries: dict[str, Registry[Any]] = {
-        r.noun: r for r in (KINDS, MODELS, INITS, SAMPLERS, LOSSES, OPTIMISERS, SCHEDULES, REPARAMS)
+        r.noun: r for r in (CODERS, KINDS, MODELS, INITS, SAMPLERS, LOSSES, OPTIMISERS, SCHEDULES, REPARAMS)
     }
     components = {noun: {kind_of(cls): cls.wire_id for cls in registry} for noun, registry in registries.items()}
     snapshot = {

@@ -91,6 +91,13 @@ WRONG: dict[str, bytes] = {
     "no shape": forged({5: 1}),
     "no model": forged({1: [6, 8]}),
     "nothing": forged({}),
+    "unknown coder": forged({1: [6, 8], 19: 77, 20: {0: 3}}),
+    "coder beyond all ids": forged({1: [6, 8], 19: 2**40}),
+    "the default coder written out": changed(k19=0),
+    "another coder with a model": changed(k19=77),
+    "another coder with a coding": forged({1: [6, 8], 9: 1, 19: 77}),
+    "fields of a coder that has none": changed(k20={0: 3}),
+    "no fields of a coder": forged({1: [6, 8], 19: 77, 20: {}}),
     "zero samples": changed(k1=[0, 8]),
     "negative shape": changed(k1=[-6, 8]),
     "float shape": changed(k1=[6.0, 8.0]),
@@ -228,7 +235,7 @@ _TYPES: dict[str, Any] = {
 
 TYPES: dict[str, bytes] = {
     f"key {key} {name}": forged({**SOUND, key: value})
-    for key in range(1, 18)
+    for key in (*range(1, 18), 19, 20)
     for name, value in _TYPES.items()
     if (key, name) != (6, "map")
 }

@@ -3,7 +3,8 @@
 import numpy as np
 
 from inr.domain import Domain
-from inr.fitted import FitReport, FittedField, FloatTensor
+from inr.fitting.trained import FitReport, TrainedNetwork
+from inr.layers.layout import FloatTensor
 from inr.meta import SignalMeta
 from inr.models.base import ModelSpec
 from inr.signals.image.attributes import ImageAttributes
@@ -28,8 +29,9 @@ def random_field(
     channels: int = 3,
     meta: SignalMeta = RGB8,
     seed: int = 0,
-) -> FittedField:
+) -> TrainedNetwork:
     """A field that looks fitted."""
     report = FitReport(steps=0, seconds=0.0, backend="none", seed=seed, curve=())
     tensors = random_tensors(model, len(shape), channels, seed)
-    return FittedField(model, tensors, channels, Domain.of_shape(shape, kind_for(meta).axes(len(shape))), meta, report)
+    domain = Domain.of_shape(shape, kind_for(meta).axes(len(shape)))
+    return TrainedNetwork(model=model, tensors=tensors, channels=channels, domain=domain, meta=meta, report=report)

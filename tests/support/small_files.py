@@ -7,11 +7,11 @@ from dataclasses import replace
 from inr.backends.render import axis_coordinates
 from inr.codec.decode import DecodedField, open_field, open_prefix
 from inr.codec.pack import pack, unpack
+from inr.coders.weights.quantize import QuantSpec, quantize
 from inr.container.file import SIGNATURE, InrFile, parse, to_bytes
 from inr.errors import FormatError
 from inr.models.hashgrid import HashGridMlp
 from inr.models.siren import Siren
-from inr.quantize.uniform import QuantSpec, quantize
 from inr.signals.image.attributes import ImageAttributes
 from tests.support.random_fields import RGB8, random_field
 

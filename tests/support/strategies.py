@@ -6,13 +6,13 @@ from fractions import Fraction
 import numpy as np
 from hypothesis import strategies as st
 
+from inr.coders.weights.quantize import MAX_STEP_CODE, MIN_STEP_CODE, QuantizedTensor
+from inr.coders.weights.stream import Layouts
 from inr.container import ids, limits
 from inr.container.file import DATA, HEAD, InrFile, Section
-from inr.container.header import Header, ModelFields, WireValue
+from inr.container.header import CoderPart, Header, ModelFields, WireValue
 from inr.layers.layout import TensorLayout
 from inr.meta import INTEGER_RANGE, Stored
-from inr.quantize.stream import Layouts
-from inr.quantize.uniform import MAX_STEP_CODE, MIN_STEP_CODE, QuantizedTensor
 
 MAX_MAGNITUDE = 2**31 - 1
 
@@ -139,14 +139,11 @@ def headers(draw: st.DrawFn) -> Header:
     tiles = draw(tilings(shape))
     return Header(
         shape=shape,
-        model=draw(st.integers(0, 2**31)),
         channels=draw(st.integers(1, 64)),
         dtype=dtype,
         value_range=draw(value_ranges(ids.SAMPLE_TYPES[dtype])),
-        model_fields=draw(model_fields()),
         layers=layers,
         tiles=tiles,
-        coding=coding,
         psnr=draw(st.just(()) | psnr),
         orientation=draw(st.integers(1, 8)) if known else 1,
         colour_space=draw(st.sampled_from(sorted(ids.COLOUR_SPACES))) if known else 0,
@@ -156,7 +153,19 @@ def headers(draw: st.DrawFn) -> Header:
         power=draw(st.none() | powers()),
         frame_rate=draw(rates) if kind == 1 else None,
         attributes=() if known else draw(attributes()),
+        **vars(draw(weights_parts(coding) | coder_parts())),
     )
+
+
+def weights_parts(coding: int) -> st.SearchStrategy[CoderPart]:
+    """What a header says of a network's weights."""
+    models = st.tuples(st.integers(0, 2**31), model_fields())
+    return models.map(lambda pair: CoderPart(model=pair[0], model_fields=pair[1], coding=coding))
+
+
+def coder_parts() -> st.SearchStrategy[CoderPart]:
+    """What a header says of any other coder."""
+    return st.tuples(st.integers(1, 2**31), model_fields()).map(lambda pair: CoderPart(*pair))
 
 
 @st.composite

@@ -20,8 +20,8 @@ from inr.bench.results import Curve, Result
 from inr.bench.results import Run as Fit
 from inr.bench.stats import seconds_to_reach
 from inr.errors import FitError, MissingDependencyError
-from inr.fitting.loop import fit
 from inr.fitting.spec import Budget, FitSpec
+from inr.fitting.steps import fit
 from inr.models.siren import Siren
 from inr.optimisers.adam import Adam
 from inr.samplers.uniform import UniformSampler

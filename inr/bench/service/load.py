@@ -19,7 +19,7 @@ from inr.bench.documents import environment, markdown, short, write_json
 from inr.client import AsyncClient, Client, Job, PreviewReady
 from inr.client.content import contents_of
 from inr.codec.encode import compress_signal
-from inr.codec.plan import CompressSpec
+from inr.coders.request import CompressSpec
 from inr.errors import FileAccessError, MissingDependencyError, UnavailableError
 from inr.files import reason, write_bytes
 from inr.rpc.v1 import job_pb2, job_pb2_grpc

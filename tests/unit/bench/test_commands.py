@@ -15,10 +15,10 @@ from inr.bench.data import images
 from inr.bench.results import Run
 from inr.bench.zoo.comparisons import sampler_variants
 from inr.cli.main import main
-from inr.fitted import FittedField
-from inr.fitting.loop import fit
 from inr.fitting.schedules.constant import ConstantSchedule
 from inr.fitting.spec import Budget, FitSpec
+from inr.fitting.steps import fit
+from inr.fitting.trained import TrainedNetwork
 from inr.metrics.ssim import ssim
 from inr.models.base import MODELS
 from inr.models.hashgrid import HashGridMlp
@@ -106,7 +106,7 @@ def test_interrupted_benchmark_goes_on(
     arguments = ["bench", "zoo", "face.png", "--models", "siren,hashgrid", "--seeds", "2", *FAST]
     count = 0
 
-    def interrupted(signal: Signal, spec: FitSpec) -> FittedField:
+    def interrupted(signal: Signal, spec: FitSpec) -> TrainedNetwork:
         nonlocal count
         count += 1
         if count == 4:  # after one to warm up

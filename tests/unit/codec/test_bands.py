@@ -12,12 +12,11 @@ import tifffile
 
 import inr
 from inr.cli.main import main
-from inr.codec.decode import DecodedField, open_quantized
+from inr.codec.decode import DecodedField, open_encoded
 from inr.codec.encode import compress_parts, fit_part, join_parts, shared_of
-from inr.codec.pack import unpack
-from inr.codec.plan import CompressSpec
 from inr.codec.sources import load_parts
 from inr.codec.tiles import TiledField, Tiling
+from inr.coders.request import CompressSpec
 from inr.container.file import parse, section_sizes
 from inr.domain import Domain
 from inr.errors import SignalError, SpecError, TargetError
@@ -29,6 +28,7 @@ from inr.signals.kind import KINDS
 from inr.signals.target import Target
 from tests.support.image_files import PROFILE
 from tests.support.small_fits import Array, psnr_of
+from tests.support.weights import weights_in
 
 SMOOTH = {"width": 16, "depth": 1, "omega_0": 6.0, "omega": 12.0}
 FAST: dict[str, Any] = {
@@ -93,7 +93,7 @@ def test_there_and_back(samples: Array, axes: int | None, peak: float | None, tm
     span = whole.meta.value_range[1] - whole.meta.value_range[0]
     edges = [k * len(samples) // 3 for k in range(4)]
     for tile, (first, last) in enumerate(itertools.pairwise(edges)):
-        alone = open_quantized(unpack(file, tile)).decode()
+        alone = open_encoded(weights_in(file, tile)).decode()
         np.testing.assert_allclose(alone, decoded[first:last], rtol=0, atol=1e-6 * span)
     assert report.psnr == pytest.approx(psnr_of(whole.samples, decoded, peak or span), abs=1e-5)
     coarse = inr.open(result.data, layers=1).decode()
@@ -213,9 +213,9 @@ def test_parts_as_tasks_of_their_own(tmp_path: Path) -> None:
     there = join_parts(lengths, [first, others[1], others[2]], 0.0)
     assert there.data == here.data
     assert there.report.psnr == here.report.psnr
-    alien = replace(first.field, meta=replace(first.field.meta, value_range=(0.0, 1.0)))
+    alien = replace(first.signal, meta=replace(first.signal.meta, value_range=(0.0, 1.0)))
     with pytest.raises(SpecError, match="segments: they differ in sample type, range or model"):
-        join_parts(lengths, [first, replace(others[1], field=alien), others[2]], 0.0)
+        join_parts(lengths, [first, replace(others[1], signal=alien), others[2]], 0.0)
 
 
 def test_only_one_part_is_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,6 @@ import pytest
 import inr
 from inr.cli.main import main
 from inr.codec.decode import open_field
-from inr.codec.pack import unpack
 from inr.codec.tiles import TiledField, Tiling
 from inr.container.file import parse, to_bytes
 from inr.domain import Domain
@@ -23,6 +22,7 @@ from inr.signals.video.attributes import VideoAttributes, video_attributes
 from inr.signals.video.kind import Video
 from inr.signals.video.read import load_video, save_video
 from tests.support.small_fits import Array, psnr_of
+from tests.support.weights import weights_in
 
 FRAMES, HEIGHT, WIDTH = 7, 12, 16
 MODEL = {"model": "siren", "steps": 150, "batch": 512, "learning_rate": 3e-3}
@@ -147,11 +147,11 @@ def test_segments_are_one_video(source: Path, tmp_path: Path) -> None:
     field = inr.open(result.data)
     decoded = field.decode()
     for tile, (first, last) in enumerate(((0, 2), (2, 4), (4, 7))):
-        part = unpack(file, tile)
+        part = weights_in(file, tile)
         assert part.domain == Domain.of_shape((last - first, HEIGHT, WIDTH), ("t", "y", "x"))
-        from inr.codec.decode import open_quantized
+        from inr.codec.decode import open_encoded
 
-        np.testing.assert_array_equal(open_quantized(part).decode(), decoded[first:last])
+        np.testing.assert_array_equal(open_encoded(part).decode(), decoded[first:last])
     assert report.psnr == pytest.approx(psnr_of(clip(), decoded), abs=1e-6)
     assert report.psnr > 20
     coarse = inr.open(result.data, layers=1).decode()

@@ -6,7 +6,7 @@ import torch
 
 import inr
 from inr.errors import SpecError
-from inr.fitting.loop import fit
+from inr.fitting.steps import fit
 from inr.inits import singular
 from inr.inits.singular import SingularInit, gradient_magnitude, windowed
 from inr.layers.network import Network

@@ -14,8 +14,9 @@ namespace nb = nanobind;
 namespace inr::entropy {
 namespace {
 
-using Integers = nb::ndarray<nb::ro, nb::device::cpu>;
-using Decoded = nb::ndarray<nb::numpy, int64_t, nb::ndim<1>>;
+using Array = nb::ndarray<nb::ro, nb::device::cpu>;
+template <class T>
+using Decoded = nb::ndarray<nb::numpy, T, nb::ndim<1>>;
 
 // Calls of several threads on one object come one after another. The lock is taken without the GIL and given back
 // before the GIL is taken again, so neither waits for the other.
@@ -55,21 +56,26 @@ std::string described(nb::handle value) {
 }
 
 // The array's memory lives as long as what is returned.
-Integers integers(nb::handle value, const char* name) {
-    Integers array;
+template <class T>
+Array checked(nb::handle value, const char* name, const char* type) {
+    Array array;
     const bool found = nb::try_cast(value, array, false) && array.is_valid();
-    if (!found || array.dtype() != nb::dtype<int64_t>() || array.ndim() != 1) {
-        throw SpecError(std::string("entropy coder: ") + name + " must be an int64 array with one axis; got " +
+    if (!found || array.dtype() != nb::dtype<T>() || array.ndim() != 1) {
+        throw SpecError(std::string("entropy coder: ") + name + " must be an array of " + type + " with one axis; got " +
                         described(value));
     }
-    const bool aligned = reinterpret_cast<uintptr_t>(array.data()) % alignof(int64_t) == 0;
+    const bool aligned = reinterpret_cast<uintptr_t>(array.data()) % alignof(T) == 0;
     if (!aligned || (array.shape(0) > 1 && array.stride(0) != 1)) {
         throw SpecError(std::string("entropy coder: ") + name + " must be contiguous and aligned in memory");
     }
     return array;
 }
 
-const int64_t* entries(const Integers& array) { return static_cast<const int64_t*>(array.data()); }
+Array integers(nb::handle value, const char* name) { return checked<int64_t>(value, name, "int64"); }
+
+Array probabilities_of(nb::handle value) { return checked<uint16_t>(value, "probabilities", "uint16"); }
+
+const int64_t* entries(const Array& array) { return static_cast<const int64_t*>(array.data()); }
 
 // Everything with __index__ is an integer; for the rest Python raises a TypeError of its own.
 size_t checked_count(nb::handle value) {
@@ -81,22 +87,38 @@ size_t checked_count(nb::handle value) {
 }
 
 // Memory for symbols that the payload can hold; its pages are only used once symbols are written to them.
-std::unique_ptr<int64_t[]> room(size_t count) { return std::unique_ptr<int64_t[]>(new int64_t[count]); }
+template <class T>
+std::unique_ptr<T[]> room(size_t count) {
+    return std::unique_ptr<T[]>(new T[count]);
+}
 
-Decoded handed_over(std::unique_ptr<int64_t[]> values, size_t count) {
-    int64_t* data = values.get();
-    nb::capsule owner(data, [](void* memory) noexcept { delete[] static_cast<int64_t*>(memory); });
+template <class T>
+Decoded<T> handed_over(std::unique_ptr<T[]> values, size_t count) {
+    T* data = values.get();
+    nb::capsule owner(data, [](void* memory) noexcept { delete[] static_cast<T*>(memory); });
     values.release();
-    return Decoded(data, {count}, owner);
+    return Decoded<T>(data, {count}, owner);
+}
+
+void encode_bits(LockedEncoder& self, nb::handle bits, nb::handle probabilities) {
+    const Array given = checked<uint8_t>(bits, "bits", "uint8"), at = probabilities_of(probabilities);
+    if (given.shape(0) != at.shape(0)) {
+        throw SpecError("entropy coder: bits and probabilities must have the same length; got " +
+                        std::to_string(given.shape(0)) + " and " + std::to_string(at.shape(0)));
+    }
+    without_gil(self, [&](Encoder& coder) {
+        coder.encode_bits(static_cast<const uint8_t*>(given.data()), static_cast<const uint16_t*>(at.data()),
+                          given.shape(0));
+    });
 }
 
 void encode_integers(LockedEncoder& self, nb::handle values) {
-    const Integers array = integers(values, "values");
+    const Array array = integers(values, "values");
     without_gil(self, [&](Encoder& coder) { coder.encode_integers(entries(array), array.shape(0)); });
 }
 
 void encode_refinements(LockedEncoder& self, nb::handle coarse, nb::handle fine) {
-    const Integers known = integers(coarse, "coarse"), values = integers(fine, "fine");
+    const Array known = integers(coarse, "coarse"), values = integers(fine, "fine");
     if (known.shape(0) != values.shape(0)) {
         throw SpecError("entropy coder: coarse and fine must have the same length; got " +
                         std::to_string(known.shape(0)) + " and " + std::to_string(values.shape(0)));
@@ -115,19 +137,29 @@ void init_decoder(LockedDecoder* self, nb::handle data) {
     new (self) LockedDecoder(nb::borrow<nb::bytes>(data));
 }
 
-Decoded decode_integers(LockedDecoder& self, nb::handle count) {
+Decoded<uint8_t> decode_bits(LockedDecoder& self, nb::handle probabilities) {
+    const Array at = probabilities_of(probabilities);
+    const size_t number = at.shape(0);
+    std::unique_ptr<uint8_t[]> bits = room<uint8_t>(number);
+    without_gil(self, [&](Decoder& coder) {
+        coder.decode_bits(static_cast<const uint16_t*>(at.data()), bits.get(), number);
+    });
+    return handed_over(std::move(bits), number);
+}
+
+Decoded<int64_t> decode_integers(LockedDecoder& self, nb::handle count) {
     const size_t number = checked_count(count);
     self.coder.check_holds(number);
-    std::unique_ptr<int64_t[]> values = room(number);
+    std::unique_ptr<int64_t[]> values = room<int64_t>(number);
     without_gil(self, [&](Decoder& coder) { coder.decode_integers(values.get(), number); });
     return handed_over(std::move(values), number);
 }
 
-Decoded decode_refinements(LockedDecoder& self, nb::handle coarse) {
-    const Integers known = integers(coarse, "coarse");
+Decoded<int64_t> decode_refinements(LockedDecoder& self, nb::handle coarse) {
+    const Array known = integers(coarse, "coarse");
     const size_t number = known.shape(0);
     self.coder.check_holds(number);
-    std::unique_ptr<int64_t[]> values = room(number);
+    std::unique_ptr<int64_t[]> values = room<int64_t>(number);
     without_gil(self, [&](Decoder& coder) { coder.decode_refinements(entries(known), values.get(), number); });
     return handed_over(std::move(values), number);
 }
@@ -161,13 +193,15 @@ void translate(const std::exception_ptr& error, void*) {
 void bind_entropy(nb::module_& m) {
     using namespace inr::entropy;
     nb::register_exception_translator(translate);
-    nb::class_<LockedEncoder>(m, "RangeEncoder", "Turns spans of integers into bytes.")
+    nb::class_<LockedEncoder>(m, "RangeEncoder", "Turns spans of bits and integers into bytes.")
         .def(nb::init<>())
+        .def("encode_bits", encode_bits, nb::arg("bits").none(), nb::arg("probabilities").none())
         .def("encode_integers", encode_integers, nb::arg("values").none())
         .def("encode_refinements", encode_refinements, nb::arg("coarse").none(), nb::arg("fine").none())
         .def("finish", finish_encoder);
-    nb::class_<LockedDecoder>(m, "RangeDecoder", "Turns bytes back into spans of integers.")
+    nb::class_<LockedDecoder>(m, "RangeDecoder", "Turns bytes back into spans of bits and integers.")
         .def("__init__", init_decoder, nb::arg("data").none())
+        .def("decode_bits", decode_bits, nb::arg("probabilities").none())
         .def("decode_integers", decode_integers, nb::arg("count").none())
         .def("decode_refinements", decode_refinements, nb::arg("coarse").none())
         .def("finish", finish_decoder);

@@ -59,6 +59,11 @@ uint32_t checked_magnitude(int64_t value) {
     return static_cast<uint32_t>(magnitude);
 }
 
+uint32_t checked_probability(uint16_t value) {
+    if (value == 0) throw SpecError("entropy coder: probabilities must be within 1..65535; got 0");
+    return value;
+}
+
 // Signed integers whose magnitudes vary slowly; section 5 of inr/container/FORMAT.md has the contexts.
 struct IntegerModel {
     std::array<Bit, kClasses> zero;
@@ -117,8 +122,8 @@ void Encoder::carry() {
     while (i > 0 && ++out_[i - 1] == 0) --i;
 }
 
-inline void Encoder::encode(Bit& model, bool bit) {
-    const uint32_t bound = (range_ >> 16) * model.p;
+inline void Encoder::encode(uint32_t probability, bool bit) {
+    const uint32_t bound = (range_ >> 16) * probability;
     if (bit) {
         range_ = bound;
     } else {
@@ -127,11 +132,24 @@ inline void Encoder::encode(Bit& model, bool bit) {
         low_ = static_cast<uint32_t>(low);
         if (low > UINT32_MAX) carry();
     }
-    adapt(model, bit);
     while (range_ < kRenormalise) {
         out_.push_back(static_cast<uint8_t>(low_ >> 24));
         low_ <<= 8;
         range_ <<= 8;
+    }
+}
+
+inline void Encoder::encode(Bit& model, bool bit) {
+    encode(model.p, bit);
+    adapt(model, bit);
+}
+
+void Encoder::encode_bits(const uint8_t* bits, const uint16_t* probabilities, size_t count) {
+    check_open();
+    for (size_t i = 0; i < count; ++i) {
+        const uint8_t bit = bits[i];  // read once: another thread may write it meanwhile
+        if (bit > 1) throw SpecError("entropy coder: bits must be 0 or 1; got " + std::to_string(bit));
+        encode(checked_probability(probabilities[i]), bit != 0);
     }
 }
 
@@ -220,8 +238,8 @@ inline uint32_t Decoder::next_byte() {
     return 0;
 }
 
-inline bool Decoder::decode(Bit& model) {
-    const uint32_t bound = (range_ >> 16) * model.p;
+inline bool Decoder::decode(uint32_t probability) {
+    const uint32_t bound = (range_ >> 16) * probability;
     const bool bit = code_ < bound;
     if (bit) {
         range_ = bound;
@@ -229,12 +247,21 @@ inline bool Decoder::decode(Bit& model) {
         range_ -= bound;
         code_ -= bound;
     }
-    adapt(model, bit);
     while (range_ < kRenormalise) {
         code_ = code_ << 8 | next_byte();
         range_ <<= 8;
     }
     return bit;
+}
+
+inline bool Decoder::decode(Bit& model) {
+    const bool bit = decode(uint32_t{model.p});
+    adapt(model, bit);
+    return bit;
+}
+
+void Decoder::decode_bits(const uint16_t* probabilities, uint8_t* bits, size_t count) {
+    for (size_t i = 0; i < count; ++i) bits[i] = decode(checked_probability(probabilities[i])) ? 1 : 0;
 }
 
 template <class Model>

@@ -1,4 +1,4 @@
-// Integers to bytes and back: the compiled twin of inr/entropy/rangecoder.py and integers.py, bit for bit.
+// Bits and integers to bytes and back: the compiled twin of inr/entropy, bit for bit.
 #pragma once
 
 #include <cstddef>
@@ -24,9 +24,11 @@ struct Bit {
     uint16_t count = 0;
 };
 
-// Every call of encode_* and decode_* is one span of symbols with a fresh adaptive model.
+// Bits come with the probability of a 1 in 1/65536, never 0. Every call of another encode_* or decode_* is one span of
+// symbols with a fresh adaptive model.
 class Encoder {
 public:
+    void encode_bits(const uint8_t* bits, const uint16_t* probabilities, size_t count);
     void encode_integers(const int64_t* values, size_t count);
     void encode_refinements(const int64_t* coarse, const int64_t* fine, size_t count);
     // The shortest bytes that decode to what was coded; every later call is refused.
@@ -35,6 +37,7 @@ public:
 private:
     void check_open() const;
     void carry();
+    void encode(uint32_t probability, bool bit);
     void encode(Bit& model, bool bit);
     template <class Model>
     void encode_magnitude(Model& model, uint32_t context, uint32_t magnitude);
@@ -52,6 +55,7 @@ public:
 
     // Refuses more symbols than the payload can hold. To be called before memory is taken for them.
     void check_holds(uint64_t count) const;
+    void decode_bits(const uint16_t* probabilities, uint8_t* bits, size_t count);
     void decode_integers(int64_t* values, size_t count);
     void decode_refinements(const int64_t* coarse, int64_t* fine, size_t count);
     // Whether the payload ends as the encoder would end it here; changes nothing.
@@ -60,6 +64,7 @@ public:
 private:
     uint32_t window() const;
     uint32_t next_byte();
+    bool decode(uint32_t probability);
     bool decode(Bit& model);
     template <class Model>
     uint32_t decode_magnitude(Model& model, uint32_t context);

@@ -2,20 +2,28 @@
 
 import numpy as np
 
-from inr.entropy.coder import check_holds, decoder, encoder
+from inr.coders.weights.quantize import (
+    MAX_STEP_CODE,
+    MIN_STEP_CODE,
+    Coding,
+    EncodedWeights,
+    QuantizedTensor,
+    Symbols,
+)
+from inr.entropy.stream import check_holds, decoder, encoder
 from inr.errors import CorruptStreamError
 from inr.layers.layout import TensorLayout
-from inr.quantize.uniform import MAX_STEP_CODE, MIN_STEP_CODE, Coding, QuantizedField, QuantizedTensor, Symbols
 
 Layouts = tuple[TensorLayout, ...]
 
 
-def encode(field: QuantizedField) -> tuple[bytes, ...]:
-    """The payloads of a complete field, coarse to fine."""
+def encode(field: EncodedWeights) -> tuple[bytes, ...]:
+    """The payloads of the layers that are there, coarse to fine."""
     if field.coding != "uniform":
         return (b"".join(t.symbols.astype(_float_bits(field.coding)).tobytes() for t in field.tensors),)
-    refinements = (_encode_refinement(field.tensors, missing) for missing in range(field.layers - 2, -1, -1))
-    return (_encode_base(field.tensors, field.layers - 1), *refinements)
+    present = field.layers - field.missing
+    refinements = (_encode_refinement(field.tensors, missing) for missing in range(present - 2, -1, -1))
+    return (_encode_base(field.tensors, present - 1), *refinements)
 
 
 def decode(payloads: tuple[bytes, ...], layouts: Layouts, coding: Coding) -> tuple[QuantizedTensor, ...]:

@@ -1,18 +1,16 @@
 """Rate control: how finely to quantise which tensor, and how to meet a size or a quality."""
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from inr.codec.decode import open_tensors
-from inr.codec.pack import pack
-from inr.container.file import InrFile, to_bytes
+from inr.coders.base import Files
+from inr.coders.weights.open import open_tensors
+from inr.coders.weights.quantize import EncodedWeights, QuantSpec, dequantize, quantize
 from inr.errors import TargetError
-from inr.fitted import FittedField, FloatTensor
-from inr.layers.layout import TensorLayout
-from inr.quantize.uniform import QuantizedField, QuantSpec, dequantize, quantize
+from inr.fitting.trained import TrainedNetwork
+from inr.layers.layout import FloatTensor, TensorLayout
 from inr.rng import generator
 
 PROBE_SAMPLES = 16_384
@@ -21,27 +19,7 @@ _EXTRA_RANGE = 5.0
 _ROUNDS = 8
 
 
-@dataclass(frozen=True, eq=False)
-class Coded:
-    """A quantised field with its file (without PSNR in the header) and the bits that led to it."""
-
-    field: QuantizedField
-    file: InrFile
-    bits: float
-
-    @property
-    def size(self) -> int:
-        """Bytes of the file, with room for the PSNR of each layer."""
-        return len(to_bytes(self.file)) + 2 + 3 * self.field.layers
-
-
-def code(fitted: FittedField, spec: QuantSpec) -> Coded:
-    """Quantise and code."""
-    field = quantize(fitted, spec)
-    return Coded(field, pack(field), spec.bits)
-
-
-def allocate(fitted: FittedField, spec: QuantSpec) -> QuantSpec:
+def allocate(fitted: TrainedNetwork, spec: QuantSpec) -> QuantSpec:
     """Share the bits among tensors so that the output error is least at equal rate.
 
     Quantising a unit t of n_t entries (a tensor, or a level of a table) with step d adds about ``s_t d^2`` to the
@@ -72,7 +50,7 @@ def allocate(fitted: FittedField, spec: QuantSpec) -> QuantSpec:
     return spec.replace(extra_bits=extras)
 
 
-def meet_size(fitted: FittedField, spec: QuantSpec, size: int) -> Coded:
+def meet_size(fitted: TrainedNetwork, spec: QuantSpec, size: int, files: Files) -> EncodedWeights:
     """The finest quantisation whose file has at most `size` bytes.
 
     Raises:
@@ -82,42 +60,51 @@ def meet_size(fitted: FittedField, spec: QuantSpec, size: int) -> Coded:
     aim = size - max(2, size // 200)
     low, high = MIN_BITS, MAX_BITS
     bits = spec.bits
-    best: Coded | None = None
+    best: _Sized | None = None
     for _ in range(_ROUNDS):
-        coded = code(fitted, spec.replace(bits=bits))
-        if coded.size <= size:
-            best = coded if best is None or coded.size > best.size else best
+        sized = _sized(fitted, spec.replace(bits=bits), files)
+        if sized.size <= size:
+            best = sized if best is None or sized.size > best.size else best
             low = bits
         else:
             high = bits
-        if aim - size // 100 <= coded.size <= size or high - low < 1e-3:
+        if aim - size // 100 <= sized.size <= size or high - low < 1e-3:
             break
-        step = bits + (aim - coded.size) / per_bit
+        step = bits + (aim - sized.size) / per_bit
         bits = step if low < step < high else (low + high) / 2
     if best is None:
-        best = code(fitted, spec.replace(bits=MIN_BITS))
+        best = _sized(fitted, spec.replace(bits=MIN_BITS), files)
         if best.size > size:
             raise TargetError(f"size: this model takes at least {best.size} bytes; got {size}")
-    return best
+    return best.encoded
 
 
-def meet_quality(
-    fitted: FittedField, spec: QuantSpec, psnr_of: Callable[[Coded], float], target: float
-) -> Coded | None:
+def meet_quality(fitted: TrainedNetwork, spec: QuantSpec, target: float, files: Files) -> EncodedWeights | None:
     """About the coarsest quantisation whose decoded PSNR is at least `target` dB, or None if there is none."""
-    best: Coded | None = None
+    best: EncodedWeights | None = None
     low, high = MIN_BITS, MAX_BITS
     bits = MAX_BITS
     for _ in range(_ROUNDS):
-        coded = code(fitted, spec.replace(bits=bits))
-        if psnr_of(coded) >= target:
-            best, high = coded, bits
+        encoded = quantize(fitted, spec.replace(bits=bits))
+        if files.psnr(encoded) >= target:
+            best, high = encoded, bits
         elif best is None:
             return None
         else:
             low = bits
         bits = (low + high) / 2
     return best
+
+
+@dataclass(frozen=True, eq=False)
+class _Sized:
+    encoded: EncodedWeights
+    size: int
+
+
+def _sized(fitted: TrainedNetwork, spec: QuantSpec, files: Files) -> _Sized:
+    encoded = quantize(fitted, spec)
+    return _Sized(encoded, files.size(encoded))
 
 
 def _units(layout: TensorLayout) -> list[tuple[int, int]]:
@@ -131,7 +118,7 @@ def _units(layout: TensorLayout) -> list[tuple[int, int]]:
 class _Probe:
     """Measures how much the outputs (almost always one) change if a part of one tensor is replaced."""
 
-    def __init__(self, fitted: FittedField) -> None:
+    def __init__(self, fitted: TrainedNetwork) -> None:
         self._fitted = fitted
         index = generator(fitted.report.seed, "probe").integers(0, fitted.domain.size, PROBE_SAMPLES)
         self._coordinates = fitted.domain.coordinates(index)

@@ -1,15 +1,11 @@
-"""The result of a fit: named float tensors and how they came about."""
+"""The result of a training: floats, and how they came about."""
 
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
-
-from inr.domain import Domain
-from inr.meta import SignalMeta
+from inr.inits.base import SearchReport
+from inr.layers.layout import FloatTensor
 from inr.models.base import ModelSpec
-
-FloatTensor = npt.NDArray[np.float32]
+from inr.signals.info import SignalInfo
 
 
 @dataclass(frozen=True)
@@ -29,23 +25,6 @@ class CurvePoint:
 
 
 @dataclass(frozen=True)
-class SearchReport:
-    """How an initialiser chose a setting of the model.
-
-    Attributes:
-        setting: name of the setting.
-        value: the chosen value.
-        candidates: all values that were tried, with their distances (less is better).
-        seconds: wall time of the search.
-    """
-
-    setting: str
-    value: float
-    candidates: tuple[tuple[float, float], ...]
-    seconds: float
-
-
-@dataclass(frozen=True)
 class FitReport:
     """How a fit went: steps done, seconds spent, backend, seed, the curve, and what the initialiser searched."""
 
@@ -57,22 +36,27 @@ class FitReport:
     search: SearchReport | None = None
 
 
-@dataclass(frozen=True, eq=False)
-class FittedField:
-    """A model with its trained parameters; no optimiser, no device.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Trained(SignalInfo):
+    """What a training gives, for a signal of which the samples are not needed any more; no optimiser, no device.
+
+    A coder adds its floats.
+
+    Attributes:
+        report: how the training went.
+    """
+
+    report: FitReport
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class TrainedNetwork(Trained):
+    """A model with its trained parameters.
 
     Attributes:
         model: the arrangement of layers.
         tensors: float32 parameters by name, as in ``model.layout``.
-        channels: number of outputs.
-        domain: grid of the original samples.
-        meta: meaning of the samples.
-        report: how the fit went.
     """
 
     model: ModelSpec
     tensors: dict[str, FloatTensor]
-    channels: int
-    domain: Domain
-    meta: SignalMeta
-    report: FitReport

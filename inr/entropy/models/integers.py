@@ -1,12 +1,11 @@
-"""Adaptive models of signed integers on top of the binary range coder."""
+"""Adaptive models of signed integers."""
 
 from typing import final
 
-from inr.entropy.rangecoder import Bits, RangeDecoder, RangeEncoder
+from inr.entropy.binarise import MAX_BITS, Place, read_magnitude, write_magnitude
+from inr.entropy.coder import RangeDecoder, RangeEncoder
+from inr.entropy.models.adaptive import AdaptiveBits
 from inr.errors import CorruptStreamError, SpecError
-
-MAX_BITS = 31
-"""Magnitudes are below 2^31."""
 
 _CLASSES = 8
 
@@ -15,72 +14,64 @@ _CLASSES = 8
 class IntegerModel:
     """Adaptive model of a sequence of signed integers whose magnitudes vary slowly.
 
-    A value is coded as: is it zero; its sign; the exponent e of its magnitude m (2^e <= m < 2^(e+1)) in unary;
-    the e bits below the leading one, highest first. Zero flag and exponent are conditioned on a class of the two
-    magnitudes before, ``min(bit_length(a + b), 7)``; the two highest mantissa bits on e and on each other, the
-    others on e and their position.
+    A value is coded as: is it zero; its sign; its magnitude, see `inr.entropy.binarise`. Zero flag and exponent are
+    conditioned on a class of the two magnitudes before, ``min(bit_length(a + b), 7)``; the two highest bits below the
+    leading one on the exponent and on each other, the others on the exponent and their position.
     """
 
     __slots__ = ("_exponent", "_low", "_mantissa", "_recent", "_sign", "_zero")
 
     def __init__(self) -> None:
-        self._zero = Bits(_CLASSES)
-        self._sign = Bits(1)
-        self._exponent = Bits(_CLASSES * MAX_BITS)
-        self._mantissa = Bits(3 * MAX_BITS)
-        self._low = Bits(MAX_BITS * MAX_BITS)
+        self._zero = AdaptiveBits(_CLASSES)
+        self._sign = AdaptiveBits(1)
+        self._exponent = AdaptiveBits(_CLASSES * MAX_BITS)
+        self._mantissa = AdaptiveBits(3 * MAX_BITS)
+        self._low = AdaptiveBits(MAX_BITS * MAX_BITS)
         self._recent = (0, 0)
 
     def _context(self) -> int:
         a, b = self._recent
         return min((a + b).bit_length(), _CLASSES - 1)
 
+    def _at(self, place: Place, context: int) -> tuple[AdaptiveBits, int]:
+        """The model of a decision about a magnitude."""
+        if place.position < 0:
+            return self._exponent, context * MAX_BITS + place.exponent
+        if place.node < 0:
+            return self._low, MAX_BITS * place.exponent + place.position
+        return self._mantissa, 3 * place.exponent + place.node
+
     def encode(self, encoder: RangeEncoder, value: int) -> None:
         """Code one integer, |value| < 2^31; raises `SpecError` beyond."""
         context = self._context()
         magnitude = abs(value)
-        exponent = magnitude.bit_length() - 1
-        if exponent >= MAX_BITS:
+        if magnitude.bit_length() > MAX_BITS:
             raise SpecError(f"entropy coder: magnitudes must be below 2^{MAX_BITS}; got {value}")
         self._recent = (magnitude, self._recent[0])
-        encoder.encode(self._zero, context, int(magnitude == 0))
+        self._zero.encode(encoder, context, int(magnitude == 0))
         if magnitude == 0:
             return
-        encoder.encode(self._sign, 0, int(value < 0))
-        first = context * MAX_BITS
-        for k in range(exponent):
-            encoder.encode(self._exponent, first + k, 1)
-        if exponent < MAX_BITS - 1:
-            encoder.encode(self._exponent, first + exponent, 0)
-        node = 0
-        for position in range(exponent - 1, -1, -1):
-            bit = (magnitude >> position) & 1
-            if exponent - position <= 2:
-                encoder.encode(self._mantissa, 3 * exponent + node, bit)
-                node = 1 + bit
-            else:
-                encoder.encode(self._low, MAX_BITS * exponent + position, bit)
+        self._sign.encode(encoder, 0, int(value < 0))
+
+        def put(place: Place, bit: int) -> None:
+            bits, number = self._at(place, context)
+            bits.encode(encoder, number, bit)
+
+        write_magnitude(magnitude, put)
 
     def decode(self, decoder: RangeDecoder) -> int:
         """The next integer; raises `CorruptStreamError`."""
         context = self._context()
-        if decoder.decode(self._zero, context):
+        if self._zero.decode(decoder, context):
             self._recent = (0, self._recent[0])
             return 0
-        negative = decoder.decode(self._sign, 0)
-        first = context * MAX_BITS
-        exponent = 0
-        while exponent < MAX_BITS - 1 and decoder.decode(self._exponent, first + exponent):
-            exponent += 1
-        magnitude = 1
-        node = 0
-        for position in range(exponent - 1, -1, -1):
-            if exponent - position <= 2:
-                bit = decoder.decode(self._mantissa, 3 * exponent + node)
-                node = 1 + bit
-            else:
-                bit = decoder.decode(self._low, MAX_BITS * exponent + position)
-            magnitude = 2 * magnitude + bit
+        negative = self._sign.decode(decoder, 0)
+
+        def get(place: Place) -> int:
+            bits, number = self._at(place, context)
+            return bits.decode(decoder, number)
+
+        magnitude = read_magnitude(get)
         self._recent = (magnitude, self._recent[0])
         return -magnitude if negative else magnitude
 
@@ -97,9 +88,9 @@ class RefinementModel:
     __slots__ = ("_bit", "_recent", "_sign", "_significant")
 
     def __init__(self) -> None:
-        self._bit = Bits(MAX_BITS + 1)
-        self._significant = Bits(3)
-        self._sign = Bits(1)
+        self._bit = AdaptiveBits(MAX_BITS + 1)
+        self._significant = AdaptiveBits(3)
+        self._sign = AdaptiveBits(1)
         self._recent = (0, 0)
 
     def encode(self, encoder: RangeEncoder, coarse: int, value: int) -> None:
@@ -110,11 +101,11 @@ class RefinementModel:
         if abs(coarse) != magnitude >> 1 or coarse * value < 0:
             raise SpecError(f"entropy coder: {coarse} is not the coarse value of {value}")
         if coarse:
-            encoder.encode(self._bit, abs(coarse).bit_length(), magnitude & 1)
+            self._bit.encode(encoder, abs(coarse).bit_length(), magnitude & 1)
         else:
-            encoder.encode(self._significant, sum(self._recent), magnitude)
+            self._significant.encode(encoder, sum(self._recent), magnitude)
             if magnitude:
-                encoder.encode(self._sign, 0, int(value < 0))
+                self._sign.encode(encoder, 0, int(value < 0))
         self._recent = (int(magnitude > 0), self._recent[0])
 
     def decode(self, decoder: RangeDecoder, coarse: int) -> int:
@@ -122,13 +113,13 @@ class RefinementModel:
         if abs(coarse).bit_length() > MAX_BITS:
             raise SpecError(f"entropy coder: magnitudes must be below 2^{MAX_BITS}; got {coarse}")
         if coarse:
-            magnitude = 2 * abs(coarse) + decoder.decode(self._bit, abs(coarse).bit_length())
+            magnitude = 2 * abs(coarse) + self._bit.decode(decoder, abs(coarse).bit_length())
             if magnitude.bit_length() > MAX_BITS:
                 raise CorruptStreamError(f"entropy-coded magnitude {magnitude} is not below 2^{MAX_BITS}")
             value = -magnitude if coarse < 0 else magnitude
         else:
-            value = decoder.decode(self._significant, sum(self._recent))
-            if value and decoder.decode(self._sign, 0):
+            value = self._significant.decode(decoder, sum(self._recent))
+            if value and self._sign.decode(decoder, 0):
                 value = -1
         self._recent = (int(value != 0), self._recent[0])
         return value

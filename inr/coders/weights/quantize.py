@@ -9,18 +9,17 @@ anything else is put in the middle of its interval (the dead-zone quantiser of T
 """
 
 import math
-from dataclasses import dataclass
-from typing import Annotated, Literal
+from dataclasses import dataclass, replace
+from typing import Annotated, ClassVar, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from inr.domain import Domain
+from inr.coders.base import Encoded
 from inr.errors import SpecError
-from inr.fitted import FittedField, FloatTensor
-from inr.layers.layout import TensorLayout
-from inr.meta import SignalMeta
+from inr.fitting.trained import TrainedNetwork
+from inr.layers.layout import FloatTensor, TensorLayout
 from inr.models.base import ModelSpec
 from inr.spec import Spec
 
@@ -49,10 +48,11 @@ class QuantSpec(Spec):
     layers: Annotated[int, Field(ge=1, le=8)] = 1
     """Quality layers; each after the first halves all steps."""
 
-    def check(self) -> None:
-        """Raises `SpecError` if the settings contradict each other."""
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
         if self.coding != "uniform" and self.layers > 1:
             raise SpecError(f"layers: weights stored as {self.coding} come in 1 layer; got {self.layers}")
+        return self
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,50 +70,50 @@ class QuantizedTensor:
     step_codes: npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True, eq=False)
-class QuantizedField:
-    """A field in integers. Nothing after this type sees a float weight.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class EncodedWeights(Encoded):
+    """A network in integers.
 
     Attributes:
-        layers: quality layers that the symbols are meant to be coded in.
-        missing: refinement planes that the symbols lack (0: all there).
+        model: the arrangement of layers.
+        tensors: integers that stand for its tensors; they lack `missing` planes of bits.
+        coding: how they stand for them.
     """
 
+    coder: ClassVar[str] = "weights"
     model: ModelSpec
     tensors: tuple[QuantizedTensor, ...]
     coding: Coding
-    channels: int
-    domain: Domain
-    meta: SignalMeta
-    layers: int = 1
-    missing: int = 0
 
 
-def quantize(fitted: FittedField, spec: QuantSpec) -> QuantizedField:
+def quantize(fitted: TrainedNetwork, spec: QuantSpec) -> EncodedWeights:
     """Quantise all tensors; raises `SpecError` if the settings or the weights are unusable."""
-    spec.check()
     layouts = fitted.model.layout(fitted.domain.ndim, fitted.channels)
-    tensors = tuple(_quantize_tensor(fitted.tensors[layout.name], layout, spec) for layout in layouts)
-    return QuantizedField(
-        fitted.model, tensors, spec.coding, fitted.channels, fitted.domain, fitted.meta, layers=spec.layers
+    return EncodedWeights(
+        model=fitted.model,
+        tensors=tuple(_quantize_tensor(fitted.tensors[layout.name], layout, spec) for layout in layouts),
+        coding=spec.coding,
+        channels=fitted.channels,
+        domain=fitted.domain,
+        meta=fitted.meta,
+        layers=spec.layers,
+        bits=spec.bits,
     )
 
 
-def dequantize(field: QuantizedField) -> dict[str, FloatTensor]:
+def dequantize(field: EncodedWeights) -> dict[str, FloatTensor]:
     """Float tensors by name."""
     return {t.layout.name: _dequantize_tensor(t, field.coding, field.missing) for t in field.tensors}
 
 
-def coarsened(field: QuantizedField, layers: int) -> QuantizedField:
+def coarsened(field: EncodedWeights, layers: int) -> EncodedWeights:
     """What is left of a field if only the first `layers` quality layers arrive."""
     missing = field.layers - layers
     tensors = tuple(
         QuantizedTensor(t.layout, np.sign(t.symbols) * (np.abs(t.symbols) >> missing), t.step_codes)
         for t in field.tensors
     )
-    return QuantizedField(
-        field.model, tensors, field.coding, field.channels, field.domain, field.meta, field.layers, missing
-    )
+    return replace(field, tensors=tensors, missing=missing)
 
 
 def step_sizes(codes: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
