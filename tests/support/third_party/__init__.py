@@ -1,6 +1,6 @@
 """A package of somebody else, installed for a test: its files add one component each, and import nothing of the tests.
 
-`PLUGINS` lists them; whoever adds a seam adds a file and a line.
+`PLUGINS` lists them; whoever adds a seam adds a file, here or in the folder above, and a line.
 """
 
 import os
@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 DISTRIBUTION = "third_party"
+HERE = Path(__file__).parent
 ROOT = Path(__file__).parents[3]
 
 
 @dataclass(frozen=True)
 class Plugin:
-    """An entry point: its group and name, and what it stands for, as ``file:attribute`` of this folder."""
+    """An entry point: its group and name, and what it stands for, as ``module:attribute`` of the package."""
 
     group: str
     name: str
@@ -38,7 +39,11 @@ def install(folder: Path, plugins: tuple[Plugin, ...] = PLUGINS) -> dict[str, st
         The environment of a process that finds it.
     """
     package = folder / DISTRIBUTION
-    shutil.copytree(Path(__file__).parent, package, ignore=shutil.ignore_patterns("__init__.py", "__pycache__"))
+    shutil.copytree(HERE, package, ignore=shutil.ignore_patterns("__init__.py", "__pycache__"))
+    for plugin in plugins:
+        shared = HERE.parent / f"{plugin.value.partition(':')[0]}.py"
+        if shared.exists():
+            shutil.copy(shared, package)
     (package / "__init__.py").write_text("", "utf-8")
     metadata = folder / f"{DISTRIBUTION}-1.2.dist-info"
     metadata.mkdir()
