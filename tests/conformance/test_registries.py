@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import pytest
 from pydantic import Field
 
+from inr.coders.base import CODERS
 from inr.errors import InrError, SpecError, UnknownComponentError
 from inr.fitting.schedules.base import SCHEDULES
 from inr.inits.base import INITS
@@ -17,7 +18,7 @@ from inr.reparams.base import REPARAMS
 from inr.samplers.base import SAMPLERS
 from inr.spec import Spec
 
-REGISTRIES: tuple[Registry[Any], ...] = (MODELS, INITS, SAMPLERS, LOSSES, OPTIMISERS, SCHEDULES, REPARAMS)
+REGISTRIES: tuple[Registry[Any], ...] = (CODERS, MODELS, INITS, SAMPLERS, LOSSES, OPTIMISERS, SCHEDULES, REPARAMS)
 COMPONENTS = [(registry, cls) for registry in REGISTRIES for cls in registry]
 
 each_registry = pytest.mark.parametrize("registry", REGISTRIES, ids=lambda registry: registry.noun)

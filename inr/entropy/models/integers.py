@@ -2,7 +2,7 @@
 
 from typing import final
 
-from inr.entropy.binarise import MAX_BITS, Place, read_magnitude, write_magnitude
+from inr.entropy.binarise import MAX_BITS, PLACES, read_magnitude, write_magnitude
 from inr.entropy.coder import RangeDecoder, RangeEncoder
 from inr.entropy.models.adaptive import AdaptiveBits
 from inr.errors import CorruptStreamError, SpecError
@@ -19,27 +19,18 @@ class IntegerModel:
     leading one on the exponent and on each other, the others on the exponent and their position.
     """
 
-    __slots__ = ("_exponent", "_low", "_mantissa", "_recent", "_sign", "_zero")
+    __slots__ = ("_below", "_exponent", "_recent", "_sign", "_zero")
 
     def __init__(self) -> None:
         self._zero = AdaptiveBits(_CLASSES)
         self._sign = AdaptiveBits(1)
         self._exponent = AdaptiveBits(_CLASSES * MAX_BITS)
-        self._mantissa = AdaptiveBits(3 * MAX_BITS)
-        self._low = AdaptiveBits(MAX_BITS * MAX_BITS)
+        self._below = AdaptiveBits(PLACES - MAX_BITS)
         self._recent = (0, 0)
 
     def _context(self) -> int:
         a, b = self._recent
         return min((a + b).bit_length(), _CLASSES - 1)
-
-    def _at(self, place: Place, context: int) -> tuple[AdaptiveBits, int]:
-        """The model of a decision about a magnitude."""
-        if place.position < 0:
-            return self._exponent, context * MAX_BITS + place.exponent
-        if place.node < 0:
-            return self._low, MAX_BITS * place.exponent + place.position
-        return self._mantissa, 3 * place.exponent + place.node
 
     def encode(self, encoder: RangeEncoder, value: int) -> None:
         """Code one integer, |value| < 2^31; raises `SpecError` beyond."""
@@ -53,9 +44,13 @@ class IntegerModel:
             return
         self._sign.encode(encoder, 0, int(value < 0))
 
-        def put(place: Place, bit: int) -> None:
-            bits, number = self._at(place, context)
-            bits.encode(encoder, number, bit)
+        first = context * MAX_BITS
+
+        def put(place: int, bit: int) -> None:
+            if place < MAX_BITS:
+                self._exponent.encode(encoder, first + place, bit)
+            else:
+                self._below.encode(encoder, place - MAX_BITS, bit)
 
         write_magnitude(magnitude, put)
 
@@ -67,9 +62,12 @@ class IntegerModel:
             return 0
         negative = self._sign.decode(decoder, 0)
 
-        def get(place: Place) -> int:
-            bits, number = self._at(place, context)
-            return bits.decode(decoder, number)
+        first = context * MAX_BITS
+
+        def get(place: int) -> int:
+            if place < MAX_BITS:
+                return self._exponent.decode(decoder, first + place)
+            return self._below.decode(decoder, place - MAX_BITS)
 
         magnitude = read_magnitude(get)
         self._recent = (magnitude, self._recent[0])
