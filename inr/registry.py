@@ -1,16 +1,19 @@
 """Named components: one registry a kind of component, filled by importing the files of one package.
 
 Putting a file into the package is all it takes: the registry finds it, the command line lists it, the JSON
-schema admits it and the conformance suite tests it.
+schema admits it and the conformance suite tests it. Other packages add theirs by entry points, see `inr.plugins`.
 """
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from importlib.util import find_spec
 from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast
 
 from pydantic import PlainSerializer, PlainValidator
 
+from inr import plugins
 from inr.errors import SpecError, UnknownComponentError
 from inr.spec import Spec
 
@@ -28,28 +31,46 @@ C = TypeVar("C", bound=Spec)
 
 
 class Registry(Generic[C]):
-    """Maps ``kind`` and ``wire_id`` to a spec class.
+    """Maps ``kind`` and ``wire_id`` to a spec class; loads the classes on first use, from any thread.
 
     Args:
         noun: what is registered, for messages ("model").
         package: dotted package whose modules register themselves when imported.
+        group: of the entry points with which other packages add more, each a class, or a module that registers some;
+            default: the name of the package.
+        module: of packages in it, the module that registers; None if only modules do.
+        names: kind of each wire id of the library's own components, so that files need only load what they name.
     """
 
-    def __init__(self, noun: str, package: str) -> None:
-        self.noun = noun
-        self._package = package
+    def __init__(
+        self,
+        noun: str,
+        package: str,
+        group: str | None = None,
+        module: str | None = None,
+        names: Mapping[int, str] | None = None,
+    ) -> None:
+        self.noun, self.group = noun, group or package
+        self._package, self._module, self._names = package, module, names or {}
         self._by_kind: dict[str, type[C]] = {}
         self._by_wire_id: dict[int, type[C]] = {}
-        self._loaded = False
+        self._own_loaded = self._loaded = False
+        self._loading: set[int] = set()
+        self._lock = threading.Lock()
 
     def register(self, cls: type[C]) -> type[C]:
         """Class decorator. A second class with the same ``kind`` or ``wire_id`` raises `SpecError`."""
+        if not cls.__module__.startswith(f"{self._package}."):
+            self._load_own()  # names and ids of the library are its own, whoever comes first
         kind, wire_id = kind_of(cls), int(cls.wire_id)  # type: ignore[attr-defined]
-        for taken, other in ((kind, self._by_kind.get(kind)), (wire_id, self._by_wire_id.get(wire_id))):
-            if other is not None:
-                raise SpecError(f"{self.noun} {cls.__qualname__}: {taken!r} is already taken by {other.__qualname__}")
-        self._by_kind[kind] = cls
-        self._by_wire_id[wire_id] = cls
+        with self._lock:
+            for taken, other in ((kind, self._by_kind.get(kind)), (wire_id, self._by_wire_id.get(wire_id))):
+                if other is not None:
+                    raise SpecError(
+                        f"{self.noun} {cls.__qualname__}: {taken!r} is already taken by {other.__qualname__}"
+                    )
+            self._by_kind[kind] = cls
+            self._by_wire_id[wire_id] = cls
         return cls
 
     def unregister(self, cls: type[C]) -> None:
@@ -59,14 +80,14 @@ class Registry(Generic[C]):
 
     def get(self, kind: str) -> type[C]:
         """The class called `kind`; raises `UnknownComponentError` that lists the known kinds."""
-        self._load()
+        self._load_one(kind)
         if kind not in self._by_kind:
             raise UnknownComponentError(f"unknown {self.noun} {kind!r}; known: {', '.join(self.kinds())}")
         return self._by_kind[kind]
 
     def by_wire_id(self, wire_id: int) -> type[C] | None:
         """The class with this id, or None."""
-        self._load()
+        self._load_one(self._names.get(wire_id))
         return self._by_wire_id.get(wire_id)
 
     def kinds(self) -> list[str]:
@@ -97,13 +118,58 @@ class Registry(Generic[C]):
         dump: Callable[[C], dict[str, Any]] = lambda spec: spec.model_dump(mode="json")  # noqa: E731
         return PlainValidator(self.make), PlainSerializer(dump, return_type=dict[str, Any])
 
+    def _load_one(self, kind: str | None) -> None:
+        """Load the module that is called as this kind, if there is one; everything if that does not help."""
+        if kind is not None and kind not in self._by_kind and kind.isidentifier():
+            name = f"{self._package}.{kind}" + (f".{self._module}" if self._module else "")
+            if _exists(name):
+                importlib.import_module(name)
+        if kind not in self._by_kind:
+            self._load()
+
     def _load(self) -> None:
-        if self._loaded:
+        """Load everything, unless this thread is about it.
+
+        No lock is held: Python lets a module be imported once, and makes other threads wait for it. A lock around
+        imports would wait for ever for a thread that has begun to import one of the modules, which registers a class.
+        """
+        thread = threading.get_ident()
+        if self._loaded or thread in self._loading:
             return
-        self._loaded = True
+        self._loading.add(thread)
+        try:
+            self._load_own()
+            for point in plugins.points(self.group):
+                before = set(self._by_kind.values())
+                if not plugins.load(point, self._add):
+                    for cls in set(self._by_kind.values()) - before:
+                        self.unregister(cls)  # of a module that failed half-way
+            self._loaded = True
+        finally:
+            self._loading.discard(thread)
+
+    def _load_own(self) -> None:
+        """Load what comes with the library."""
+        if self._own_loaded:
+            return
         package = importlib.import_module(self._package)
         for module in sorted(pkgutil.iter_modules(package.__path__), key=lambda m: m.name):
-            importlib.import_module(f"{self._package}.{module.name}")
+            inside = f".{self._module}" if module.ispkg and self._module else ""
+            importlib.import_module(f"{self._package}.{module.name}{inside}")
+        self._own_loaded = True
+
+    def _add(self, found: Any) -> bool:
+        """Register what an entry point names, if loading it has not; a module has registered what it holds."""
+        if isinstance(found, type) and found not in self._by_kind.values():
+            self.register(found)
+        return True
+
+
+def _exists(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # of the package that it would be in
+        return False
 
 
 def settings_of(text: str) -> dict[str, Any]:

@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from inr.domain import Domain
 from inr.errors import BackendUnavailableError
-from inr.layers.network import FloatTensor, Network
+from inr.layers.layout import FloatTensor
+from inr.layers.network import Network
 from inr.losses.base import LossSpec
 from inr.meta import SignalMeta
 from inr.optimisers.base import OptimiserSpec

@@ -3,17 +3,20 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from inr import native
 from inr.errors import SpecError
 from inr.layers import DenseGrid, HashGrid, Layer
-from inr.layers.network import FloatTensor, Network
+from inr.layers.layout import FloatTensor
+from inr.layers.network import Network
 
 Flat = npt.NDArray[np.float32]
-Lowered = tuple[str, list[int], list[int], list[float], list[float], list[int]]
-"""Kind, numbers of the values it reads, integers, reals, constants, places of its tensors among the parameters."""
+Lowered = Any
+"""``inr.native._kernels.Operation``; the compiled module may be missing."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ def refusal(network: Network) -> str | None:
 
 
 def lower(graph: Network, parameters: Parameters, names: Mapping[Layer, int], d_in: int) -> list[Lowered]:
-    """The operations of a network.
+    """The operations of a network, as the compiled module takes them.
 
     Args:
         graph: all of whose layers the kernels have.
@@ -68,6 +71,7 @@ def lower(graph: Network, parameters: Parameters, names: Mapping[Layer, int], d_
         names: number under which each layer's tensors are stored.
         d_in: width of its input.
     """
+    module: Any = native.load()
     widths = graph.widths(d_in)
     operations = []
     for i, layer in enumerate(graph.layers):
@@ -75,6 +79,13 @@ def lower(graph: Network, parameters: Parameters, names: Mapping[Layer, int], d_
         told = layer.operation(*[widths[s] for s in sources])
         if told is None:
             raise SpecError(f"layer {i} ({type(layer).__name__}) has no compiled kernel")
-        places = [-1 if n is None else parameters.offsets[f"{names[layer]}.{n}"] for n in told.params]
-        operations.append((told.kind, sources, list(told.ints), list(told.reals), list(told.constants), places))
+        operation = module.Operation(
+            told.kind,
+            sources,
+            ints=list(told.ints),
+            reals=list(told.reals),
+            constants=list(told.constants),
+            params=[-1 if n is None else parameters.offsets[f"{names[layer]}.{n}"] for n in told.params],
+        )
+        operations.append(operation)
     return operations

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import final
 
+from inr import plugins
 from inr.backends.base import AbstractBackend, check
 from inr.domain import Domain
 from inr.errors import UnknownComponentError
@@ -33,15 +34,32 @@ class BackendTable(Mapping[str, AbstractBackend]):
 
     def __getitem__(self, kind: str) -> AbstractBackend:
         if kind not in self._made:
-            module, _, name = self._places[kind].partition(":")
+            place = self._places.get(kind)
+            if place is None:
+                self._load_others()
+                return self._made[kind]
+            module, _, name = place.partition(":")
             self._made[kind] = getattr(importlib.import_module(module), name)()
         return self._made[kind]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._places)
+        """Those of other packages come before the last one, the reference."""
+        *own, reference = self._places
+        yield from own
+        self._load_others()
+        yield from [kind for kind in self._made if kind not in self._places]
+        yield reference
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(list(iter(self)))
+
+    def _load_others(self) -> None:
+        """Make the backends that entry points of the group `inr.backends` name, each a class."""
+        for point in plugins.points("inr.backends"):
+            if point.name not in self._places and point.name not in self._made:
+                found = plugins.load(point, lambda cls: cls())
+                if found is not None:
+                    self._made[point.name] = found
 
 
 BACKENDS: Mapping[str, AbstractBackend] = BackendTable(PLACES)

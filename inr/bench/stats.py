@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from inr.bench.cases import Curve, Result
+from inr.bench.results import Curve, Result
 
 GRID = 80
 """Moments at which curves are compared."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from inr.cli.options import FitOptions, Json, Segment, takes
+from inr.cli.options import CompressOptions, Json, takes
 from inr.cli.terminal import check_one_output, progress_bar, progress_lines, reached, say, say_json, ssim_text, warn
 from inr.errors import SpecError
 from inr.files import check_writable, is_special, read_bytes, write_bytes
@@ -55,7 +55,7 @@ class ServerOptions:
 
 
 @dataclass(frozen=True)
-class SubmitOptions(ServerOptions, FitOptions):
+class SubmitOptions(ServerOptions, CompressOptions):
     """What a job is told, and where it goes."""
 
 
@@ -80,13 +80,6 @@ def submit(
     options: SubmitOptions,
     output: Annotated[str | None, typer.Argument(metavar="[OUT.inr]", help="Wait, and write the file here.")] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Show progress until the job has ended.")] = False,
-    bpp: Annotated[float | None, typer.Option(help="Target: bits per pixel of the file.")] = None,
-    psnr: Annotated[float | None, typer.Option(help="Target: PSNR of the decoded file in dB.")] = None,
-    size: Annotated[int | None, typer.Option(help="Target: bytes of the file, at most.")] = None,
-    quality: Annotated[int | None, typer.Option(help="Target: 1 to 100.")] = None,
-    bits: Annotated[float | None, typer.Option(help="Bits a weight: 1 to 12; 16 or 32 store floats.")] = None,
-    layers: Annotated[int, typer.Option(help="Quality layers, 1 to 8.")] = 1,
-    segment: Segment = None,
     request_id: Annotated[str | None, typer.Option(help="Makes it safe to submit again.")] = None,
     timeout: Timeout = None,
     as_json: Json = False,
@@ -100,10 +93,9 @@ def submit(
     clock = _Clock(timeout)
     # In this thread, where ctrl-C ends it.
     content = read_bytes(source) if source == "-" or is_special(Path(source)) else source
-    targets = {"bpp": bpp, "psnr": psnr, "size": size, "quality": quality, "bits": bits, "layers": layers}
-    request = {**targets, **options.request()}
+    request = options.request()
     with options.client() as client:
-        job = client.submit(content, segment=segment, request_id=request_id, timeout=clock.left(), **request)
+        job = client.submit(content, request_id=request_id, timeout=clock.left(), **request)
         if output is None and not wait:
             _say_job(job.info(), as_json)
             return

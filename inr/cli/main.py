@@ -2,10 +2,14 @@
 
 import os
 import sys
+from typing import TYPE_CHECKING
 
 from inr.cli.terminal import say_file, warn
 from inr.errors import InrError, SpecError
 from inr.files import reason
+
+if TYPE_CHECKING:
+    import typer
 
 _INTERRUPTED = 130
 """What typer returns instead of raising KeyboardInterrupt."""
@@ -63,14 +67,12 @@ def _run(arguments: list[str]) -> int:
             return 0
     import typer
 
-    from inr.cli.commands import app
+    from inr.cli.app import app
 
-    _add_plugins()
     try:
         result = app(arguments or ["--help"], prog_name="inr", standalone_mode=False)
     except typer.TyperException as error:
-        known = [command.callback.__name__ for command in app.registered_commands if command.callback]
-        known += [group.name for group in app.registered_groups if group.name]
+        known = _names(app)
         where = f"inr {arguments[0]} --help" if arguments[0] in known else f"inr --help ({', '.join(known)})"
         warn(f"error: {error.format_message().rstrip('.')}; see {where}")
         return error.exit_code
@@ -81,13 +83,9 @@ def _run(arguments: list[str]) -> int:
     return 0
 
 
-def _add_plugins() -> None:
-    """Sub-commands of other packages: entry points of the group `inr.commands`, as the service's `serve`."""
-    from importlib.metadata import entry_points
+def _names(app: "typer.Typer") -> list[str]:
+    """Of all sub-commands."""
+    from typer.main import get_group
 
-    from inr.cli.commands import app
-
-    known = {command.callback.__name__ for command in app.registered_commands if command.callback}
-    for point in entry_points(group="inr.commands"):
-        if point.name not in known:
-            app.command(point.name)(point.load())
+    group = get_group(app)
+    return group.list_commands(group.context_class(group))

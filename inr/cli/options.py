@@ -15,12 +15,6 @@ T = TypeVar("T")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Time = Annotated[str | None, typer.Option("--time", help="START:END of a video in seconds; either may be left out.")]
-Segment = Annotated[
-    int | None,
-    typer.Option(
-        "--segment", help="Frames of a video, rows of a picture or samples along an array's first axis fitted at once."
-    ),
-]
 BackendName = Annotated[str, typer.Option("--backend", help="auto, or see `inr backends`.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 Threads = Annotated[int | None, typer.Option(help="Threads on a CPU; default: OMP_NUM_THREADS, or all cores.")]
@@ -70,9 +64,39 @@ class FitOptions:
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False
 
     def request(self) -> dict[str, Any]:
-        """Keywords for `inr.compress` and `inr.codec.api.fit_file`; raises `SpecError`."""
+        """Keywords for `inr.codec.compress.fit_file`; raises `SpecError`."""
         kept = {f.name: getattr(self, f.name) for f in fields(FitOptions) if f.name not in ("checkpoint", "quiet")}
         return {**kept, "settings": named_values("--set", self.settings), "time": time_range(self.time)}
+
+
+@dataclass(frozen=True)
+class TargetOptions:
+    """What is asked of the file."""
+
+    coder: Annotated[
+        str | None, typer.Option(help="Way to compress; with settings as kind:name=value. Default: weights.")
+    ] = None
+    bpp: Annotated[float | None, typer.Option(help="Target: bits per pixel of the file.")] = None
+    psnr: Annotated[float | None, typer.Option(help="Target: PSNR of the decoded file in dB.")] = None
+    size: Annotated[int | None, typer.Option(help="Target: bytes of the file, at most.")] = None
+    quality: Annotated[int | None, typer.Option(help="Target: 1 to 100.")] = None
+    bits: Annotated[float | None, typer.Option(help="Bits a weight: 1 to 12; 16 or 32 store floats.")] = None
+    layers: Annotated[int, typer.Option(help="Quality layers, 1 to 8.")] = 1
+    segment: Annotated[
+        int | None,
+        typer.Option(
+            help="Frames of a video, rows of a picture or samples along an array's first axis fitted at once."
+        ),
+    ] = None
+
+
+@dataclass(frozen=True)
+class CompressOptions(FitOptions, TargetOptions):
+    """What `inr compress` and `inr submit` are told."""
+
+    def request(self) -> dict[str, Any]:
+        """Keywords for `inr.compress` and `inr.Client.submit`; raises `SpecError`."""
+        return {**super().request(), **{f.name: getattr(self, f.name) for f in fields(TargetOptions)}}
 
 
 def takes(kind: type[T]) -> Callable[[Callable[..., None]], Callable[..., None]]:

@@ -1,13 +1,17 @@
 """What a file says about itself, without decoding it and without loading numpy or torch."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from inr.container import ids
 from inr.container.file import InrFile, section_sizes
 from inr.container.header import ModelFields
-from inr.meta import INTEGER_RANGE
+from inr.meta import INTEGER_RANGE, Stored
+
+if TYPE_CHECKING:  # a file of the models in the table is described without them
+    from inr.spec import Spec
 
 
 @dataclass(frozen=True)
@@ -34,14 +38,16 @@ class FileInfo:
         icc_profile: bytes of the stored colour profile, 0 for none.
         orientation: EXIF orientation of the original, already applied.
         frames_per_second: of a video, or None.
+        attributes: what a later kind of signal has of its own, by name; by ``#number`` if the kind is not known here.
         power: low, high and gamma of the power transform of the targets, or None.
-        model: kind of the model.
-        settings: settings of the model that differ from its defaults.
-        coding: how weights are stored.
+        model: kind of the model; None where the coder has none.
+        settings: settings of the model, or fields of a coder without one, that differ from its defaults.
+        coding: how weights are stored; None where the coder has none.
         bytes: size of the file, or of the prefix that is there.
         bpp: bits per pixel.
         layers: the prefixes that decode.
         layers_total: layers of the whole file.
+        coder: kind of the coder; None for `weights`, which has a model.
     """
 
     version: str
@@ -54,14 +60,16 @@ class FileInfo:
     icc_profile: int
     orientation: int
     frames_per_second: float | None
+    attributes: dict[str, Any]
     power: tuple[float, ...] | None
-    model: str
+    model: str | None
     settings: dict[str, Any]
-    coding: str
+    coding: str | None
     bytes: int
     bpp: float
     layers: tuple[LayerInfo, ...]
     layers_total: int
+    coder: str | None = None
 
 
 def describe(file: InrFile, size: int) -> FileInfo:
@@ -73,39 +81,64 @@ def describe(file: InrFile, size: int) -> FileInfo:
         LayerInfo(i + 1, sizes[(i + 1) * tiles - 1], header.psnr[i] / 100 if header.psnr else None)
         for i in range(file.layers_present)
     )
-    model, settings = _settings(header.model, header.model_fields)
+    if header.model is not None:
+        named, settings = _settings(header.model, header.model_fields, _model_tables)
+    else:
+        named, settings = _settings(header.coder, header.coder_fields, _coder_tables)
+    model = None if header.model is None else named
+    kind, own = _own(header.kind, header.attributes)
     dtype = ids.SAMPLE_TYPES[header.dtype]
     profile = file.ancillary(b"iccp")
     return FileInfo(
         version=f"1.{file.minor}",
-        kind=ids.SIGNAL_KINDS[header.kind],
+        kind=kind,
         shape=header.shape,
         channels=header.channels,
         dtype=dtype,
         value_range=header.value_range or INTEGER_RANGE[dtype],
-        colour_space=ids.COLOUR_SPACES[header.colour_space],
+        colour_space=ids.COLOUR_SPACES[header.colour_space] if header.kind in ids.SIGNAL_KINDS else "unknown",
         icc_profile=len(profile or b""),
         orientation=header.orientation,
         frames_per_second=None if header.frame_rate is None else header.frame_rate[0] / header.frame_rate[1],
+        attributes=own,
         power=header.power,
         model=model,
         settings=settings,
-        coding=ids.CODINGS[header.coding],
+        coding=None if model is None else ids.CODINGS[header.coding],
         bytes=size,
         bpp=8 * size / math.prod(header.shape),
         layers=layers,
         layers_total=header.layers,
+        coder=named if model is None else None,
     )
 
 
-def _settings(wire_id: int, fields: ModelFields) -> tuple[str, dict[str, Any]]:
-    """Name of a model and its stored settings; one that is not in the table is looked up in the registry."""
-    kind, names, words = _tables(wire_id)
+def _own(wire_id: int, stored: Stored) -> tuple[str, dict[str, Any]]:
+    """Name of a kind of signal and its attributes; one that is not in the table is looked up in the registry."""
+    if wire_id in ids.SIGNAL_KINDS:
+        return ids.SIGNAL_KINDS[wire_id], {}
+    from inr.registry import kind_of
+    from inr.signals.kind import KINDS
+
+    cls = KINDS.by_wire_id(wire_id)
+    names = {} if cls is None else cls.attributes.names()
+    kind = f"#{wire_id}" if cls is None else kind_of(cls)
+    return kind, {names.get(number, f"#{number}"): value for number, value in stored}
+
+
+Tables = tuple[str, dict[int, str], dict[int, tuple[str, ...]]]
+"""Kind of a component, the names of its settings, and the words that some of them hold, both by number."""
+
+
+def _settings(wire_id: int, fields: ModelFields, tables: Callable[[int], Tables]) -> tuple[str, dict[str, Any]]:
+    """Name of a component and its stored settings; those inside it are models."""
+    kind, names, words = tables(wire_id)
     settings: dict[str, Any] = {}
     for number, value in fields:
         shown = value
         if isinstance(value, tuple):
-            part, inner = _settings(*value)
+            part_id, stored = value
+            part, inner = _settings(part_id, stored, _model_tables)
             shown = {"kind": part, **inner}
         elif number in words and isinstance(value, int) and value in range(len(words[number])):
             shown = words[number][value]
@@ -113,16 +146,28 @@ def _settings(wire_id: int, fields: ModelFields) -> tuple[str, dict[str, Any]]:
     return kind, settings
 
 
-def _tables(wire_id: int) -> tuple[str, dict[int, str], dict[int, tuple[str, ...]]]:
+def _model_tables(wire_id: int) -> Tables:
+    """One that is not in the table of ids is looked up in the registry."""
     if wire_id in ids.MODELS:
         return *ids.MODELS[wire_id], ids.WORDS.get(wire_id, {})
     from inr.models.base import MODELS
+
+    return _registered(MODELS.by_wire_id(wire_id), wire_id)
+
+
+def _coder_tables(wire_id: int) -> Tables:
+    """As for models."""
+    from inr.coders.base import CODERS
+
+    return _registered(CODERS.by_wire_id(wire_id), wire_id)
+
+
+def _registered(cls: "type[Spec] | None", wire_id: int) -> Tables:
+    if cls is None:
+        return f"#{wire_id}", {}, {}
     from inr.registry import kind_of
     from inr.spec import wire_marks
 
-    cls = MODELS.by_wire_id(wire_id)
-    if cls is None:
-        return f"#{wire_id}", {}, {}
     marks = wire_marks(cls)
     words = {number: mark.names for number, (_, mark) in marks.items() if mark.names}
     return kind_of(cls), {number: name for number, (name, _) in marks.items()}, words

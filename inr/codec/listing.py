@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from inr.coders.presets import PRESETS
 from inr.domain import Domain
 from inr.fitting.schedules.base import SCHEDULES
 from inr.inits.base import INITS
@@ -12,6 +13,7 @@ from inr.optimisers.base import OPTIMISERS
 from inr.registry import Registry, kind_of
 from inr.reparams.base import REPARAMS
 from inr.samplers.base import SAMPLERS
+from inr.signals.kind import KINDS
 from inr.tasks.base import TASKS
 
 _PICTURE = Domain.of_shape((512, 768))
@@ -67,6 +69,16 @@ def list_models() -> list[ModelInfo]:
 def list_components(what: str) -> list[ComponentInfo]:
     """All components of one of `COMPONENTS`."""
     return [ComponentInfo(kind_of(cls), _settings(cls()), cls.paper) for cls in COMPONENTS[what]]
+
+
+def list_presets() -> list[dict[str, Any]]:
+    """All presets, with the models of kinds of signal that have their own."""
+    own = {f"{kind_of(cls)}_model": cls.default_model for cls in KINDS if cls.default_model is not None}
+    rows = []
+    for preset in PRESETS.values():
+        first = {"name": preset.name, "model": preset.model}
+        rows.append({**first, **own, **vars(preset)})
+    return rows
 
 
 def _settings(spec: Any) -> dict[str, Any]:

@@ -1,68 +1,72 @@
-"""Quantised fields to files and back."""
+"""Encoded signals to files and back."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from fractions import Fraction
 from typing import cast
 
 from inr.codec.tiles import Tiling
-from inr.container import ids, limits
-from inr.container.file import DATA, ICC_PROFILE, InrFile, Section
-from inr.container.header import Header, WireValue
+from inr.coders.base import Encoded, coder_in, coder_of
+from inr.container import ids
+from inr.container.attributes import FileAttributes
+from inr.container.file import DATA, InrFile, Section
+from inr.container.header import CoderPart, Header
 from inr.container.ids import id_of
 from inr.domain import Alignment, Domain
-from inr.errors import CorruptHeaderError, LimitExceededError, SpecError, UnsupportedFeatureError
-from inr.meta import AXES, INTEGER_RANGE, ColourSpace, PowerTransform, SampleType, SignalKind, SignalMeta
-from inr.models.base import MODELS, ModelSpec
-from inr.quantize.stream import decode, encode
-from inr.quantize.uniform import Coding, QuantizedField
-from inr.registry import kind_of
-from inr.spec import from_wire, to_wire, wire_fields
+from inr.errors import CorruptHeaderError, SpecError, UnsupportedFeatureError
+from inr.meta import INTEGER_RANGE, PowerTransform, SampleType, SignalMeta
+from inr.signals.info import SignalInfo
+from inr.signals.kind import KINDS, Kind, kind_for
 
 
-def pack(field: QuantizedField, psnr: tuple[float, ...] = ()) -> InrFile:
-    """The file of a complete quantised field.
+def pack(encoded: Encoded, psnr: tuple[float, ...] = ()) -> InrFile:
+    """The file of a signal of which all layers are there.
 
     Args:
-        field: what to store.
+        encoded: what to store.
         psnr: PSNR in dB after each quality layer, 0 to 100, or nothing.
     """
-    return assemble(field, [encode(field)], Tiling(field.domain, (1,) * field.domain.ndim), psnr)
+    coder, tiling = coder_of(encoded), Tiling(encoded.domain, (1,) * encoded.domain.ndim)
+    return assemble(encoded, coder.part(encoded), [coder.payloads(encoded)], tiling, psnr)
 
 
 def assemble(
-    field: QuantizedField, payloads: Sequence[tuple[bytes, ...]], tiling: Tiling, psnr: tuple[float, ...] = ()
+    signal: SignalInfo,
+    part: CoderPart,
+    payloads: Sequence[tuple[bytes, ...]],
+    tiling: Tiling,
+    psnr: tuple[float, ...] = (),
 ) -> InrFile:
     """The file of one or more tiles with the same settings.
 
     Args:
-        field: a quantised tile; its model, coding, layers and meta data are those of all.
-        payloads: for each tile in C order, its payloads coarse to fine.
+        signal: a tile; its channels and meta data are those of all.
+        part: what the header says of the coder.
+        payloads: for each tile in C order, its payloads coarse to fine, as many as there are quality layers.
         tiling: the tiles of the whole grid.
         psnr: PSNR in dB of the whole after each quality layer, 0 to 100, or nothing.
     """
-    meta, domain = field.meta, tiling.domain
-    sections = [Section(DATA, tile[layer]) for layer in range(field.layers) for tile in payloads]
-    if meta.icc_profile is not None:
-        sections.append(Section(ICC_PROFILE, meta.icc_profile))
+    meta, domain = signal.meta, tiling.domain
+    layers = len(payloads[0])
+    sections = [Section(DATA, tile[layer]) for layer in range(layers) for tile in payloads]
+    own = kind_for(meta).to_file(meta)
+    sections += own.sections
     header = Header(
         shape=domain.shape,
-        channels=field.channels,
+        channels=signal.channels,
         dtype=id_of(ids.SAMPLE_TYPES, meta.dtype),
         value_range=wire_range(meta),
-        model=field.model.wire_id,
-        model_fields=tuple(to_wire(field.model).items()),
-        layers=field.layers,
+        layers=layers,
         tiles=tiling.counts if tiling.count > 1 else None,
-        coding=id_of(ids.CODINGS, field.coding),
-        orientation=meta.orientation,
-        colour_space=id_of(ids.COLOUR_SPACES, meta.colour_space),
-        kind=id_of(ids.SIGNAL_KINDS, meta.kind),
+        orientation=own.orientation,
+        colour_space=own.colour_space,
+        kind=kind_for(meta).wire_id,
         alignment=id_of(ids.ALIGNMENTS, domain.alignment),
         power=None if meta.power is None else _wire_power(meta.power),
-        frame_rate=None if meta.frame_rate is None else meta.frame_rate.as_integer_ratio(),
+        frame_rate=own.frame_rate,
+        attributes=own.own,
         box=None if domain.is_default() else tuple(x for interval in domain.box for x in interval),
+        **vars(part),
     )
     return with_psnr(InrFile(header, tuple(sections)), psnr)
 
@@ -72,24 +76,20 @@ def with_psnr(file: InrFile, psnr: tuple[float, ...]) -> InrFile:
     return replace(file, header=replace(file.header, psnr=tuple(round(100 * value) for value in psnr)))
 
 
-def unpack(file: InrFile, tile: int = 0) -> QuantizedField:
-    """The field that one tile of a file holds, as far as its layers are there; raises a `FormatError`."""
+def unpack(file: InrFile, tile: int = 0) -> Encoded:
+    """What one tile of a file holds, as far as its layers are there; raises a `FormatError`."""
     header = file.header
-    model = model_of(header)
+    coder = coder_in(header.coder_part)
     try:
         tiling, meta = tiling_of(header), meta_of(file)
         domain = tiling.domain if tiling.count == 1 else tiling.local(tile)
-        layouts = model.layout(domain, header.channels)
     except SpecError as error:
         raise CorruptHeaderError(f"header: {error}") from None
-    entries = sum(math.prod(layout.shape) for layout in layouts)
-    if entries > limits.MAX_PARAMETERS:
-        raise LimitExceededError(f"a model of {entries} parameters; at most {limits.MAX_PARAMETERS} are allowed")
-    coding = cast(Coding, ids.CODINGS[header.coding])
-    payloads = file.payloads[tile : file.layers_present * tiling.count : tiling.count]
-    tensors = decode(payloads, layouts, coding)
-    missing = header.layers - len(payloads)
-    return QuantizedField(model, tensors, coding, header.channels, domain, meta, layers=header.layers, missing=missing)
+    signal = SignalInfo(channels=header.channels, domain=domain, meta=meta)
+    encoded: Encoded = coder.parse(
+        header, signal, file.payloads[tile : file.layers_present * tiling.count : tiling.count]
+    )
+    return encoded
 
 
 def tiling_of(header: Header) -> Tiling:
@@ -101,29 +101,10 @@ def tiling_of(header: Header) -> Tiling:
     return tiling
 
 
-def model_of(header: Header) -> ModelSpec:
-    """The model spec of a header; raises a `FormatError`."""
-    return _model(header.model, header.model_fields)
-
-
-def _model(wire_id: int, fields: Iterable[tuple[int, WireValue]]) -> ModelSpec:
-    cls = MODELS.by_wire_id(wire_id)
-    if cls is None:
-        raise UnsupportedFeatureError(f"model id {wire_id} is not known to this version")
-    fields = tuple(fields)
-    unknown = [number for number, _ in fields if number not in wire_fields(cls)]
-    if unknown:
-        raise UnsupportedFeatureError(f"model {kind_of(cls)} has no setting number {unknown[0]} in this version")
-    try:
-        return from_wire(cls, fields, _model)
-    except SpecError as error:
-        raise CorruptHeaderError(f"header: model {kind_of(cls)}: {error}") from None
-
-
 def domain_of(header: Header) -> Domain:
     """The grid of the original samples."""
     alignment = cast(Alignment, ids.ALIGNMENTS[header.alignment])
-    axes = AXES.get(ids.SIGNAL_KINDS[header.kind]) or tuple(f"axis{i}" for i in range(len(header.shape)))
+    axes = _kind(header).axes(len(header.shape))
     if header.box is None:
         return replace(Domain.of_shape(header.shape, axes), alignment=alignment)
     box = tuple(zip(header.box[::2], header.box[1::2], strict=True))
@@ -134,20 +115,23 @@ def domain_of(header: Header) -> Domain:
 
 
 def meta_of(file: InrFile) -> SignalMeta:
-    """The meaning of the original samples; raises `SpecError`."""
+    """The meaning of the original samples; raises `SpecError`, and `UnsupportedFeatureError` for an unknown kind."""
     header = file.header
     dtype = cast(SampleType, ids.SAMPLE_TYPES[header.dtype])
     low, high = header.value_range or INTEGER_RANGE[dtype]
     return SignalMeta(
-        kind=cast(SignalKind, ids.SIGNAL_KINDS[header.kind]),
         dtype=dtype,
         value_range=(float(low), float(high)),
-        colour_space=cast(ColourSpace, ids.COLOUR_SPACES[header.colour_space]),
-        icc_profile=file.ancillary(ICC_PROFILE),
-        orientation=header.orientation,
+        attributes=_kind(header).from_file(FileAttributes.of(file)),
         power=None if header.power is None else PowerTransform(*(float(x) for x in header.power)),
-        frame_rate=None if header.frame_rate is None else Fraction(*header.frame_rate),
     )
+
+
+def _kind(header: Header) -> Kind:
+    cls = KINDS.by_wire_id(header.kind)
+    if cls is None:
+        raise UnsupportedFeatureError(f"kind of signal {header.kind} is not known to this version")
+    return cls()
 
 
 def wire_range(meta: SignalMeta) -> tuple[float, float] | None:

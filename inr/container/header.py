@@ -8,12 +8,17 @@ import cbor2
 
 from inr.container import ids, limits
 from inr.errors import CorruptHeaderError, LimitExceededError, UnsupportedFeatureError
-from inr.meta import AXES, MAX_GAMMA
+from inr.meta import MAX_GAMMA, Stored
 
 WireValue = Any
 """A number, or a component: (wire id, ((number, value), ...))."""
 ModelFields = tuple[tuple[int, WireValue], ...]
+"""Settings of a model, or fields of a coder, by number, in order."""
 
+WEIGHTS = 0
+"""Id of the coder whose files have a model (keys 5, 6 and 9); all others have fields of their own (key 20)."""
+
+_MAPS = ("model_fields", "coder_fields")
 _MAX_NESTING = 4
 _BOX = 2**20
 _FLOAT32_MAX = (2 - 2**-23) * 2.0**127
@@ -29,6 +34,17 @@ _MAX_FRAME_RATE = 2**31
 
 
 @dataclass(frozen=True)
+class CoderPart:
+    """What a header says of the coder, under the names of `Header`; all parts of a signal in one file share it."""
+
+    coder: int = WEIGHTS
+    coder_fields: ModelFields = ()
+    model: int | None = None
+    model_fields: ModelFields = ()
+    coding: int = 0
+
+
+@dataclass(frozen=True)
 class Header:
     """What a file says about itself. Numbers in the attribute list are the CBOR keys.
 
@@ -37,7 +53,7 @@ class Header:
         channels: (2) values a sample.
         dtype: (3) id in `ids.SAMPLE_TYPES`.
         value_range: (4) the sample values that -1 and 1 stand for; None means all of an integer type.
-        model: (5) wire id of the model.
+        model: (5) wire id of the model of the coder `WEIGHTS`; None for every other coder.
         model_fields: (6) its non-default settings by wire number.
         layers: (7) quality layers, coarse to fine.
         tiles: (8) tiles along each axis; None means one tile.
@@ -50,10 +66,13 @@ class Header:
         box: (15) low, high of each axis in field coordinates; None means the default for the shape.
         power: (16) low, high and gamma of the power transform; None for the linear map of `value_range`.
         frame_rate: (17) frames a second of a video as numerator and denominator.
+        attributes: (18) attributes of a later kind of signal by number, sorted: numbers, or tuples of numbers.
+        coder: (19) wire id of the coder.
+        coder_fields: (20) what a coder other than `WEIGHTS` says of itself, by number.
     """
 
     shape: tuple[int, ...] = field(metadata={"key": 1})
-    model: int = field(metadata={"key": 5})
+    model: int | None = field(default=None, metadata={"key": 5})
     channels: int = field(default=3, metadata={"key": 2})
     dtype: int = field(default=0, metadata={"key": 3})
     value_range: tuple[float, float] | None = field(default=None, metadata={"key": 4})
@@ -69,12 +88,22 @@ class Header:
     box: tuple[float, ...] | None = field(default=None, metadata={"key": 15})
     power: tuple[float, float, float] | None = field(default=None, metadata={"key": 16})
     frame_rate: tuple[int, int] | None = field(default=None, metadata={"key": 17})
+    attributes: Stored = field(default=(), metadata={"key": 18})
+    coder: int = field(default=WEIGHTS, metadata={"key": 19})
+    coder_fields: ModelFields = field(default=(), metadata={"key": 20})
 
     def __post_init__(self) -> None:
         _check_grid(self)
         _check_ids(self)
+        _check_coder(self)
         _check_kind(self)
+        _check_attributes(self.attributes)
         _check_values(self)
+
+    @property
+    def coder_part(self) -> CoderPart:
+        """What it says of the coder."""
+        return CoderPart(self.coder, self.coder_fields, self.model, self.model_fields, self.coding)
 
     @property
     def data_sections(self) -> int:
@@ -88,8 +117,10 @@ def to_cbor(header: Header) -> bytes:
     for item in fields(header):
         value = getattr(header, item.name)
         if value != item.default:
-            if item.name == "model_fields":
+            if item.name in _MAPS:
                 value = _thawed_fields(value)
+            if item.name == "attributes":
+                value = {number: list(v) if isinstance(v, tuple) else v for number, v in value}
             document[item.metadata["key"]] = list(value) if isinstance(value, tuple) else value
     return cbor2.dumps(document, canonical=True)
 
@@ -112,7 +143,7 @@ def from_cbor(data: bytes) -> Header:
         if key not in known:
             raise UnsupportedFeatureError(f"header field {key} is not known to this version")
         values[known[key]] = _frozen(value, known[key])
-    missing = {"shape", "model"} - values.keys()
+    missing = ({"shape"} if "coder" in values else {"shape", "model"}) - values.keys()
     if missing:
         raise CorruptHeaderError(f"header lacks {' and '.join(sorted(missing))}")
     header = Header(**values)
@@ -127,27 +158,31 @@ def _thawed_fields(fields: ModelFields) -> dict[int, Any]:
     }
 
 
-def _frozen_fields(value: Any, nesting: int = 1) -> ModelFields:
-    """The map of model fields as sorted pairs; a component in it is a list of its id and its own map."""
+def _frozen_fields(value: Any, name: str, nesting: int = 1) -> ModelFields:
+    """A map of fields as sorted pairs; a component in it is a list of its id and its own map."""
     if not isinstance(value, dict) or not all(_is_int(key) and _is_number(key) for key in value):
-        raise CorruptHeaderError("header: model fields must map integers to numbers or components")
+        raise CorruptHeaderError(f"header: {name} must map integers to numbers or components")
     if nesting > _MAX_NESTING:
         raise LimitExceededError(f"header: components are nested more than {_MAX_NESTING} deep")
     pairs: list[tuple[int, WireValue]] = []
     for key, item in sorted(value.items()):
         if isinstance(item, list) and len(item) == 2 and _is_int(item[0]) and 0 <= item[0] < 2**31:
-            pairs.append((key, (item[0], _frozen_fields(item[1], nesting + 1))))
+            pairs.append((key, (item[0], _frozen_fields(item[1], name, nesting + 1))))
         elif _is_number(item):
             pairs.append((key, item))
         else:
-            raise CorruptHeaderError("header: model fields must map integers to numbers or components")
+            raise CorruptHeaderError(f"header: {name} must map integers to numbers or components")
     return tuple(pairs)
 
 
 def _frozen(value: Any, name: str) -> Any:
-    """Lists to tuples, the map of model fields to pairs; refuses everything else that is not a number."""
-    if name == "model_fields":
-        return _frozen_fields(value)
+    """Lists to tuples, maps of fields to pairs; refuses everything else that is not a number."""
+    if name in _MAPS:
+        return _frozen_fields(value, name.replace("_", " "))
+    if name == "attributes":
+        if not isinstance(value, dict) or not all(_is_int(key) and _is_number(key) for key in value):
+            raise CorruptHeaderError("header: attributes must map integers to numbers or lists of numbers")
+        return tuple((key, tuple(v) if isinstance(v, list) else v) for key, v in sorted(value.items()))
     if isinstance(value, list):
         if not all(_is_number(v) for v in value):
             raise CorruptHeaderError(f"header: {name} must hold numbers")
@@ -212,26 +247,59 @@ def _check_ids(header: Header) -> None:
         "dtype": ids.SAMPLE_TYPES,
         "coding": ids.CODINGS,
         "colour_space": ids.COLOUR_SPACES,
-        "kind": ids.SIGNAL_KINDS,
         "alignment": ids.ALIGNMENTS,
     }
     for name, table in tables.items():
         value = getattr(header, name)
         if not _is_int(value) or value not in table:
             raise UnsupportedFeatureError(f"header: {name} {value!r:.40} is not known to this version")
-    _integers("model", (header.model,), 1, 0, 2**31)
+    _integers("kind", (header.kind,), 1, 0, 2**31)
+    if header.kind not in ids.SIGNAL_KINDS and header.kind < ids.FIRST_FOREIGN_KIND:
+        raise UnsupportedFeatureError(f"header: kind {header.kind} is not known to this version")
     _integers("orientation", (header.orientation,), 1, 1, 8)
 
 
+def _check_coder(header: Header) -> None:
+    """A model belongs to the coder of weights, fields of its own to every other."""
+    _integers("coder", (header.coder,), 1, 0, 2**31)
+    if header.coder == WEIGHTS:
+        if header.model is None:
+            raise CorruptHeaderError("header lacks model")
+        _integers("model", (header.model,), 1, 0, 2**31)
+        if header.coder_fields:
+            raise CorruptHeaderError("header: coder fields need a coder of their own")
+        if ids.CODINGS[header.coding] != "uniform" and header.layers != 1:
+            raise CorruptHeaderError(f"header: stored floats come in 1 layer; got {header.layers}")
+    elif header.model is not None or header.model_fields or header.coding:
+        raise CorruptHeaderError(f"header: model, model fields and coding do not belong to coder {header.coder}")
+
+
 def _check_kind(header: Header) -> None:
-    """What the kind of signal and the coding imply."""
-    kind, n = ids.SIGNAL_KINDS[header.kind], len(header.shape)
-    if kind in AXES and len(AXES[kind]) != n:
-        raise CorruptHeaderError(f"header: {kind} has {len(AXES[kind])} axes; got {n}")
+    """What the kind of signal implies."""
+    kind, n = ids.SIGNAL_KINDS.get(header.kind, f"kind {header.kind}"), len(header.shape)
+    axes = ids.SIGNAL_AXES.get(kind)
+    if axes is not None and len(axes) != n:
+        raise CorruptHeaderError(f"header: {kind} has {len(axes)} axes; got {n}")
     if (kind == "video") != (header.frame_rate is not None):
         raise CorruptHeaderError(f"header: {kind} {'needs a' if kind == 'video' else 'has no'} frame rate")
-    if ids.CODINGS[header.coding] != "uniform" and header.layers != 1:
-        raise CorruptHeaderError(f"header: stored floats come in 1 layer; got {header.layers}")
+    if header.kind in ids.SIGNAL_KINDS:
+        if header.attributes:
+            raise CorruptHeaderError(f"header: {kind} has no attributes of its own")
+    elif header.orientation != 1 or header.colour_space != 0:
+        raise CorruptHeaderError(f"header: {kind} has no orientation and no colour space")
+
+
+def _check_attributes(attributes: Stored) -> None:
+    """That they are bounded; what they mean is the kind's to check."""
+    if len(attributes) > limits.MAX_ATTRIBUTES:
+        raise LimitExceededError(f"header: at most {limits.MAX_ATTRIBUTES} attributes are allowed")
+    for key, value in attributes:
+        _integers("number of an attribute", (key,), 1, 0, limits.MAX_ATTRIBUTE_KEY)
+        numbers = value if isinstance(value, tuple) else (value,)
+        if len(numbers) > limits.MAX_ATTRIBUTE_NUMBERS:
+            raise LimitExceededError(f"header: an attribute has at most {limits.MAX_ATTRIBUTE_NUMBERS} numbers")
+        if not all(_is_number(number) for number in numbers):
+            raise CorruptHeaderError("header: attributes must map integers to numbers or lists of numbers")
 
 
 def _check_values(header: Header) -> None:

@@ -1,156 +1,120 @@
-"""Spans of integers to payloads and back: compiled where the extension module is installed, in Python elsewhere.
+"""A binary range coder, in integers only (after Martin 1979 and Lempel-Ziv-Markov): bits at given probabilities.
 
-Both twins write the same bytes, read the same integers and raise the same errors. Every call of ``encode_*`` and
-``decode_*`` is one span with a fresh adaptive model.
+The interval has 32 bits and is renormalised by whole bytes. What predicts the probabilities is no part of it, see
+`inr.entropy.models`.
 """
 
-import operator
-from typing import Protocol, final
+from typing import final
 
-import numpy as np
-import numpy.typing as npt
+from inr.errors import CorruptStreamError
 
-from inr.entropy.integers import IntegerModel, RefinementModel
-from inr.entropy.rangecoder import MIN_COST_BITS, RangeDecoder, RangeEncoder
-from inr.errors import CorruptStreamError, SpecError
-from inr.native import load
+PROBABILITY_BITS = 16
+"""A probability p stands for p / 2^16, 0 < p < 2^16."""
+ONE = 1 << PROBABILITY_BITS
 
-Integers = npt.NDArray[np.int64]
-
-
-class Encoder(Protocol):
-    """Turns spans of integers into bytes."""
-
-    def encode_integers(self, values: Integers) -> None:
-        """Code integers of any kind; raises `SpecError` from 2^31 on, with the ones before it coded."""
-
-    def encode_refinements(self, coarse: Integers, fine: Integers) -> None:
-        """Code one more bit of magnitude; raises `SpecError` if the arrays do not belong together."""
-
-    def finish(self) -> bytes:
-        """The shortest bytes that decode to what was coded; every later call raises `SpecError`."""
-
-
-class Decoder(Protocol):
-    """Turns bytes back into spans of integers."""
-
-    def decode_integers(self, count: int) -> Integers:
-        """The next integers; raises `CorruptStreamError`, for a count beyond all bounds before any work."""
-
-    def decode_refinements(self, coarse: Integers) -> Integers:
-        """The integers whose coarse values are known; raises `CorruptStreamError`, or `SpecError` for bad input."""
-
-    def finish(self) -> None:
-        """Check that the payload ends exactly here; raises `CorruptStreamError`."""
-
-
-def encoder() -> Encoder:
-    """The fastest encoder there is."""
-    kernels = load()
-    if kernels is None:
-        return PythonEncoder()
-    native: Encoder = kernels.RangeEncoder()
-    return native
-
-
-def decoder(data: bytes) -> Decoder:
-    """The fastest decoder there is."""
-    kernels = load()
-    if kernels is None:
-        return PythonDecoder(data)
-    native: Decoder = kernels.RangeDecoder(data)
-    return native
-
-
-def check_holds(size: int, symbols: int) -> None:
-    """Every symbol takes at least one decision, so a short payload cannot hold many: refuse before working."""
-    if symbols * MIN_COST_BITS > 8 * (size + 4):
-        raise CorruptStreamError(f"a payload of {size} bytes cannot hold {symbols} symbols")
+_MASK = 0xFFFFFFFF
+_RENORMALISE = 1 << 24
 
 
 @final
-class PythonEncoder:
-    """The reference `Encoder`."""
+class RangeEncoder:
+    """Turns decisions into bytes."""
 
     def __init__(self) -> None:
-        self._coder = RangeEncoder()
-        self._finished = False
+        self._low = 0
+        self._range = _MASK
+        self._out = bytearray()
 
-    def encode_integers(self, values: Integers) -> None:
-        """See `Encoder`."""
-        _check_array(values, "values")
-        self._check_open()
-        model = IntegerModel()
-        for value in values.tolist():
-            model.encode(self._coder, value)
-
-    def encode_refinements(self, coarse: Integers, fine: Integers) -> None:
-        """See `Encoder`."""
-        _check_array(coarse, "coarse")
-        _check_array(fine, "fine")
-        if len(coarse) != len(fine):
-            raise SpecError(
-                f"entropy coder: coarse and fine must have the same length; got {len(coarse)} and {len(fine)}"
-            )
-        self._check_open()
-        model = RefinementModel()
-        for known, value in zip(coarse.tolist(), fine.tolist(), strict=True):
-            model.encode(self._coder, known, value)
+    def encode(self, bit: int, probability: int) -> None:
+        """Code one decision (0 or 1) of which a 1 has this probability in 1/65536, 1 to 65535."""
+        bound = (self._range >> PROBABILITY_BITS) * probability
+        if bit:
+            self._range = bound
+        else:
+            self._range -= bound
+            self._low += bound
+            if self._low > _MASK:
+                self._low &= _MASK
+                self._carry()
+        while self._range < _RENORMALISE:
+            self._out.append(self._low >> 24)
+            self._low = (self._low << 8) & _MASK
+            self._range <<= 8
 
     def finish(self) -> bytes:
-        """See `Encoder`."""
-        self._check_open()
-        self._finished = True
-        return self._coder.finish()
+        """The shortest bytes that decode to what was coded; the encoder is spent afterwards."""
+        length, value = _ending(self._low, self._range)
+        if value > _MASK:
+            self._carry()
+        self._out += (value & _MASK).to_bytes(4, "big")[:length]
+        return bytes(self._out)
 
-    def _check_open(self) -> None:
-        if self._finished:
-            raise SpecError("entropy coder: this encoder is finished")
+    def _carry(self) -> None:
+        i = len(self._out) - 1
+        while self._out[i] == 0xFF:
+            self._out[i] = 0
+            i -= 1
+        self._out[i] += 1
 
 
 @final
-class PythonDecoder:
-    """The reference `Decoder`."""
+class RangeDecoder:
+    """Turns bytes back into decisions; bytes past the end read as zero, at most four of them."""
 
     def __init__(self, data: bytes) -> None:
-        _check_bytes(data)
-        self._size = len(data)
-        self._coder = RangeDecoder(data)
+        self._data = data
+        self._range = _MASK
+        self._code = int.from_bytes(data[:4].ljust(4, b"\0"), "big")
+        self._position = 4
 
-    def decode_integers(self, count: int) -> Integers:
-        """See `Decoder`."""
-        count = operator.index(count)
-        if not 0 <= count < 2**63:
-            raise SpecError("entropy coder: count must be within 0..2^63 - 1")
-        check_holds(self._size, count)
-        model = IntegerModel()
-        return np.fromiter((model.decode(self._coder) for _ in range(count)), np.int64, count)
-
-    def decode_refinements(self, coarse: Integers) -> Integers:
-        """See `Decoder`."""
-        _check_array(coarse, "coarse")
-        check_holds(self._size, len(coarse))
-        model = RefinementModel()
-        return np.fromiter((model.decode(self._coder, known) for known in coarse.tolist()), np.int64, len(coarse))
+    def decode(self, probability: int) -> int:
+        """The next decision, of which a 1 has this probability; raises `CorruptStreamError` beyond the end."""
+        bound = (self._range >> PROBABILITY_BITS) * probability
+        if self._code < bound:
+            bit = 1
+            self._range = bound
+        else:
+            bit = 0
+            self._range -= bound
+            self._code -= bound
+        while self._range < _RENORMALISE:
+            self._code = ((self._code << 8) & _MASK) | self._next_byte()
+            self._range <<= 8
+        return bit
 
     def finish(self) -> None:
-        """See `Decoder`."""
-        self._coder.finish()
+        """Check that the payload is exactly what `RangeEncoder` writes for these decisions.
+
+        Raises:
+            CorruptStreamError: it is longer, shorter, or ends in another way.
+        """
+        window = int.from_bytes(self._data[self._position - 4 : self._position].ljust(4, b"\0"), "big")
+        length, value = _ending((window - self._code) & _MASK, self._range)
+        expected = self._position - 4 + length
+        if len(self._data) != expected:
+            raise CorruptStreamError(
+                f"entropy-coded payload has {len(self._data)} bytes; its symbols take {expected} bytes"
+            )
+        if window != value & _MASK:
+            raise CorruptStreamError(f"entropy-coded payload of {len(self._data)} bytes does not end as it should")
+
+    def _next_byte(self) -> int:
+        position = self._position
+        self._position = position + 1
+        if position < len(self._data):
+            return self._data[position]
+        if position >= len(self._data) + 4:
+            raise CorruptStreamError(f"entropy-coded payload of {len(self._data)} bytes ends before its symbols do")
+        return 0
 
 
-def _check_bytes(data: object) -> None:
-    if not isinstance(data, bytes):
-        raise SpecError(f"entropy coder: data must be bytes; got {type(data).__name__}")
+def _ending(low: int, width: int) -> tuple[int, int]:
+    """The fewest bytes (0 or 1) that, zeros after them, name a value in [low, low + width); and that value.
 
-
-def _check_array(values: object, name: str) -> None:
-    if not isinstance(values, np.ndarray) or values.dtype != np.int64 or values.ndim != 1:
-        raise SpecError(f"entropy coder: {name} must be an int64 array with one axis; got {_described(values)}")
-    if not (values.flags.c_contiguous and values.flags.aligned):
-        raise SpecError(f"entropy coder: {name} must be contiguous and aligned in memory")
-
-
-def _described(value: object) -> str:
-    if isinstance(value, np.ndarray):
-        return f"{value.dtype} of shape {value.shape}"
-    return type(value).__name__
+    One is enough because a renormalised `width` is at least 2^24.
+    """
+    if low == 0:
+        return 0, 0
+    if low + width > _MASK + 1:
+        return 0, _MASK + 1
+    return 1, (low + _RENORMALISE - 1) & -_RENORMALISE

@@ -1,4 +1,4 @@
-"""A fit in the middle, as one file: written whole, read without running any code from it.
+"""A training in the middle, as one file: written whole, read without running any code from it.
 
 After the signature and the SHA-256 of the rest it is canonical CBOR. An array is the standard's multi-dimensional array
 (RFC 8746, tag 40) of raw little-endian numbers.
@@ -15,8 +15,8 @@ import numpy.typing as npt
 
 from inr.errors import CheckpointError
 from inr.files import read_bytes, write_bytes
-from inr.fitted import CurvePoint
-from inr.fitting.spec import FitSpec
+from inr.fitting.trained import CurvePoint
+from inr.fitting.training import State
 
 _FAMILY = b"inr checkpoint "
 _MAGIC = _FAMILY + b"2\n"
@@ -48,24 +48,36 @@ class CheckpointPolicy:
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
-    """State of a fit after `step` steps and `seconds` seconds."""
+    """A training after `step` steps and `seconds` seconds.
 
-    spec: FitSpec
+    Attributes:
+        identity: which settings it belongs to, see `Training`.
+        signal_digest: which signal it belongs to.
+        step: steps done.
+        seconds: time of the training so far.
+        curve: its curve so far.
+        losses: of the steps since the last point of the curve.
+        state: what `Training.state` gave.
+    """
+
+    identity: str
     signal_digest: str
     step: int
     seconds: float
     curve: tuple[CurvePoint, ...]
-    state: dict[str, Any]
+    losses: list[float]
+    state: State
 
 
 def save(checkpoint: Checkpoint, path: Path) -> None:
     """Write a checkpoint, whole or not at all; raises `FileAccessError`."""
     document = {
-        "spec": checkpoint.spec.to_json(),
+        "identity": checkpoint.identity,
         "signal": checkpoint.signal_digest,
         "step": checkpoint.step,
         "seconds": checkpoint.seconds,
         "curve": [asdict(point) for point in checkpoint.curve],
+        "losses": checkpoint.losses,
         "state": checkpoint.state,
     }
     content = cbor2.dumps(_tagged(document), canonical=True)
@@ -85,22 +97,23 @@ def load(path: Path) -> Checkpoint:
     try:
         document = _untagged(cbor2.loads(data[start:]))
         return Checkpoint(
-            FitSpec.from_json(document["spec"]),
+            document["identity"],
             document["signal"],
             document["step"],
             document["seconds"],
             tuple(CurvePoint(**point) for point in document["curve"]),
+            list(document["losses"]),
             document["state"],
         )
     except (cbor2.CBORError, EOFError, LookupError, TypeError, ValueError, AttributeError) as error:
         raise CheckpointError(f"{path} is not a checkpoint of a fit ({type(error).__name__})") from None
 
 
-def check_belongs(checkpoint: Checkpoint, spec: FitSpec, signal_digest: str, path: Path) -> None:
-    """Raise `CheckpointError` unless the checkpoint is of this very fit (the budget may differ)."""
+def check_belongs(checkpoint: Checkpoint, identity: str, signal_digest: str, path: Path) -> None:
+    """Raise `CheckpointError` unless the checkpoint is of this very training (the budget may differ)."""
     if checkpoint.signal_digest != signal_digest:
         raise CheckpointError(f"checkpoint {path} belongs to another signal; delete it or name another file")
-    if checkpoint.spec.replace(budget=spec.budget) != spec:
+    if checkpoint.identity != identity:
         raise CheckpointError(f"checkpoint {path} belongs to a fit with other settings; delete it or name another file")
 
 

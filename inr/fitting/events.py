@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from inr.fitted import CurvePoint
+from inr.fitting.trained import CurvePoint
+from inr.meta import SignalMeta
 from inr.signals.signal import Samples
 
 
@@ -44,6 +45,7 @@ class Preview:
 
     step: int
     samples: Samples
+    meta: SignalMeta
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,34 @@
 """The interface and the registry of initialisers."""
 
 from abc import abstractmethod
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
-from inr.fitted import SearchReport
-from inr.layers.network import FloatTensor, Network
+from inr.layers.layout import FloatTensor
+from inr.layers.network import Network
 from inr.models.base import ModelSpec
 from inr.registry import Registry
 from inr.signals.signal import Signal
 from inr.spec import Spec
+
+
+@dataclass(frozen=True)
+class SearchReport:
+    """How an initialiser chose a setting of the model.
+
+    Attributes:
+        setting: name of the setting.
+        value: the chosen value.
+        candidates: all values that were tried, with their distances (less is better).
+        seconds: wall time of the search.
+    """
+
+    setting: str
+    value: float
+    candidates: tuple[tuple[float, float], ...]
+    seconds: float
 
 
 class InitSpec(Spec):

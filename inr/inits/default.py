@@ -5,7 +5,8 @@ from typing import ClassVar, Literal, final
 import numpy as np
 
 from inr.inits.base import INITS, InitSpec
-from inr.layers.network import FloatTensor, Network
+from inr.layers.layout import FloatTensor
+from inr.layers.network import Network
 from inr.models.base import ModelSpec
 from inr.signals.signal import Signal
 

@@ -9,11 +9,11 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from inr.errors import SpecError
-from inr.fitted import SearchReport
-from inr.inits.base import INITS, InitSpec
+from inr.inits.base import INITS, InitSpec, SearchReport
 from inr.inits.default import DefaultInit
 from inr.inits.spectrum import Array, distance, shrunk, spectrum
-from inr.layers.network import FloatTensor, Network
+from inr.layers.layout import FloatTensor
+from inr.layers.network import Network
 from inr.models.base import MODELS, ModelSpec
 from inr.registry import kind_of
 from inr.rng import generator

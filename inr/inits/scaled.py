@@ -8,7 +8,8 @@ from pydantic import Field
 from inr.errors import SpecError
 from inr.inits.base import INITS, InitSpec
 from inr.inits.wiring import activated, kinds_that
-from inr.layers.network import FloatTensor, Network
+from inr.layers.layout import FloatTensor
+from inr.layers.network import Network
 from inr.models.base import ModelSpec
 from inr.signals.signal import Signal
 

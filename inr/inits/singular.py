@@ -9,7 +9,8 @@ from inr.errors import SpecError
 from inr.inits.base import INITS, InitSpec
 from inr.inits.wiring import kinds_that
 from inr.layers import Gaussian, Linear, RealGabor
-from inr.layers.network import COORDINATES, FloatTensor, Network
+from inr.layers.layout import FloatTensor
+from inr.layers.network import COORDINATES, Network
 from inr.models.base import ModelSpec
 from inr.signals.signal import Signal
 

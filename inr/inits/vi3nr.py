@@ -11,7 +11,8 @@ from inr.inits.base import INITS, InitSpec
 from inr.inits.moments import Function, fixed_point, is_homogeneous, linear_width, second_moments
 from inr.inits.wiring import activated, kinds_that, readers
 from inr.layers import Activation, Layer, Linear, Matrix, Normal, Uniform
-from inr.layers.network import FloatTensor, Network
+from inr.layers.layout import FloatTensor
+from inr.layers.network import Network
 from inr.models.base import ModelSpec
 from inr.rng import generator as fixed_generator
 from inr.signals.signal import Signal

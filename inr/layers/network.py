@@ -7,7 +7,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar, final
 
 import numpy as np
-import numpy.typing as npt
 
 from inr.errors import SpecError
 from inr.layers.axis import Axis
@@ -15,7 +14,7 @@ from inr.layers.base import Layer
 from inr.layers.complex_linear import ComplexLinear
 from inr.layers.contraction import Contraction
 from inr.layers.document import layer_document, layer_of
-from inr.layers.layout import TensorLayout
+from inr.layers.layout import FloatTensor, TensorLayout
 from inr.layers.linear import Linear, Matrix
 
 if TYPE_CHECKING:
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 COORDINATES = 0
 """Number of the value that holds the coordinates; layer i makes value i + 1."""
 
-FloatTensor = npt.NDArray[np.float32]
 T = TypeVar("T")
 
 

@@ -25,7 +25,8 @@ from inr.domain import Domain
 from inr.errors import SpecError
 from inr.layers import Add
 from inr.layers.graph import Graph
-from inr.layers.network import FloatTensor, Network
+from inr.layers.layout import FloatTensor
+from inr.layers.network import Network
 from inr.models.base import MODELS, ModelSpec
 from inr.models.iterative import IterativeInr
 from inr.models.siren import Siren

@@ -8,9 +8,10 @@ from typing import ClassVar, Self
 
 import numpy as np
 
+from inr.container import ids
 from inr.domain import Domain
-from inr.layers.layout import TensorLayout
-from inr.layers.network import FloatTensor, Network
+from inr.layers.layout import FloatTensor, TensorLayout
+from inr.layers.network import Network
 from inr.registry import Registry
 from inr.spec import Spec
 
@@ -91,7 +92,9 @@ class ModelSpec(Spec):
         return sum(math.prod(tensor.shape) for tensor in self.layout(domain, channels))
 
 
-MODELS: Registry[ModelSpec] = Registry("model", "inr.models")
+MODELS: Registry[ModelSpec] = Registry(
+    "model", "inr.models", names={number: name for number, (name, _) in ids.MODELS.items()}
+)
 
 
 def largest_fitting(low: int, high: int, parameters: int, count: Callable[[int], int]) -> int:

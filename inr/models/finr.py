@@ -49,7 +49,8 @@ from inr.layers import (
     Uniform,
 )
 from inr.layers.graph import Graph
-from inr.layers.network import COORDINATES, FloatTensor, Network
+from inr.layers.layout import FloatTensor
+from inr.layers.network import COORDINATES, Network
 from inr.models.base import MODELS, ModelSpec, largest_fitting
 from inr.models.siren import Siren
 from inr.spec import Wire

@@ -7,10 +7,64 @@ import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float32]
-Operation = tuple[str, Sequence[int], Sequence[int], Sequence[float], Sequence[float], Sequence[int]]
 Moments = tuple[Floats, Floats]
 AdamSettings = tuple[float, tuple[float, float], float, float, Sequence[int], int]
 """Learning rate, betas, epsilon, weight decay, places of the tensors that decay, number of the step from 1 on."""
+
+Limits = tuple[int, int | None]
+"""Least and most of a number of things; None: there may be any number."""
+
+class Operation:
+    """An operation of a program, which reads the values with the numbers `inputs`.
+
+    Value 0 is the input of the network, value i + 1 the output of operation i. `params` are places in the flat
+    parameters; a negative one, where the kind allows it, stands for a tensor that is not there. What else a kind takes
+    is told by `operation_kinds`, and checked when an engine is made of it. Raises `ValueError` for an unknown kind.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        inputs: Sequence[int],
+        *,
+        ints: Sequence[int] = (),
+        reals: Sequence[float] = (),
+        constants: Sequence[float] = (),
+        params: Sequence[int] = (),
+    ) -> None: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def inputs(self) -> list[int]: ...
+    @property
+    def ints(self) -> list[int]: ...
+    @property
+    def reals(self) -> list[float]: ...
+    @property
+    def constants(self) -> list[float]: ...
+    @property
+    def params(self) -> list[int]: ...
+
+class OperationKind:
+    """A row of the table of operations: its name, its nature, and how much of everything it takes."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def elementwise(self) -> bool: ...
+    @property
+    def given(self) -> bool:
+        """True if it passes no gradient to what it reads."""
+    @property
+    def inputs(self) -> Limits: ...
+    @property
+    def ints(self) -> Limits: ...
+    @property
+    def reals(self) -> Limits: ...
+    @property
+    def constants(self) -> Limits: ...
+    @property
+    def params(self) -> Limits: ...
 
 class Grid:
     def __init__(self, axes: Sequence[Floats], cells: Sequence[float]) -> None: ...
@@ -52,15 +106,40 @@ class Engine:
         self,
         params: Floats,
         coordinates: Floats,
-        targets: Floats,
+        targets: Floats | None = None,
         weights: Floats | None = None,
         residuals: Floats | None = None,
         input_gradients: Floats | None = None,
         gradients: Floats | None = None,
         moments: Moments | None = None,
         adam: AdamSettings | None = None,
-        given: bool = False,
-    ) -> float: ...
+        output_gradients: Floats | None = None,
+    ) -> float:
+        """Gradients of a batch, or a step of Adam; returns the loss before it.
+
+        With `targets` the loss is the squared error, its mean over points, channels and outputs, each point with its
+        weight. With `output_gradients` in their place it is the caller's, who has evaluated the points by `forward`
+        and says what it makes of the values: the way back starts from these numbers, and 0 is returned.
+
+        Args:
+            params: all parameters, which a step of Adam moves.
+            coordinates: (n, d_in), n at least 1.
+            targets: (n, d_out).
+            weights: (n,), of the points; 1 if there are none. Only with targets.
+            residuals: (n, d_out), written: last output - target. Only with targets.
+            input_gradients: (n, d_in), written: with targets the gradients of each point's own loss (the mean over
+                channels and outputs, times its weight), with `output_gradients` those of the caller's loss.
+            gradients: of all parameters, written; then no step is taken.
+            moments: of Adam, moved.
+            adam: settings of the step.
+            output_gradients: (n, d_out), the gradients of a loss by the last output of the network; other outputs
+                have none.
+
+        Raises:
+            ValueError: a shape is another, both or none of `targets` and `output_gradients` are given, an engine was
+                not built for what is asked, or neither gradients nor a step are.
+            TypeError: an array has another type.
+        """
     def profile(self, params: Floats, coordinates: Floats, targets: Floats) -> list[tuple[str, float, float]]: ...
     def train_samples(
         self,
@@ -91,13 +170,6 @@ class RangeDecoder:
 
 def instruction_sets() -> list[str]: ...
 def available_cores() -> int: ...
-def elementwise(
-    kind: str,
-    ints: Sequence[int],
-    reals: Sequence[float],
-    x: Floats,
-    y: Floats,
-    slope: Floats,
-    half: bool = False,
-) -> None: ...
+def operation_kinds() -> list[OperationKind]: ...
+def elementwise(operation: Operation, x: Floats, y: Floats, slope: Floats, half: bool = False) -> None: ...
 def ceilings(seconds: float) -> dict[str, float]: ...

@@ -23,7 +23,7 @@ from service.store.database import Database
 from service.store.queue import Claim, Queue
 from service.workers.channel import owner_of
 from service.workers.lease import Lease
-from service.workers.ray_tasks import PartNews
+from service.workers.part_news import PartNews
 from service.workers.run import JobRunner, Teller
 
 Step = tuple[PartNews | None, FittedPart | None]
@@ -100,8 +100,8 @@ def _of_whole(tell: Teller, count: int) -> Callable[[Event], None]:
 
 
 def _news(lengths: tuple[int, ...], part: FittedPart) -> PartNews:
-    samples = math.prod(part.field.domain.shape)
-    report = part.fitted.report
+    samples = math.prod(part.signal.domain.shape)
+    report = part.report
     bpp = 8 * sum(len(payload) for payload in part.payloads) / samples
     return PartNews(lengths, report.steps, report.curve[-1].psnr, bpp, owner_of(os.getpid()))
 

@@ -21,7 +21,8 @@ from service.config import ServerConfig
 from service.jobs import Failure, Verdict
 from service.store.queue import Claim, LeaseLostError, Queue
 from service.workers.channel import owner_of
-from service.workers.ray_tasks import PartNews, first_part, joined, other_part
+from service.workers.part_news import PartNews
+from service.workers.ray_tasks import first_part, joined, other_part
 
 GRACE_SECONDS = 5.0
 """For a task to notice that its job is not its own any more, before its process is killed."""

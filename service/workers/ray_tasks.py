@@ -1,6 +1,5 @@
 """What a Ray cluster runs. The library is loaded where it runs, not by the driver, which only names these functions."""
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from service.jobs import Job
@@ -9,25 +8,6 @@ from service.store.queue import Claim
 if TYPE_CHECKING:
     from inr.codec.encode import FittedPart
     from service.workers.parts import Step
-
-
-@dataclass(frozen=True)
-class PartNews:
-    """What the driver hears of a part that is fitted.
-
-    Attributes:
-        lengths: samples of each part of the job along the first axis.
-        steps: gradient steps of this part.
-        psnr: at its last step.
-        bpp: bits per sample position of its payload.
-        worker: name of the process that fitted it.
-    """
-
-    lengths: tuple[int, ...]
-    steps: int
-    psnr: float
-    bpp: float
-    worker: str
 
 
 def first_part(settings: str, job: Job, fence: int) -> "Step":

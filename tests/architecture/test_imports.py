@@ -1,10 +1,15 @@
-"""What is meant to start fast starts without torch."""
+"""What is meant to start fast loads little, and imports run in one direction."""
 
+import graphlib
 import re
 import subprocess
 import sys
 import tomllib
+from dataclasses import dataclass
 from pathlib import Path
+
+import grimp
+import pytest
 
 ROOT = Path(__file__).parents[2]
 
@@ -42,19 +47,70 @@ def test_light_modules_do_not_import_torch() -> None:
     assert "torch" not in imported_by("-c", f"import {', '.join(modules)}")
 
 
-def test_package_does_not_import_torch() -> None:
-    assert "torch" not in imported_by("-c", "import inr")
+@dataclass(frozen=True)
+class Cost:
+    """What may be loaded for something beside the standard library: modules of our own at most, packages of others."""
+
+    code: str
+    modules: int
+    packages: frozenset[str] = frozenset()
 
 
-def test_help_does_not_import_torch() -> None:
-    imported = imported_by("-m", "inr", "--help")
-    assert "inr.cli.main" in imported
-    assert "torch" not in imported
+TYPER = frozenset({"typer", "click", "rich", "shellingham", "annotated_doc", "typing_extensions"})
+GRPC = frozenset({"grpc", "grpc_health", "grpc_reflection", "grpc_status", "grpc_tools", "cython_runtime", "google"})
+PYDANTIC = frozenset({"pydantic", "pydantic_core", "annotated_types", "typing_extensions", "typing_inspection"})
+A_FILE = next((ROOT / "tests" / "golden").rglob("*.inr"))
+COSTS = {
+    "the package": Cost("import inr", 1),
+    "inr info": Cost(f"from inr.cli.main import main; main(['info', {str(A_FILE)!r}])", 18, frozenset({"cbor2"})),
+    "inr --help": Cost("from inr.cli.main import main; main(['--help'])", 30, TYPER),
+    "inr bench --help": Cost("from inr.cli.main import main; main(['bench', '--help'])", 26, TYPER | PYDANTIC),
+    "inr jobs --help": Cost("from inr.cli.main import main; main(['jobs', '--help'])", 18, TYPER | PYDANTIC),
+    "the client": Cost("import inr; inr.Client", 30, GRPC | PYDANTIC | {"numpy"}),
+}
 
 
-def test_info_does_not_import_torch() -> None:
-    files = sorted((ROOT / "tests" / "golden").rglob("*.inr"))
-    assert files, "tests/golden holds no .inr file"
-    imported = imported_by("-m", "inr", "info", str(files[0]))
-    assert "inr.cli.main" in imported
-    assert "torch" not in imported
+@pytest.mark.parametrize("cost", COSTS.values(), ids=COSTS)
+def test_what_is_loaded(cost: Cost) -> None:
+    """No tensor library, no numpy where no numbers are, and no more modules of ours than it takes."""
+    before, after = modules_after("pass"), modules_after(cost.code)
+    loaded = {name for name in after - before if name.partition(".")[0] not in sys.stdlib_module_names}
+    own = {name for name in loaded if name.partition(".")[0] in ("inr", "service")}
+    others = {name.partition(".")[0] for name in loaded - own}
+    assert len(own) <= cost.modules, sorted(own)
+    assert {name for name in others if not name.startswith("_")} <= cost.packages
+
+
+def modules_after(code: str) -> set[str]:
+    """Names of all modules that are loaded when some code has run; it must succeed."""
+    run = subprocess.run(
+        [sys.executable, "-c", f"{code}\nimport sys; sys.stderr.write(' '.join(sys.modules))"],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=120,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    return set(run.stderr.split())
+
+
+def test_there_is_no_circle_of_imports() -> None:
+    """Not even one that is only closed inside a function, or for types."""
+    graph = grimp.build_graph("inr", "service")
+    assert len(graph.modules) > 200
+    imported = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
+    try:
+        graphlib.TopologicalSorter(imported).prepare()
+    except graphlib.CycleError as error:
+        pytest.fail(f"a circle of imports: {' < '.join(error.args[1])}")
+
+
+def test_every_module_has_its_place_and_no_import_is_excepted() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
+    [layers] = [contract for contract in contracts if contract.get("containers") == ["inr"]]
+    assert layers["type"] == "layers"
+    assert layers["exhaustive"] is True
+    assert not any("ignore_imports" in contract or "exhaustive_ignores" in contract for contract in contracts)

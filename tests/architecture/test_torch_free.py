@@ -30,6 +30,7 @@ FOLDERS = ("inr/backends/torch/", "inr/bench/")
 TORCH_FREE = (
     "inr.client.fields",
     "inr.codec",
+    "inr.coders",
     "inr.container",
     "inr.entropy",
     "inr.fitting",
@@ -39,7 +40,6 @@ TORCH_FREE = (
     "inr.metrics",
     "inr.models",
     "inr.optimisers",
-    "inr.quantize",
     "inr.samplers",
     "inr.signals",
     "inr.tasks",

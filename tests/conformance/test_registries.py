@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import pytest
 from pydantic import Field
 
+from inr.coders.base import CODERS
 from inr.errors import InrError, SpecError, UnknownComponentError
 from inr.fitting.schedules.base import SCHEDULES
 from inr.inits.base import INITS
@@ -18,7 +19,17 @@ from inr.samplers.base import SAMPLERS
 from inr.spec import Spec
 from inr.tasks.base import TASKS
 
-REGISTRIES: tuple[Registry[Any], ...] = (MODELS, INITS, SAMPLERS, LOSSES, OPTIMISERS, SCHEDULES, REPARAMS, TASKS)
+REGISTRIES: tuple[Registry[Any], ...] = (
+    CODERS,
+    MODELS,
+    INITS,
+    SAMPLERS,
+    LOSSES,
+    OPTIMISERS,
+    SCHEDULES,
+    REPARAMS,
+    TASKS,
+)
 COMPONENTS = [(registry, cls) for registry in REGISTRIES for cls in registry]
 
 each_registry = pytest.mark.parametrize("registry", REGISTRIES, ids=lambda registry: registry.noun)
@@ -67,7 +78,7 @@ class Other(Part):
 def parts() -> Registry[Part]:
     """A registry with one component; its package holds none."""
     registry: Registry[Part] = Registry("part", "tests.golden.empty")
-    registry._loaded = True
+    registry._own_loaded = registry._loaded = True
     registry.register(One)
     return registry
 

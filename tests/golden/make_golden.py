@@ -7,23 +7,25 @@ import hashlib
 import json
 import sys
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from inr.codec.decode import open_field
-from inr.codec.pack import pack, unpack
+from inr.codec.pack import pack
+from inr.coders.weights.quantize import EncodedWeights, QuantSpec, quantize
 from inr.container.file import InrFile, parse, to_bytes
 from inr.domain import Domain
-from inr.fitted import FitReport, FittedField
+from inr.fitting.trained import FitReport, TrainedNetwork
 from inr.meta import SignalMeta
 from inr.models.base import ModelSpec
 from inr.models.hashgrid import HashGridMlp
 from inr.models.siren import Siren
-from inr.quantize.uniform import QuantizedField, QuantSpec, quantize
+from inr.signals.image.attributes import ImageAttributes
 from tests.golden import model_cases
+from tests.support.weights import weights_in
 
 FOLDER = Path(__file__).parent
 
@@ -32,33 +34,35 @@ Facts = dict[str, Any]
 
 def siren_rgb() -> InrFile:
     """SIREN, 8-bit RGB, uniform coding, one layer, all that is default left at its default."""
-    field = _random(Siren(width=8, depth=1, omega_0=10.0), (12, 16), 3, SignalMeta("image", "uint8", (0.0, 255.0)), 1)
+    field = _random(
+        Siren(width=8, depth=1, omega_0=10.0), (12, 16), 3, SignalMeta("uint8", (0.0, 255.0), ImageAttributes()), 1
+    )
     return pack(quantize(field, QuantSpec(bits=6)), psnr=(31.41,))
 
 
 def hashgrid_layers() -> InrFile:
     """Hash grid in three quality layers, with a colour profile and an orientation."""
     model = HashGridMlp(log2_hashmap_size=5, finest_resolution=16, n_levels=4, base_resolution=4, width=8)
-    meta = SignalMeta("image", "uint8", (0.0, 255.0), icc_profile=b"a profile, as bytes", orientation=6)
+    meta = SignalMeta("uint8", (0.0, 255.0), ImageAttributes(icc_profile=b"a profile, as bytes", orientation=6))
     spec = QuantSpec(bits=7, layers=3, extra_bits={"0.table": (1.0, 0.5, 0.0, -1.0)})
     return pack(quantize(_random(model, (16, 12), 3, meta, 2), spec), psnr=(12.5, 20.25, 33.0))
 
 
 def siren_float16() -> InrFile:
     """SIREN with weights as 16-bit floats; linear float samples over a range of their own."""
-    meta = SignalMeta("image", "float16", (-0.5, 12.0), colour_space="linear")
+    meta = SignalMeta("float16", (-0.5, 12.0), ImageAttributes(colour_space="linear"))
     return pack(quantize(_random(Siren(width=6, depth=1, omega=15.0), (9, 7), 3, meta, 3), QuantSpec(coding="float16")))
 
 
 def siren_float32() -> InrFile:
     """SIREN with weights as 32-bit floats, no hidden layers; 32-bit float gray samples of unknown colour space."""
-    meta = SignalMeta("image", "float32", (0.0, 1.0), colour_space="unknown")
+    meta = SignalMeta("float32", (0.0, 1.0), ImageAttributes(colour_space="unknown"))
     return pack(quantize(_random(Siren(width=10, depth=0), (5, 11), 1, meta, 4), QuantSpec(coding="float32")))
 
 
 def gray_uint16_range() -> InrFile:
     """16-bit gray over a part of the range, in two layers."""
-    meta = SignalMeta("image", "uint16", (100.0, 4095.0))
+    meta = SignalMeta("uint16", (100.0, 4095.0), ImageAttributes())
     field = _random(Siren(width=7, depth=2, omega_0=8.0, omega=5.0), (10, 10), 1, meta, 5)
     return pack(quantize(field, QuantSpec(bits=8, layers=2)))
 
@@ -68,17 +72,19 @@ def hashgrid_rgba() -> InrFile:
     model = HashGridMlp(
         log2_hashmap_size=6, finest_resolution=20, n_levels=3, n_features=1, base_resolution=3, width=5, depth=1
     )
-    field = _random(model, (8, 20), 4, SignalMeta("image", "uint8", (0.0, 255.0)), 6)
+    field = _random(model, (8, 20), 4, SignalMeta("uint8", (0.0, 255.0), ImageAttributes()), 6)
     domain = Domain((8, 20), ((-0.25, 0.5), (-1.0, 1.0)))
-    field = FittedField(model, field.tensors, 4, domain, field.meta, field.report)
+    field = replace(field, domain=domain)
     return pack(quantize(field, QuantSpec(bits=5, bias_bits=3)), psnr=(27.0,))
 
 
 def gray_alpha_corner() -> InrFile:
     """Gray with alpha on a corner-aligned grid, in eight layers."""
-    field = _random(Siren(width=4, depth=0, omega_0=6.0), (6, 6), 2, SignalMeta("image", "uint8", (0.0, 255.0)), 7)
+    field = _random(
+        Siren(width=4, depth=0, omega_0=6.0), (6, 6), 2, SignalMeta("uint8", (0.0, 255.0), ImageAttributes()), 7
+    )
     domain = Domain((6, 6), ((-1.0, 1.0), (-1.0, 1.0)), alignment="corner")
-    field = FittedField(field.model, field.tensors, 2, domain, field.meta, field.report)
+    field = replace(field, domain=domain)
     return pack(quantize(field, QuantSpec(bits=12, layers=8)))
 
 
@@ -105,16 +111,16 @@ def facts(data: bytes) -> Facts:
         "header": json.loads(json.dumps(asdict(file.header))),
         "sections": [f"{section.type.decode()} {len(section.payload)}" for section in file.sections],
         "symbols_sha256": [
-            symbols_sha256(unpack(file.truncated(layers))) for layers in range(1, file.layers_present + 1)
+            symbols_sha256(weights_in(file.truncated(layers))) for layers in range(1, file.layers_present + 1)
         ],
-        "step_codes": {tensor.layout.name: tensor.step_codes.tolist() for tensor in unpack(file).tensors},
+        "step_codes": {tensor.layout.name: tensor.step_codes.tolist() for tensor in weights_in(file).tensors},
         "shape": list(samples.shape),
         "dtype": str(samples.dtype),
         "samples": [float(f"{value:.9g}") for value in samples.astype(np.float64).reshape(-1).tolist()],
     }
 
 
-def symbols_sha256(field: QuantizedField) -> str:
+def symbols_sha256(field: EncodedWeights) -> str:
     """SHA-256 of all symbols, tensor after tensor, as little-endian 64-bit integers."""
     symbols = [tensor.symbols.astype("<i8").tobytes() for tensor in field.tensors]
     return hashlib.sha256(b"".join(symbols)).hexdigest()
@@ -140,14 +146,15 @@ def main() -> int:
     return 0
 
 
-def _random(model: ModelSpec, shape: tuple[int, int], channels: int, meta: SignalMeta, seed: int) -> FittedField:
+def _random(model: ModelSpec, shape: tuple[int, int], channels: int, meta: SignalMeta, seed: int) -> TrainedNetwork:
     """Random weights; not shared with other tests, so that nobody changes them by accident."""
     rng = np.random.Generator(np.random.PCG64(seed))
     tensors = {
         layout.name: (0.7 / np.sqrt(layout.shape[-1]) * rng.standard_normal(layout.shape)).astype(np.float32)
         for layout in model.layout(Domain.of_shape((8, 8)), channels)
     }
-    return FittedField(model, tensors, channels, Domain.of_shape(shape), meta, FitReport(0, 0.0, "none", seed, ()))
+    domain, report = Domain.of_shape(shape), FitReport(0, 0.0, "none", seed, ())
+    return TrainedNetwork(model=model, tensors=tensors, channels=channels, domain=domain, meta=meta, report=report)
 
 
 if __name__ == "__main__":

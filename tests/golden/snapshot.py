@@ -4,6 +4,7 @@ import json
 from dataclasses import MISSING
 from typing import Any
 
+from inr.coders.base import CODERS
 from inr.container import file, ids
 from inr.container.header import Header
 from inr.fitting.schedules.base import SCHEDULES
@@ -11,9 +12,10 @@ from inr.inits.base import INITS
 from inr.losses.base import LOSSES
 from inr.models.base import MODELS, ModelSpec
 from inr.optimisers.base import OPTIMISERS
-from inr.registry import kind_of
+from inr.registry import Registry, kind_of
 from inr.reparams.base import REPARAMS
 from inr.samplers.base import SAMPLERS
+from inr.signals.kind import KINDS
 from inr.spec import Spec, wire_marks
 from inr.tasks.base import TASKS
 
@@ -24,9 +26,11 @@ def current() -> Snapshot:
     """What the code says now, as JSON would hold it."""
     tables = {
         name.lower(): getattr(ids, name)
-        for name in ("SIGNAL_KINDS", "SAMPLE_TYPES", "COLOUR_SPACES", "ALIGNMENTS", "CODINGS")
+        for name in ("SIGNAL_KINDS", "SAMPLE_TYPES", "COLOUR_SPACES", "ALIGNMENTS", "CODERS", "CODINGS")
     }
-    registries = {r.noun: r for r in (MODELS, INITS, SAMPLERS, LOSSES, OPTIMISERS, SCHEDULES, REPARAMS, TASKS)}
+    registries: dict[str, Registry[Any]] = {
+        r.noun: r for r in (CODERS, KINDS, MODELS, INITS, SAMPLERS, LOSSES, OPTIMISERS, SCHEDULES, REPARAMS, TASKS)
+    }
     components = {noun: {kind_of(cls): cls.wire_id for cls in registry} for noun, registry in registries.items()}
     snapshot = {
         "signature": file.SIGNATURE.hex(),

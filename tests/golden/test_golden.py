@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from inr.codec.decode import open_field
-from inr.codec.pack import assemble, tiling_of, unpack
+from inr.codec.pack import assemble, tiling_of
+from inr.coders.weights.stream import encode
 from inr.container.file import parse, to_bytes
 from inr.models.base import MODELS
-from inr.quantize.stream import encode
 from tests.golden.make_golden import CASES, FOLDER, Facts, symbols_sha256, write_case
+from tests.support.weights import weights_in
 
 MAX_BYTES = 2048
 FILES = sorted(FOLDER.glob("*.inr"))
@@ -52,8 +53,8 @@ def test_symbols_of_every_layer_are_exactly_the_same(path: Path) -> None:
     file, facts = parse(path.read_bytes()), facts_of(path)
     assert len(facts["symbols_sha256"]) == file.header.layers
     for layers, expected in enumerate(facts["symbols_sha256"], start=1):
-        assert symbols_sha256(unpack(file.truncated(layers))) == expected
-    codes = {tensor.layout.name: tensor.step_codes.tolist() for tensor in unpack(file).tensors}
+        assert symbols_sha256(weights_in(file.truncated(layers))) == expected
+    codes = {tensor.layout.name: tensor.step_codes.tolist() for tensor in weights_in(file).tensors}
     assert codes == facts["step_codes"]
 
 
@@ -78,9 +79,16 @@ def test_writing_again_gives_the_same_bytes(path: Path) -> None:
     file = parse(data)
     assert to_bytes(file) == data
     tiling = tiling_of(file.header)
-    tiles = [unpack(file, tile) for tile in range(tiling.count)]
+    tiles = [weights_in(file, tile) for tile in range(tiling.count)]
     payloads = [encode(tile) for tile in tiles]
-    assert to_bytes(assemble(tiles[0], payloads, tiling, tuple(value / 100 for value in file.header.psnr))) == data
+    assert (
+        to_bytes(
+            assemble(
+                tiles[0], file.header.coder_part, payloads, tiling, tuple(value / 100 for value in file.header.psnr)
+            )
+        )
+        == data
+    )
 
 
 def test_every_model_has_a_file() -> None:

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inr.entropy.integers import IntegerModel, RefinementModel
-from inr.entropy.rangecoder import MIN_COST_BITS, RangeDecoder, RangeEncoder
+from inr.entropy.coder import RangeDecoder, RangeEncoder
+from inr.entropy.models.adaptive import MIN_COST_BITS
+from inr.entropy.models.integers import IntegerModel, RefinementModel
 from inr.errors import CorruptStreamError, SpecError
 from tests.support.strategies import MAX_MAGNITUDE, integers
 

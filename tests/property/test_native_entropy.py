@@ -10,20 +10,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inr.entropy import coder as choice
-from inr.entropy.coder import Decoder, Encoder, Integers, PythonDecoder, PythonEncoder
-from inr.entropy.rangecoder import MIN_COST_BITS
+from inr.coders.weights import stream
+from inr.coders.weights.quantize import QuantizedTensor
+from inr.entropy import stream as choice
+from inr.entropy.models.adaptive import MIN_COST_BITS
+from inr.entropy.stream import Decoder, Encoder, Integers, PythonDecoder, PythonEncoder
 from inr.errors import CorruptStreamError, SpecError
-from inr.native import load, reason
-from inr.quantize import stream
-from inr.quantize.uniform import QuantizedTensor
 from tests.property.test_stream import check_same, field_of, layouts_of
+from tests.support.entropy_twins import (
+    KERNELS,
+    array,
+    each_twin,
+    native,
+    native_decoder,
+    native_encoder,
+    outcome,
+    runs,
+    twins,
+)
 from tests.support.strategies import MAX_MAGNITUDE, integers, quantized_tensors
-
-KERNELS = load()
-
-native = pytest.mark.skipif(KERNELS is None, reason=f"no compiled module: {reason()}")
-each_twin = pytest.mark.parametrize("twin", ["python", pytest.param("native", marks=native)])
 
 Span = tuple[str, list[int]]
 """The word integers or refinements, and the values."""
@@ -32,46 +37,8 @@ Call = tuple[str, tuple[Any, ...]]
 """The name of a method and its arguments."""
 
 
-def native_encoder() -> Encoder:
-    assert KERNELS is not None
-    made: Encoder = KERNELS.RangeEncoder()
-    return made
-
-
-def native_decoder(data: bytes) -> Decoder:
-    assert KERNELS is not None
-    made: Decoder = KERNELS.RangeDecoder(data)
-    return made
-
-
-def twins(twin: str, data: bytes = b"") -> tuple[Encoder, Decoder]:
-    """An encoder and a decoder of one kind."""
-    return (PythonEncoder(), PythonDecoder(data)) if twin == "python" else (native_encoder(), native_decoder(data))
-
-
-def array(values: list[int]) -> Integers:
-    return np.array(values, dtype=np.int64)
-
-
 def coarse(values: Integers) -> Integers:
     return np.asarray(np.sign(values) * (np.abs(values) >> 1))
-
-
-def runs() -> st.SearchStrategy[list[int]]:
-    """Integers of all magnitudes, each alone or many times."""
-    repeated = st.lists(st.tuples(integers(), st.integers(1, 200)), max_size=6)
-    return st.lists(integers(), max_size=60) | repeated.map(
-        lambda found: [value for value, count in found for _ in range(count)]
-    )
-
-
-def outcome(coder: Any, name: str, *arguments: Any) -> Any:
-    """What a call gives, with arrays as lists: its result, or class and message of an error of the library."""
-    try:
-        result = getattr(coder, name)(*arguments)
-    except (SpecError, CorruptStreamError) as error:
-        return type(error), str(error)
-    return result.tolist() if isinstance(result, np.ndarray) else result
 
 
 def encoded(coder: Encoder, spans: list[Span]) -> bytes:

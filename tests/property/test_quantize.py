@@ -1,19 +1,21 @@
 """Quantisation: the error of every entry is bounded by its step, with all layers and with some."""
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from inr.coders.weights.quantize import QuantizedTensor, QuantSpec, coarsened, dequantize, quantize, step_sizes
 from inr.errors import SpecError
-from inr.fitted import FittedField
-from inr.layers.network import FloatTensor
+from inr.fitting.trained import TrainedNetwork
+from inr.layers.layout import FloatTensor
 from inr.models.base import ModelSpec
 from inr.models.hashgrid import HashGridMlp
 from inr.models.siren import Siren
-from inr.quantize.uniform import QuantizedTensor, QuantSpec, coarsened, dequantize, quantize, step_sizes
-from tests.support.random_fields import RGB8, random_field
+from tests.support.random_fields import random_field
 
 MODELS = (
     Siren(width=5, depth=1),
@@ -22,14 +24,14 @@ MODELS = (
 
 
 @st.composite
-def fields(draw: st.DrawFn) -> FittedField:
+def fields(draw: st.DrawFn) -> TrainedNetwork:
     """Small models whose tensors have sizes far apart, some of them zero."""
     field = random_field(draw(st.sampled_from(MODELS)), seed=draw(st.integers(0, 999)))
     scaled = {
         name: tensor * np.float32(draw(st.sampled_from([0.0, 1e-20, 1e-4, 1.0, 1e4])))
         for name, tensor in field.tensors.items()
     }
-    return FittedField(field.model, scaled, field.channels, field.domain, RGB8, field.report)
+    return replace(field, tensors=scaled)
 
 
 def steps_of(tensor: QuantizedTensor) -> npt.NDArray[np.float64]:
@@ -48,7 +50,7 @@ def rounding(tensor: FloatTensor) -> npt.NDArray[np.float64]:
 
 
 @given(fields(), st.floats(1, 16), st.floats(0, 4))
-def test_error_is_at_most_half_a_step(field: FittedField, bits: float, bias_bits: float) -> None:
+def test_error_is_at_most_half_a_step(field: TrainedNetwork, bits: float, bias_bits: float) -> None:
     quantized = quantize(field, QuantSpec(bits=bits, bias_bits=bias_bits))
     restored = dequantize(quantized)
     assert list(restored) == list(field.tensors)
@@ -62,7 +64,7 @@ def test_error_is_at_most_half_a_step(field: FittedField, bits: float, bias_bits
 
 @given(fields(), st.floats(4, 12), st.integers(2, 8), st.data())
 def test_error_with_missing_layers_is_bounded(
-    field: FittedField, bits: float, layers: int, data: st.DataObject
+    field: TrainedNetwork, bits: float, layers: int, data: st.DataObject
 ) -> None:
     """Zeros are within 2^m - 1/2 steps, everything else within half of its interval of 2^m steps."""
     quantized = quantize(field, QuantSpec(bits=bits, layers=layers))
@@ -80,7 +82,7 @@ def test_error_with_missing_layers_is_bounded(
 
 
 @given(fields(), st.floats(3, 10), st.floats(0.5, 4))
-def test_more_bits_make_the_step_smaller(field: FittedField, bits: float, more: float) -> None:
+def test_more_bits_make_the_step_smaller(field: TrainedNetwork, bits: float, more: float) -> None:
     """One bit halves it, to within the rounding of two step codes."""
     coarse, fine = (quantize(field, QuantSpec(bits=b)) for b in (bits, bits + more))
     for one, other in zip(coarse.tensors, fine.tensors, strict=True):
@@ -90,7 +92,7 @@ def test_more_bits_make_the_step_smaller(field: FittedField, bits: float, more: 
 
 
 @given(fields(), st.integers(1, 8))
-def test_all_layers_are_the_whole(field: FittedField, layers: int) -> None:
+def test_all_layers_are_the_whole(field: TrainedNetwork, layers: int) -> None:
     quantized = quantize(field, QuantSpec(layers=layers))
     for name, tensor in dequantize(coarsened(quantized, layers)).items():
         np.testing.assert_array_equal(tensor, dequantize(quantized)[name])

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from inr.entropy.rangecoder import MIN_COST_BITS, Bits, RangeDecoder, RangeEncoder
+from inr.entropy.coder import RangeDecoder, RangeEncoder
+from inr.entropy.models.adaptive import MIN_COST_BITS, AdaptiveBits
 from inr.errors import CorruptStreamError
 
 CONTEXTS = 4
@@ -17,15 +18,15 @@ Decision = tuple[int, int]
 
 
 def encode(decisions: list[Decision]) -> bytes:
-    encoder, bits = RangeEncoder(), Bits(CONTEXTS)
+    encoder, bits = RangeEncoder(), AdaptiveBits(CONTEXTS)
     for context, bit in decisions:
-        encoder.encode(bits, context, bit)
+        bits.encode(encoder, context, bit)
     return encoder.finish()
 
 
 def decode(data: bytes, contexts: list[int]) -> list[Decision]:
-    decoder, bits = RangeDecoder(data), Bits(CONTEXTS)
-    decisions = [(context, decoder.decode(bits, context)) for context in contexts]
+    decoder, bits = RangeDecoder(data), AdaptiveBits(CONTEXTS)
+    decisions = [(context, bits.decode(decoder, context)) for context in contexts]
     decoder.finish()
     return decisions
 
@@ -68,10 +69,10 @@ def test_cut_bytes_never_pass_unnoticed(sequence: list[Decision], cut: int) -> N
 @given(st.binary(max_size=12), st.lists(st.integers(0, CONTEXTS - 1), max_size=120))
 def test_what_decodes_is_what_the_encoder_writes(data: bytes, contexts: list[int]) -> None:
     """However many decisions a reader takes from any bytes: `finish` passes only on the encoder's own bytes."""
-    decoder, bits, found = RangeDecoder(data), Bits(CONTEXTS), []
+    decoder, bits, found = RangeDecoder(data), AdaptiveBits(CONTEXTS), []
     for context in contexts:
         try:
-            found.append((context, decoder.decode(bits, context)))
+            found.append((context, bits.decode(decoder, context)))
         except CorruptStreamError:
             assert encode(found).startswith(data) or encode(found)[: len(data) - 1] == data[:-1]
             return
@@ -127,5 +128,5 @@ def test_size_of_independent_decisions_is_near_their_entropy(probability: float)
 @pytest.mark.parametrize("count", [10, 1000, 50_000])
 def test_constant_decisions_cost_the_least_but_not_less(bit: int, count: int) -> None:
     size = len(encode([(0, bit)] * count))
-    assert 8 * (size + 4) >= count * MIN_COST_BITS
+    assert 8 * (size + 4) >= count * MIN_COST_BITS, AdaptiveBits
     assert size <= 1.02 * count * MIN_COST_BITS / 8 + 8

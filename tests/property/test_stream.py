@@ -7,12 +7,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inr.entropy.rangecoder import MIN_COST_BITS
+from inr.coders.weights.quantize import (
+    Coding,
+    EncodedWeights,
+    QuantizedTensor,
+    QuantSpec,
+    coarsened,
+    dequantize,
+    quantize,
+)
+from inr.coders.weights.stream import Layouts, decode, encode
+from inr.entropy.models.adaptive import MIN_COST_BITS
 from inr.errors import CorruptStreamError
 from inr.layers.layout import TensorLayout
 from inr.models.siren import Siren
-from inr.quantize.stream import Layouts, decode, encode
-from inr.quantize.uniform import Coding, QuantizedField, QuantizedTensor, QuantSpec, coarsened, dequantize, quantize
 from tests.support.random_fields import random_field
 from tests.support.strategies import layouts, quantized_tensors
 
@@ -21,9 +29,17 @@ FITTED = random_field(MODEL)
 Tensors = tuple[QuantizedTensor, ...]
 
 
-def field_of(tensors: Tensors, layers: int, coding: Coding = "uniform") -> QuantizedField:
+def field_of(tensors: Tensors, layers: int, coding: Coding = "uniform") -> EncodedWeights:
     """A field around any tensors: coding looks at nothing else."""
-    return QuantizedField(MODEL, tensors, coding, 3, FITTED.domain, FITTED.meta, layers)
+    return EncodedWeights(
+        model=MODEL,
+        tensors=tensors,
+        coding=coding,
+        channels=3,
+        domain=FITTED.domain,
+        meta=FITTED.meta,
+        layers=layers,
+    )
 
 
 def layouts_of(tensors: Tensors) -> Layouts:

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from inr.bench import service
+from inr.bench.service import load as service
 from inr.cli.main import main
 
 WHAT = (

@@ -1,5 +1,7 @@
 """Processes die, all at once or one by one; jobs do not."""
 
+import contextlib
+import hashlib
 import itertools
 import random
 import signal
@@ -83,7 +85,7 @@ def test_a_stopped_server_puts_its_jobs_back(tmp_path: Path, picture: Picture) -
         with inr.Client(server.address) as client:
             job = running(client, picture)
             workers = server.workers()
-            assert server.stop() < 10
+            assert server.stop() < 20
             assert server.process.returncode == 0
             assert not any(worker.is_running() for worker in workers)
             server.start()
@@ -121,11 +123,21 @@ def test_a_job_that_kills_its_workers_is_given_up(tmp_path: Path, picture: Pictu
         assert other.wait().state == "done"
 
 
+KILLED_AT = 20
+"""Pieces after which the server dies; so many are on their way at most, and 4 of them are written at once."""
+
+
+def committed(server: RunningServer) -> int:
+    """Bytes that a server has written of its only upload under way."""
+    return sum(path.stat().st_size for path in server.data.rglob("*.part"))
+
+
 def test_a_broken_upload_goes_on(tmp_path: Path) -> None:
     """The server dies in the middle of it; what had arrived is not sent again."""
     array = np.random.default_rng(0).integers(0, 255, (2000, 2000, 3)).astype(np.uint8)
     [content] = contents_of(array)
     sent: list[int] = []
+    arrived: list[int] = []
     server = RunningServer(tmp_path / "data", "--workers", "0").start()
     try:
         with inr.Client(server.address, patience=60) as client:
@@ -133,16 +145,17 @@ def test_a_broken_upload_goes_on(tmp_path: Path) -> None:
 
             def slow(offset: int, length: int) -> bytes:
                 sent.append(offset)
-                if len(sent) == 20:
+                if len(sent) == KILLED_AT:
+                    until(lambda: committed(server) > 0)
                     server.kill()
+                    arrived.append(committed(server))
                     threading.Thread(target=server.start).start()
                 return reads(offset, length)
 
             object.__setattr__(content, "read", slow)
             client.upload(content)
             assert client.download(content.sha256) == content.data
-            assert sent.count(0) == 1
-            assert any(offset > 0 and sent[i - 1] > offset for i, offset in enumerate(sent) if i)  # went on from there
+            assert min(sent[KILLED_AT:]) == arrived[0]
     finally:
         server.stop()
 
@@ -182,15 +195,20 @@ def test_chaos(tmp_path: Path, picture: Picture, monkeypatch: pytest.MonkeyPatch
 
 
 class _Havoc(threading.Thread):
-    """Kills a worker every second, and the server instead in the third and in the eighth."""
+    """Kills a worker every second, and the server instead in the third and eighth, once an upload is under way.
+
+    A worker is spared while nobody has got any further since the last death: on a busy machine starting takes seconds.
+    """
 
     def __init__(self, server: RunningServer) -> None:
         super().__init__()
         self._server, self._over, self._random = server, threading.Event(), random.Random(3)
+        self._seen: set[bytes] = set()
         self.workers_killed = self.servers_killed = 0
 
     def run(self) -> None:
         seconds = 0
+        until(lambda: committed(self._server) > 0)
         while not self._over.wait(1.0):
             seconds += 1
             try:
@@ -198,11 +216,21 @@ class _Havoc(threading.Thread):
                     self._server.kill()
                     self._server.start()
                     self.servers_killed += 1
-                elif workers := self._server.workers():
+                elif self._anybody_got_further() and (workers := self._server.workers()):
                     self._random.choice(workers).kill()
                     self.workers_killed += 1
             except psutil.Error:
                 continue
+
+    def _anybody_got_further(self) -> bool:
+        """True if there is a checkpoint with other contents than all before it."""
+        found = set()
+        for path in (self._server.data / "checkpoints").rglob("*"):
+            with contextlib.suppress(OSError):  # a folder, or gone already
+                found.add(hashlib.sha256(path.read_bytes()).digest())
+        further = not found <= self._seen
+        self._seen |= found
+        return further
 
     def end(self) -> None:
         self._over.set()

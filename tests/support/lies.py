@@ -91,6 +91,13 @@ WRONG: dict[str, bytes] = {
     "no shape": forged({5: 1}),
     "no model": forged({1: [6, 8]}),
     "nothing": forged({}),
+    "unknown coder": forged({1: [6, 8], 19: 77, 20: {0: 3}}),
+    "coder beyond all ids": forged({1: [6, 8], 19: 2**40}),
+    "the default coder written out": changed(k19=0),
+    "another coder with a model": changed(k19=77),
+    "another coder with a coding": forged({1: [6, 8], 9: 1, 19: 77}),
+    "fields of a coder that has none": changed(k20={0: 3}),
+    "no fields of a coder": forged({1: [6, 8], 19: 77, 20: {}}),
     "zero samples": changed(k1=[0, 8]),
     "negative shape": changed(k1=[-6, 8]),
     "float shape": changed(k1=[6.0, 8.0]),
@@ -102,6 +109,28 @@ WRONG: dict[str, bytes] = {
     "unknown coding": changed(k9=3),
     "unknown colour space": changed(k12=3),
     "unknown kind": changed(k13=3),
+    "last kind of this project": changed(k13=65_535),
+    "negative kind": changed(k13=-1),
+    "kind of a package that is not here": changed(k13=2**31, k18={0: 1}),
+    "kind that is too large": changed(k13=2**31 + 1),
+    "picture with attributes of its own": changed(k18={0: 1}),
+    "orientation of another kind": changed(k11=3, k13=70_001),
+    "colours of another kind": changed(k12=1, k13=70_001),
+    "frame rate of another kind": changed(k13=70_001, k17=[25, 1]),
+    "attributes that are no map": changed(k13=70_001, k18=[1, 2]),
+    "attributes that are a number": changed(k13=70_001, k18=4),
+    "attribute with a name": changed(k13=70_001, k18={"rate": 1}),
+    "attribute that is a text": changed(k13=70_001, k18={0: "48000"}),
+    "attribute that is a map": changed(k13=70_001, k18={0: {0: 1}}),
+    "attribute that is a list of lists": changed(k13=70_001, k18={0: [[1]]}),
+    "attribute that is not finite": changed(k13=70_001, k18={0: NAN}),
+    "attribute that is true": changed(k13=70_001, k18={0: True}),
+    "attribute of 2^64": changed(k13=70_001, k18={0: 2**64}),
+    "attribute number 256": changed(k13=70_001, k18={256: 1}),
+    "attribute number -1": changed(k13=70_001, k18={-1: 1}),
+    "no attributes": changed(k13=70_001, k18={}),
+    "an attribute of many numbers": changed(k13=70_001, k18={0: [1] * 17}),
+    "many attributes": changed(k13=70_001, k18=dict.fromkeys(range(33), 1)),
     "picture with a frame rate": changed(k17=[25, 1]),
     "video without a frame rate": changed(k1=[2, 6, 8], k13=1),
     "video of two axes": changed(k13=1, k17=[25, 1]),
@@ -206,7 +235,7 @@ _TYPES: dict[str, Any] = {
 
 TYPES: dict[str, bytes] = {
     f"key {key} {name}": forged({**SOUND, key: value})
-    for key in range(1, 18)
+    for key in (*range(1, 18), 19, 20)
     for name, value in _TYPES.items()
     if (key, name) != (6, "map")
 }

@@ -11,21 +11,22 @@ import torch
 
 from inr.backends.select import BACKENDS
 from inr.backends.torch import TorchNetwork
-from inr.codec.decode import open_field, open_quantized
-from inr.codec.pack import pack, unpack
+from inr.codec.decode import open_encoded, open_field
+from inr.codec.pack import pack
+from inr.coders.weights.quantize import QuantSpec, coarsened, dequantize, quantize
+from inr.coders.weights.stream import decode, encode
 from inr.container.file import parse, to_bytes
 from inr.domain import Domain
 from inr.errors import SpecError
 from inr.layers import Finer, Layer
 from inr.layers.network import Network
 from inr.models.base import MODELS, ModelSpec
-from inr.quantize.stream import decode, encode
-from inr.quantize.uniform import QuantSpec, coarsened, dequantize, quantize
 from inr.rng import generator as named_generator
 from inr.spec import from_wire, to_wire, wire_fields
 from tests.support.domains import plain
 from tests.support.random_fields import random_field, random_tensors
 from tests.support.torch_layers import told
+from tests.support.weights import weights_in
 
 PHOTO = Domain.of_shape((512, 768))
 SMALL = 3000
@@ -217,13 +218,13 @@ def check_coding(model: ModelSpec) -> None:
             np.testing.assert_array_equal(before.symbols, after.symbols)
             np.testing.assert_array_equal(before.step_codes, after.step_codes)
         data = to_bytes(pack(field))
-        again = unpack(parse(data))
+        again = weights_in(parse(data))
         assert (again.model, again.domain, again.meta) == (field.model, field.domain, field.meta)
         for name, tensor in dequantize(field).items():
             np.testing.assert_array_equal(dequantize(again)[name], tensor)
-        np.testing.assert_array_equal(open_field(data).decode(), open_quantized(field).decode())
+        np.testing.assert_array_equal(open_field(data).decode(), open_encoded(field).decode())
         for layers in range(1, spec.layers):
-            part = open_quantized(coarsened(field, layers)).decode()
+            part = open_encoded(coarsened(field, layers)).decode()
             np.testing.assert_array_equal(open_field(data, layers=layers).decode(), part)
 
 

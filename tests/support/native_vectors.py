@@ -38,7 +38,8 @@ def run_vector(module: Any, vector: Vector, tile: int, threads: int, half: bool)
     """Evaluate, train with and without gradients of coordinates, and take a step of Adam."""
     name, engine, arrays = vector
     params, x, targets = arrays["params"], arrays["x"], arrays["targets"]
-    made = engine["operations"], engine["d_in"], engine["heads"], len(params), tile
+    operations = [module.Operation(**fields) for fields in engine["operations"]]
+    made = operations, engine["d_in"], engine["heads"], len(params), tile
     tolerance = 0.1 if half else 1e-4
     values = np.full_like(targets, np.nan)
     module.Engine(*made, False, False, threads, half).forward(params, x, values)
@@ -60,7 +61,8 @@ def run_vector(module: Any, vector: Vector, tile: int, threads: int, half: bool)
 
 def run_samples(module: Any) -> None:
     """Grids and samples in all their types, read and written."""
-    operations: list[Any] = [("linear", [0], [3, 2, 0], [], [], [0, 6]), ("sine", [1], [], [3.0], [], [])]
+    linear = module.Operation("linear", [0], ints=[3, 2, 0], params=[0, 6])
+    operations = [linear, module.Operation("sine", [1], reals=[3.0])]
     params = np.linspace(-1, 1, 9).astype(np.float32)
     axes = [np.linspace(-1, 1, n, dtype=np.float32) for n in (7, 19)]
     grid, count = module.Grid(axes, [0.1, 0.2]), 7 * 19

@@ -3,12 +3,14 @@
 import numpy as np
 
 from inr.domain import Domain
-from inr.fitted import FitReport, FittedField
-from inr.layers.network import FloatTensor
+from inr.fitting.trained import FitReport, TrainedNetwork
+from inr.layers.layout import FloatTensor
 from inr.meta import SignalMeta
 from inr.models.base import ModelSpec
+from inr.signals.image.attributes import ImageAttributes
+from inr.signals.kind import kind_for
 
-RGB8 = SignalMeta("image", "uint8", (0.0, 255.0))
+RGB8 = SignalMeta("uint8", (0.0, 255.0), ImageAttributes())
 
 
 def random_tensors(model: ModelSpec, domain: Domain, channels: int, seed: int) -> dict[str, FloatTensor]:
@@ -23,12 +25,13 @@ def random_tensors(model: ModelSpec, domain: Domain, channels: int, seed: int) -
 
 def random_field(
     model: ModelSpec,
-    shape: tuple[int, int] = (6, 8),
+    shape: tuple[int, ...] = (6, 8),
     channels: int = 3,
     meta: SignalMeta = RGB8,
     seed: int = 0,
-) -> FittedField:
+) -> TrainedNetwork:
     """A field that looks fitted."""
     report = FitReport(steps=0, seconds=0.0, backend="none", seed=seed, curve=())
-    tensors = random_tensors(model, Domain.of_shape(shape), channels, seed)
-    return FittedField(model, tensors, channels, Domain.of_shape(shape), meta, report)
+    domain = Domain.of_shape(shape, kind_for(meta).axes(len(shape)))
+    tensors = random_tensors(model, domain, channels, seed)
+    return TrainedNetwork(model=model, tensors=tensors, channels=channels, domain=domain, meta=meta, report=report)

@@ -12,8 +12,8 @@ from skimage import data
 import inr
 from inr.backends.torch import TorchNetwork
 from inr.codec.encode import Compressed
-from inr.fitted import FittedField
 from inr.fitting.spec import Budget, FitSpec
+from inr.fitting.trained import TrainedNetwork
 from inr.models.base import ModelSpec
 from inr.models.hashgrid import HashGridMlp
 from inr.models.siren import Siren
@@ -64,7 +64,7 @@ def psnr_of(reference: Array, other: Array, peak: float = 255.0) -> float:
     return 10 * math.log10(peak * peak / mse) if mse else math.inf
 
 
-def pixels_of(fitted: FittedField) -> Array:
+def pixels_of(fitted: TrainedNetwork) -> Array:
     """The 8-bit picture of a fitted field on its own grid, by formulas written down again here."""
     height, width = fitted.domain.shape
     network = TorchNetwork(fitted.model.build(fitted.domain, fitted.channels), fitted.tensors)
@@ -79,7 +79,7 @@ def pixels_of(fitted: FittedField) -> Array:
     return picture
 
 
-def same_bits(one: FittedField, other: FittedField) -> bool:
+def same_bits(one: TrainedNetwork, other: TrainedNetwork) -> bool:
     """True if all tensors agree bit for bit."""
     return one.tensors.keys() == other.tensors.keys() and all(
         tensor.shape == other.tensors[name].shape and tensor.tobytes() == other.tensors[name].tobytes()
@@ -87,6 +87,6 @@ def same_bits(one: FittedField, other: FittedField) -> bool:
     )
 
 
-def course(fitted: FittedField) -> list[tuple[int, float, float]]:
+def course(fitted: TrainedNetwork) -> list[tuple[int, float, float]]:
     """Step, loss and PSNR of the curve: all of it but the time."""
     return [(point.step, point.loss, point.psnr) for point in fitted.report.curve]

@@ -13,7 +13,7 @@ def test_public_name_is_no_module(name: str) -> None:
     """Importing a sub-module of the same name would replace what users call."""
     assert importlib.util.find_spec(f"inr.{name}") is None
     assert callable(getattr(inr, name))
-    importlib.import_module("inr.cli.commands")
+    importlib.import_module("inr.cli.app")
     assert getattr(inr, name).__name__ == name
 
 

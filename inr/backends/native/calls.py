@@ -169,7 +169,9 @@ class LossCall(Call):
         if self._batch.weights is not None:
             losses, slopes = losses * self._batch.weights, slopes * self._batch.weights[:, None]
         slopes = np.ascontiguousarray(slopes / np.float32(len(slopes)), dtype=np.float32)
-        self._engine.train_points(flat, self._rows, slopes, given=True, **self._report, **how)
+        self._engine.train_points(flat, self._rows, output_gradients=slopes, **self._report, **how)
+        if self._gradients is not None:
+            self._gradients *= np.float32(len(slopes))  # of each point's own loss, not of the mean
         return float(losses.mean(dtype=np.float64))
 
     def result(self, loss: float) -> StepResult:
@@ -196,7 +198,8 @@ class PulledCall(Call):
         if slopes.shape != values.shape:
             raise SpecError(f"pull-back: expected derivatives of shape {values.shape}; got {slopes.shape}")
         engine = self._engines.engine(self._rows.shape[1], values.shape[1], False)
-        engine.train_points(flat, self._rows, np.ascontiguousarray(slopes, dtype=np.float32), given=True, **how)
+        given = np.ascontiguousarray(slopes, dtype=np.float32)
+        engine.train_points(flat, self._rows, output_gradients=given, **how)
         return loss
 
     def result(self, loss: float) -> StepResult:

@@ -22,7 +22,8 @@ from inr.backends.native.field import NativeField, finite
 from inr.backends.render import mesh
 from inr.errors import SpecError
 from inr.layers import ComplexLinear, Linear, Matrix
-from inr.layers.network import FloatTensor, Network
+from inr.layers.layout import FloatTensor
+from inr.layers.network import Network
 from inr.losses.base import LossSpec
 from inr.losses.mse import MeanSquaredError
 from inr.optimisers.adam import Adam

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from inr.layers import Layer
-from inr.layers.network import FloatTensor, Network
+from inr.layers.layout import FloatTensor
+from inr.layers.network import Network
 
 
 class Held(nn.Module, ABC):

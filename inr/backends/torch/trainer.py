@@ -23,7 +23,7 @@ from inr.backends.torch.field import TorchField
 from inr.backends.torch.network import TorchNetwork
 from inr.backends.torch.optimisers import TorchOptimiser
 from inr.errors import SpecError
-from inr.layers.network import FloatTensor
+from inr.layers.layout import FloatTensor
 from inr.losses.base import LossSpec
 from inr.optimisers.base import OptimiserSpec
 from inr.reparams.base import ReparamSpec

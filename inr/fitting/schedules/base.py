@@ -19,4 +19,4 @@ class ScheduleSpec(Spec):
         """Factor of the peak learning rate at a progress in [0, 1] of the budget."""
 
 
-SCHEDULES: Registry[ScheduleSpec] = Registry("schedule", "inr.fitting.schedules")
+SCHEDULES: Registry[ScheduleSpec] = Registry("schedule", "inr.fitting.schedules", "inr.schedules")

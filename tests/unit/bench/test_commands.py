@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from inr.bench import run as bench_run
-from inr.bench.cases import Run
-from inr.bench.plans import sampler_variants
-from inr.bench.sources import images
+from inr.bench import measure
+from inr.bench.data import images
+from inr.bench.results import Run
+from inr.bench.zoo.comparisons import sampler_variants
 from inr.cli.main import main
-from inr.fitted import FittedField
-from inr.fitting.loop import fit
 from inr.fitting.schedules.constant import ConstantSchedule
 from inr.fitting.spec import Budget, FitSpec
-from inr.metrics.quality import ssim
+from inr.fitting.steps import fit
+from inr.fitting.trained import TrainedNetwork
+from inr.metrics.ssim import ssim
 from inr.models.base import MODELS
 from inr.models.hashgrid import HashGridMlp
 from inr.optimisers.adam import Adam
@@ -107,14 +107,14 @@ def test_interrupted_benchmark_goes_on(
     arguments = ["bench", "zoo", "face.png", "--models", "siren,hashgrid", "--seeds", "2", *FAST]
     count = 0
 
-    def interrupted(signal: Signal, spec: FitSpec) -> FittedField:
+    def interrupted(signal: Signal, spec: FitSpec) -> TrainedNetwork:
         nonlocal count
         count += 1
         if count == 4:  # after one to warm up
             raise KeyboardInterrupt
         return fit(signal, spec)
 
-    monkeypatch.setattr(bench_run, "fit", interrupted)
+    monkeypatch.setattr(measure, "fit", interrupted)
     assert main(arguments) == 1
     output, errors = capsys.readouterr()
     assert errors == "inr: error: interrupted after 2 of 4 runs; bench/zoo.jsonl keeps them, --resume goes on\n"
@@ -144,7 +144,7 @@ def test_interrupted_benchmark_goes_on(
 def test_divergence_is_a_result() -> None:
     deep = HashGridMlp(log2_hashmap_size=4, n_levels=2, finest_resolution=8, base_resolution=4, width=64, depth=8)
     hot = FitSpec(model=deep, optimiser=Adam(learning_rate=10.0), schedule=ConstantSchedule(), budget=Budget(steps=500))
-    found = bench_run.measure(Run("", "deep", "face", hot), signal_of(photo(16)))
+    found = measure.measure(Run("", "deep", "face", hot), signal_of(photo(16)))
     assert (found.outcome, found.psnr, found.curve.seconds) == ("diverged", 0.0, ())
     assert "use a learning rate below 10" in found.reason
     assert json.loads(json.dumps(found.to_json()))["fit"]["optimiser"]["learning_rate"] == 10
@@ -275,7 +275,7 @@ def test_without_matplotlib_nothing_is_run(
 
 def test_help_loads_neither_torch_nor_matplotlib() -> None:
     imported = imported_by("-m", "inr", "bench", "--help")
-    assert "inr.bench.commands" in imported
+    assert "inr.bench.zoo.commands" in imported
     assert not {"torch", "matplotlib", "numpy"} & imported
 
 

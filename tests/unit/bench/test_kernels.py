@@ -16,14 +16,14 @@ from inr import native
 from inr.backends.base import PointBatch
 from inr.backends.select import get
 from inr.backends.torch import CHUNK
-from inr.bench import kernel_cases, kernel_ceilings, kernel_fits, kernel_rivals, kernels
-from inr.bench.cases import Curve
-from inr.bench.kernel_cases import Asked, Case
-from inr.bench.kernel_ceilings import Ceilings, Part, Work, by_kind, median_of, reach, work
-from inr.bench.kernel_fits import Fitted, Memory, Reached, reached
-from inr.bench.kernel_report import Told, document, tables
-from inr.bench.kernel_rivals import Mode, RivalField, attempt, matmul_precision, rival_step
-from inr.bench.kernels import Comparison, Measured, Ratio, asked_of, started, take_turns, torch_threads
+from inr.bench.kernels import ceilings, fits, networks, rivals, steps
+from inr.bench.kernels.ceilings import Ceilings, Part, Work, by_kind, median_of, reach, work
+from inr.bench.kernels.fits import Fitted, Memory, Reached, reached
+from inr.bench.kernels.networks import Asked, Case
+from inr.bench.kernels.report import Told, document, tables
+from inr.bench.kernels.rivals import Mode, RivalField, attempt, matmul_precision, rival_step
+from inr.bench.kernels.steps import Comparison, Measured, Ratio, asked_of, started, take_turns, torch_threads
+from inr.bench.results import Curve
 from inr.cli.main import main
 from inr.losses.mse import MeanSquaredError
 from inr.models.base import MODELS, ModelSpec
@@ -196,7 +196,7 @@ def test_what_is_asked_depends_on_the_machine(precision: str, isa: str, asked: A
 def test_candidates_take_turns() -> None:
     calls: list[str] = []
 
-    def calling(name: str) -> kernels.Run:
+    def calling(name: str) -> steps.Run:
         def run() -> float:
             calls.append(name)
             return 0.0
@@ -267,11 +267,11 @@ def test_ceilings_and_parts_are_those_of_the_kernels(monkeypatch: pytest.MonkeyP
     told = {"fma_gflops": 1, "gemm_gflops": 2, "half_gemm_gflops": 0, "more": 5}
     measures = SimpleNamespace(ceilings=lambda seconds: {**told, "sine_ns": seconds})
     monkeypatch.setattr(native, "load", lambda: measures)
-    assert kernel_ceilings.ceilings(3.0) == (Ceilings(1, 2, 0, 3), "")
+    assert ceilings.ceilings(3.0) == (Ceilings(1, 2, 0, 3), "")
     assert median_of([Ceilings(1, 2, 0, 3), Ceilings(5, 6, 0, 1), Ceilings(3, 1, 0, 2)]) == Ceilings(3, 2, 0, 2)
     assert median_of([]) is None
     monkeypatch.setattr(native, "load", SimpleNamespace)
-    found, reason = kernel_ceilings.ceilings(3.0)
+    found, reason = ceilings.ceilings(3.0)
     assert found is None
     assert reason.startswith("no ceilings: this build of the kernels")
 
@@ -291,14 +291,14 @@ def test_ceilings_and_parts_are_those_of_the_kernels(monkeypatch: pytest.MonkeyP
         ]
     )
     points, flat = batch(4), np.zeros(3, np.float32)
-    parts, _ = kernel_ceilings.profile(engine, flat, points.coordinates, points.targets)
+    parts, _ = ceilings.profile(engine, flat, points.coordinates, points.targets)
     assert parts is not None
     np.testing.assert_allclose([parts["linear"], parts["sine"]], [(3.0, 6.0), (2.0, 0.0)])
-    parts, _ = kernel_ceilings.profile(fused, flat, points.coordinates, points.targets)
+    parts, _ = ceilings.profile(fused, flat, points.coordinates, points.targets)
     assert parts is not None
     assert list(parts) == ["linear with relu, sine"]
     np.testing.assert_allclose(parts["linear with relu, sine"], (4.0, 6.0))
-    parts, reason = kernel_ceilings.profile(SimpleNamespace(), flat, points.coordinates, points.targets)
+    parts, reason = ceilings.profile(SimpleNamespace(), flat, points.coordinates, points.targets)
     assert parts is None
     assert reason.startswith("no parts of a step")
 
@@ -319,11 +319,11 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The working directory with a picture in it; networks and fits are tiny, and nothing is compiled."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("INR_DATA", raising=False)
-    monkeypatch.setattr(kernel_cases, "CASES", TINY)
-    monkeypatch.setattr(kernel_rivals, "RIVALS", MODES)
-    monkeypatch.setattr(kernels, "CEILING_SECONDS", 0.02)
+    monkeypatch.setattr(networks, "CASES", TINY)
+    monkeypatch.setattr(rivals, "RIVALS", MODES)
+    monkeypatch.setattr(steps, "CEILING_SECONDS", 0.02)
     for name, value in {"MODEL": SIREN, "BATCH": 256, "STEPS_FOR_MEMORY": 2, "TARGETS": (5.0, 99.0)}.items():
-        monkeypatch.setattr(kernel_fits, name, value)
+        monkeypatch.setattr(fits, name, value)
     Image.fromarray(photo(32)).save(tmp_path / "face.png")
     return tmp_path
 

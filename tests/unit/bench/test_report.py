@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from inr.bench import stats
-from inr.bench.cases import Curve, Result
-from inr.bench.plot import Line, save, spread_out
-from inr.bench.rates import recommendations
-from inr.bench.report import markdown, summary, table
-from inr.bench.video import moments
+from inr.bench.documents import markdown
+from inr.bench.results import Curve, Result
+from inr.bench.zoo.learning_rates import recommendations
+from inr.bench.zoo.plot import Line, save, spread_out
+from inr.bench.zoo.report import summary, table
+from inr.bench.zoo.video import moments
 from inr.models.base import MODELS
 
 

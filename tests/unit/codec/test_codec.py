@@ -1,6 +1,5 @@
 """Compressing: what the report claims is true of the bytes, and targets are met."""
 
-import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,20 +9,21 @@ import pytest
 from skimage.metrics import structural_similarity
 
 import inr
-from inr.codec.api import store
+from inr.codec.compress import store
 from inr.codec.encode import Compressed
 from inr.codec.info import describe
-from inr.codec.pack import unpack
-from inr.codec.plan import CompressSpec, plan
-from inr.codec.presets import bpp_of_quality
+from inr.coders.presets import bpp_of_quality
+from inr.coders.weights.quantize import dequantize
 from inr.container.file import parse, section_sizes, to_bytes
 from inr.errors import FileAccessError, FitCancelledError, LimitExceededError, SignalError, SpecError, TargetError
 from inr.fitting.checkpoint import CheckpointPolicy
-from inr.fitting.loop import Hooks
-from inr.quantize.uniform import dequantize
+from inr.fitting.run import Hooks
+from inr.models.base import ModelSpec
+from inr.signals.image.attributes import ImageAttributes, image_attributes
 from tests.support.default_backend import AUTO
 from tests.support.domains import plain
 from tests.support.small_fits import Array, compressed, photo, pixels_of, psnr_of
+from tests.support.weights import weights_in
 
 both_kinds = pytest.mark.parametrize("kind", ["siren", "hashgrid"])
 
@@ -48,8 +48,9 @@ def test_report_is_what_the_bytes_say(kind: str) -> None:
         use_sample_covariance=False,
     )
     assert report.ssim == pytest.approx(similarity, abs=1e-4)
-    stored = dequantize(unpack(parse(result.data)))
+    stored = dequantize(weights_in(parse(result.data)))
     assert report.parameters == sum(tensor.size for tensor in stored.values())
+    assert isinstance(report.settings, ModelSpec)
     assert report.settings.parameters(plain(2), 3) == report.parameters
     assert report.psnr > 13
     assert 0 < report.seconds_fit < report.seconds_total
@@ -58,32 +59,6 @@ def test_report_is_what_the_bytes_say(kind: str) -> None:
 
 def test_size_that_nobody_named_is_large_enough_for_the_model() -> None:
     assert inr.compress(photo(16).copy(), model="iterative", steps=2).report.bytes > 512
-
-
-def test_uniform_batches_stray_as_the_model_wants_them() -> None:
-    for sampler, jitter in (("uniform", 0.25), ("uniform:jitter=0", 0.0), ("uniform:batch=100", 0.25)):
-        chosen = plan(inr.load(photo(16).copy()), CompressSpec(model="hashgrid", sampler=sampler)).fit.sampler
-        assert chosen.model_dump()["jitter"] == jitter
-
-
-@pytest.mark.parametrize(
-    ("model", "settings", "expected"),
-    [
-        ("bacon", {"width": 16}, {"width": 16, "max_band": 48}),
-        ("finr", {"rank": 7}, {"rank": 7, "band": 151}),
-        ("hashgrid", {"width": 8}, {"width": 8, "finest_resolution": 96}),
-        ("densegrid", {"width": 8}, {"width": 8, "nodes_0": 64, "nodes_1": 96}),
-        ("iterative", {"backbone": "siren:width=9"}, {"cells": 96}),
-        ("hashgrid", {"finest_resolution": 50}, {"finest_resolution": 50}),
-    ],
-)
-def test_what_the_user_leaves_open_follows_the_grid(
-    model: str, settings: dict[str, Any], expected: dict[str, Any]
-) -> None:
-    """Also where the settings fix the size of the model."""
-    signal = inr.load(np.zeros((64, 96, 3), dtype=np.uint8))
-    chosen = plan(signal, CompressSpec(model=model, settings=settings)).fit.model
-    assert {name: getattr(chosen, name) for name in expected} == expected
 
 
 @both_kinds
@@ -143,10 +118,10 @@ def test_size_is_met_with_a_given_precision(kind: str, bits: int, size: int) -> 
 def test_size_counts_layers_and_colour_profile() -> None:
     profile = bytes(range(256))
     signal = inr.load(photo(32).copy())
-    tagged = replace(signal, meta=replace(signal.meta, icc_profile=profile))
+    tagged = replace(signal, meta=replace(signal.meta, attributes=ImageAttributes(icc_profile=profile)))
     data = inr.compress(tagged, model="siren", steps=3, size=1400, layers=3).data
     assert 0.85 * 1400 <= len(data) <= 1400
-    assert inr.open(data).meta.icc_profile == profile
+    assert image_attributes(inr.open(data).meta).icc_profile == profile
 
 
 def test_quality_is_a_size() -> None:
@@ -233,9 +208,9 @@ def test_stored_floats_are_the_fitted_ones(kind: str) -> None:
     whole = inr.compress(photo(32).copy(), model=kind, steps=40, settings=settings, bits=32)
     half = inr.compress(photo(32).copy(), model=kind, steps=40, settings=settings, bits=16)
     assert whole.data == _with_psnr(store(fitted, 32), whole.data)
-    exact = dequantize(unpack(parse(whole.data)))
+    exact = dequantize(weights_in(parse(whole.data)))
     assert all(np.array_equal(exact[name], tensor) for name, tensor in fitted.tensors.items())
-    rounded = dequantize(unpack(parse(half.data)))
+    rounded = dequantize(weights_in(parse(half.data)))
     assert all(
         np.array_equal(rounded[name], tensor.astype(np.float16).astype(np.float32))
         for name, tensor in fitted.tensors.items()
@@ -307,9 +282,8 @@ def test_sample_types_come_back(tmp_path: Path, suffix: str, channels: int, dtyp
     done = inr.decompress(tmp_path / "x.inr", tmp_path / f"out{suffix}")
     back = inr.load(tmp_path / f"out{suffix}")
     assert (done.width, done.height, done.layers, done.damage) == (32, 32, 1, None)
-    assert back.samples.dtype == np.dtype(dtype)
-    assert back.samples.shape == picture.shape
-    assert back.meta.colour_space == loaded.meta.colour_space
+    assert (back.samples.dtype, back.samples.shape) == (np.dtype(dtype), picture.shape)
+    assert image_attributes(back.meta).colour_space == image_attributes(loaded.meta).colour_space
     low, high = (0, 255) if dtype == "uint8" else (picture.min(), picture.max())
     assert low <= back.samples.min() < back.samples.max() <= high
     peak = {"uint8": 255.0, "uint16": 65535.0}.get(dtype, float(picture.max()) - float(picture.min()))
@@ -389,13 +363,3 @@ def test_output_is_checked_before_the_work_starts(tmp_path: Path) -> None:
         inr.compress(photo(16).copy(), tmp_path / "missing" / "x.inr", hooks, steps=3)
     assert asked == []
     assert list(tmp_path.iterdir()) == []
-
-
-def test_plan_uses_what_the_user_asked_for() -> None:
-    signal = inr.load(photo(64).copy())
-    chosen = plan(signal, CompressSpec(model="siren", seconds=3.0, seed=4, learning_rate=0.02, batch=99))
-    assert (chosen.fit.budget.steps, chosen.fit.budget.seconds) == (None, 3.0)
-    assert (chosen.fit.seed, chosen.fit.learning_rate, chosen.named) == (4, 0.02, False)
-    steps = [plan(signal, CompressSpec(preset=name)).fit.budget.steps for name in ("fast", "default", "best")]
-    assert steps == sorted(steps, key=lambda n: n or math.inf)
-    assert len(set(steps)) == 3

@@ -1,22 +1,29 @@
 """A fit that stops and goes on ends where an uninterrupted one does; a wrong checkpoint is refused."""
 
+import hashlib
 import io
+import math
 import pickle
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import cbor2
 import numpy as np
 import pytest
 import torch
 
 from inr.errors import CheckpointError, FileAccessError, FitCancelledError
-from inr.fitted import FittedField
-from inr.fitting import loop
-from inr.fitting.checkpoint import CheckpointPolicy
+from inr.fitting import run
+from inr.fitting.checkpoint import Checkpoint, CheckpointPolicy, load, save
 from inr.fitting.events import CheckpointSaved, Event, Progress
-from inr.fitting.loop import Hooks, fit
+from inr.fitting.run import Hooks
 from inr.fitting.schedules.constant import ConstantSchedule
 from inr.fitting.spec import Budget
+from inr.fitting.steps import fit
+from inr.fitting.trained import CurvePoint, TrainedNetwork
 from inr.models.base import ModelSpec
 from inr.signals.power import symmetric_power, with_power
 from tests.support.small_fits import GRID, SIREN, STEPS_OF_AN_EPOCH, course, photo, same_bits, signal_of, spec
@@ -37,7 +44,7 @@ def after(steps: int) -> Callable[[], bool]:
     return cancelled
 
 
-def check_same_course(one: FittedField, other: FittedField) -> None:
+def check_same_course(one: TrainedNetwork, other: TrainedNetwork) -> None:
     assert same_bits(one, other)
     assert one.report.steps == other.report.steps
     assert course(one) == course(other)
@@ -108,7 +115,7 @@ def test_finished_fit_resumes_to_itself(budget: Budget, tmp_path: Path) -> None:
 
 
 def test_time_before_the_stop_counts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(loop, "time", Clock())
+    monkeypatch.setattr(run, "time", Clock())
     signal, wanted = signal_of(photo(16)), spec(SIREN, 1, budget=Budget(seconds=2.0))
     policy = CheckpointPolicy(tmp_path / "fit.ckpt", every_seconds=1000)
     whole = fit(signal, wanted).report
@@ -122,7 +129,7 @@ def test_time_before_the_stop_counts(monkeypatch: pytest.MonkeyPatch, tmp_path: 
 def test_checkpoints_are_saved_now_and_then_and_at_the_end(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     clock = Clock()
     began = clock.now
-    monkeypatch.setattr(loop, "time", clock)
+    monkeypatch.setattr(run, "time", clock)
     events: list[Event] = []
     path = tmp_path / "fit.ckpt"
     policy = CheckpointPolicy(path, every_seconds=0.5)
@@ -205,6 +212,70 @@ def test_other_files_are_refused(tmp_path: Path, content: bytes) -> None:
     check_refused(path, "not a checkpoint of a fit")
 
 
+def test_checkpoint_of_an_older_version_is_refused_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "fit.ckpt"
+    path.write_bytes(b"inr checkpoint 1\n" + bytes(32) + torch_bytes({"spec": 1}))
+    check_refused(path, r"checkpoint .*fit\.ckpt is of another version of inr; delete it to start anew$")
+
+
+def test_document_that_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
+    """Also with a right checksum."""
+    path = tmp_path / "fit.ckpt"
+    for document in ({}, [1], {"identity": "x", "curve": [{"psnr": 1}]}, cbor2.CBORTag(40, [[2], 3]), b"x"):
+        content = cbor2.dumps(document)
+        path.write_bytes(b"inr checkpoint 2\n" + hashlib.sha256(content).digest() + content)
+        check_refused(path, "not a checkpoint of a fit")
+
+
+TYPES = ["uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64", "float16", "float32", "float64"]
+
+
+def test_state_comes_back_as_it_was(tmp_path: Path) -> None:
+    """Arrays of every type and shape, in any byte order, are whole, and may be written to."""
+    state: dict[str, Any] = {
+        "arrays": [np.arange(6).reshape(shape).astype(kind) for kind in TYPES for shape in ((6,), (2, 3), (1, 6, 1))],
+        "empty": np.zeros((0, 3), dtype=np.float32),
+        "scalar": np.array(2.5, dtype=np.float32),
+        "not a number": np.array([np.nan, np.inf, -0.0], dtype=np.float32),
+        "big": np.arange(3, dtype=">f4"),
+        "strided": np.arange(12, dtype=np.int64).reshape(3, 4)[:, ::2],
+        "rest": {0: [None, True, 2**62, -1.5, "text"], 1: {"nested": []}},
+    }
+    saved = Checkpoint("settings", "digest", 3, 1.25, (CurvePoint(1, 0.5, math.inf, 20.0),), [0.1, 0.2], state)
+    save(saved, tmp_path / "fit.ckpt")
+    found = load(tmp_path / "fit.ckpt")
+    assert (found.identity, found.signal_digest, found.step, found.seconds) == ("settings", "digest", 3, 1.25)
+    assert (found.curve, found.losses) == (saved.curve, saved.losses)
+    assert found.state["rest"] == state["rest"]
+    pairs = list(zip(found.state["arrays"], state["arrays"], strict=True))
+    pairs += [(found.state[name], state[name]) for name in ("empty", "scalar", "not a number", "big", "strided")]
+    for one, other in pairs:
+        assert isinstance(one, np.ndarray)
+        assert one.dtype == other.dtype.newbyteorder("=")
+        np.testing.assert_array_equal(one, other)
+        one[...] = 0
+
+
+@pytest.mark.parametrize("value", [np.zeros(2, dtype=bool), np.zeros(2, dtype=complex), b"bytes", Path("x"), {1, 2}])
+def test_state_that_cannot_be_kept_is_named(value: object, tmp_path: Path) -> None:
+    saved = Checkpoint("settings", "digest", 0, 0.0, (), [], {"x": value})
+    with pytest.raises(CheckpointError, match="a checkpoint holds"):
+        save(saved, tmp_path / "fit.ckpt")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_checkpoints_need_no_torch(saved: Path) -> None:
+    """What is in one is known without it."""
+    script = (
+        "import sys; sys.modules['torch'] = None\n"
+        "import cbor2; data = open(sys.argv[1], 'rb').read()\n"
+        "document = cbor2.loads(data[len(b'inr checkpoint 2\\n') + 32:])\n"
+        "print(document['step'], sorted(document['state']))"
+    )
+    done = subprocess.run([sys.executable, "-c", script, str(saved)], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "3 ['sampler', 'trainer']"
+
+
 def test_truncated_checkpoint_is_refused(saved: Path) -> None:
     whole = saved.read_bytes()
     for length in (1, 20, len(whole) // 2, len(whole) - 1):
@@ -213,7 +284,7 @@ def test_truncated_checkpoint_is_refused(saved: Path) -> None:
 
 
 def test_changed_checkpoint_is_refused(saved: Path) -> None:
-    """Torch itself does not notice a changed weight."""
+    """A changed weight would be taken for a sound one."""
     whole = saved.read_bytes()
     for position in range(0, len(whole), len(whole) // 25):
         saved.write_bytes(whole[:position] + bytes([whole[position] ^ 16]) + whole[position + 1 :])

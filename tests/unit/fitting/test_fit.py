@@ -14,11 +14,12 @@ from inr.backends.base import AbstractBackend
 from inr.backends.select import BACKENDS, describe
 from inr.backends.torch import TorchBackend
 from inr.errors import BackendUnavailableError, DivergenceError, SpecError, UnknownComponentError
-from inr.fitting import loop
+from inr.fitting import observe, run
 from inr.fitting.events import Event, Preview, Progress
-from inr.fitting.loop import PREVIEW_SIDES, Hooks, fit
+from inr.fitting.run import PREVIEW_SIDES, Hooks
 from inr.fitting.schedules.constant import ConstantSchedule
 from inr.fitting.spec import Budget, FitSpec
+from inr.fitting.steps import fit
 from inr.models.base import ModelSpec
 from inr.models.finr import FInr
 from inr.models.hashgrid import HashGridMlp
@@ -65,7 +66,7 @@ def test_curve_of_a_separable_network_sees_the_whole_grid() -> None:
 
 
 def test_curve_looks_at_a_block_of_a_large_grid(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "GRID_SUBSET", 24 * 24)
+    monkeypatch.setattr(observe, "GRID_SUBSET", 24 * 24)
     model = FInr(rank=8, axis_model=Siren(width=16, depth=0))
     fitted = fit(signal_of(photo()), spec(model, 30, sampler=BlockSampler(batch=BATCH)))
     rows, columns = random_block((48, 48), 24 * 24, generator(0, "curve")).axes
@@ -185,9 +186,9 @@ def test_previews_come_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
     events: list[Event] = []
     clock = Clock()
     began = clock.now
-    monkeypatch.setattr(loop, "time", clock)
-    monkeypatch.setattr(loop, "PREVIEW_SECONDS", (0.5,) * 4)
-    monkeypatch.setattr(loop, "PREVIEW_SHARE", 1.0)
+    monkeypatch.setattr(run, "time", clock)
+    monkeypatch.setattr(run, "PREVIEW_SECONDS", (0.5,) * 4)
+    monkeypatch.setattr(run, "PREVIEW_SHARE", 1.0)
     fit(signal_of(photo(16)), spec(SIREN, 60), Hooks(on_event=events.append, previews=True))
     steps = [event.step for event in events if isinstance(event, Preview)]
     assert clock.now - began > 1
@@ -203,7 +204,7 @@ def test_no_previews_unless_wanted() -> None:
 
 
 def test_budget_in_seconds_stops_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "time", Clock())
+    monkeypatch.setattr(run, "time", Clock())
     shares: list[float] = []
     hooks = Hooks(on_event=lambda event: shares.append(event.share) if isinstance(event, Progress) else None)
     fitted = fit(signal_of(photo(16)), spec(SIREN, 1, budget=Budget(seconds=3.0)), hooks)
@@ -216,7 +217,7 @@ def test_budget_in_seconds_stops_in_time(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_measuring_takes_no_time_of_the_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     """A listener that takes 5 s a point leaves the budget as it is; the curve gets dense early and even points."""
     clock = Clock()
-    monkeypatch.setattr(loop, "time", clock)
+    monkeypatch.setattr(run, "time", clock)
 
     def slow(event: Event) -> None:
         clock.now += 5
@@ -238,7 +239,7 @@ def test_budget_in_seconds_of_a_real_clock() -> None:
 
 
 def test_first_limit_ends_the_fit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "time", Clock())
+    monkeypatch.setattr(run, "time", Clock())
     signal = signal_of(photo(16))
     by_steps = fit(signal, spec(SIREN, 1, budget=Budget(steps=5, seconds=1000)))
     by_time = fit(signal, spec(SIREN, 1, budget=Budget(steps=10**8, seconds=1)))
@@ -257,7 +258,7 @@ def test_target_psnr_ends_the_fit_early(model: ModelSpec) -> None:
 
 def test_target_psnr_holds_for_the_whole_picture(monkeypatch: pytest.MonkeyPatch) -> None:
     """The curve sees a subset of a larger picture, which must not decide alone."""
-    monkeypatch.setattr(loop, "_subset_psnr", lambda field, signal, index: 99.0)
+    monkeypatch.setattr(observe, "subset_psnr", lambda field, signal, index: 99.0)
     signal = signal_of(photo())
     fitted = fit(signal, spec(GRID, 400, budget=Budget(steps=400, psnr=17.0), schedule=ConstantSchedule()))
     assert 10 < fitted.report.steps < 390

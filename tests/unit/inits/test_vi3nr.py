@@ -14,7 +14,8 @@ from inr.errors import SpecError
 from inr.inits.moments import Function, fixed_point, growth, is_homogeneous, linear_width, quadrature, second_moments
 from inr.inits.vi3nr import Vi3nrInit
 from inr.layers import Activation, Finer, GatedTanh, Gaussian, Layer, Linear, ReLU, Sine, Uniform
-from inr.layers.network import FloatTensor, Network
+from inr.layers.layout import FloatTensor
+from inr.layers.network import Network
 from inr.models.base import MODELS, ModelSpec
 from inr.models.hashgrid import HashGridMlp
 from inr.models.siren import Siren

@@ -7,7 +7,7 @@ import torch
 import inr
 from inr.backends.torch import TorchNetwork
 from inr.errors import SpecError
-from inr.fitting.loop import fit
+from inr.fitting.steps import fit
 from inr.inits import singular
 from inr.inits.singular import SingularInit, gradient_magnitude, windowed
 from inr.layers import Linear

@@ -14,12 +14,13 @@ from inr.backends.render import axis_coordinates, mesh
 from inr.backends.select import BACKENDS
 from inr.backends.torch import TorchBackend
 from inr.codec.decode import open_field
-from inr.codec.pack import pack, unpack
+from inr.codec.pack import pack
+from inr.coders.weights.quantize import QuantSpec, quantize
 from inr.container.file import parse, to_bytes
 from inr.domain import Domain
 from inr.errors import SpecError
-from inr.fitting.loop import fit
 from inr.fitting.spec import Budget, FitSpec
+from inr.fitting.steps import fit
 from inr.losses.mse import MeanSquaredError
 from inr.meta import SignalMeta
 from inr.models.bacon import Bacon
@@ -30,14 +31,15 @@ from inr.models.relu_pe import ReluPe
 from inr.models.siren import Siren
 from inr.models.wire import WireMlp
 from inr.optimisers.adam import Adam
-from inr.quantize.uniform import QuantSpec, quantize
 from inr.samplers.block import BlockSampler
+from inr.signals.image.attributes import ImageAttributes
 from inr.signals.signal import Signal
 from tests.support.commands import run
 from tests.support.domains import plain
 from tests.support.model_checks import initialised, randomised
 from tests.support.random_fields import random_field
 from tests.support.torch_layers import part_of, tensor_of, told
+from tests.support.weights import weights_in
 
 FORMATS = ("cp", "tt", "tucker")
 SMALL = Siren(width=12, depth=0, omega_0=10.0)
@@ -61,7 +63,7 @@ def picture(height: int, width: int, seed: int = 0) -> npt.NDArray[np.uint8]:
 
 
 def signal_of(samples: npt.NDArray[np.uint8]) -> Signal:
-    return Signal(samples, Domain.of_shape(samples.shape[:2]), SignalMeta("image", "uint8", (0.0, 255.0)))
+    return Signal(samples, Domain.of_shape(samples.shape[:2]), SignalMeta("uint8", (0.0, 255.0), ImageAttributes()))
 
 
 def formula(
@@ -205,7 +207,7 @@ def test_file_keeps_a_network_of_another_kind(tmp_path: Path, model: FInr) -> No
     data = to_bytes(pack(quantize(fitted, QuantSpec(bits=6))))
     path = tmp_path / "field.inr"
     path.write_bytes(data)
-    assert unpack(parse(data)).model == model
+    assert weights_in(parse(data)).model == model
     told = json.loads(run("info", path.name, "--json", cwd=tmp_path).stdout)
     assert told["model"] == "finr"
     assert told["settings"].get("format", "cp") == model.format

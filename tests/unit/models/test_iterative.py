@@ -12,11 +12,13 @@ from inr.backends.base import PointBatch
 from inr.backends.torch import TorchBackend, TorchNetwork
 from inr.codec.decode import open_field
 from inr.codec.pack import pack
+from inr.coders.weights.quantize import QuantSpec, quantize
 from inr.container.file import to_bytes
 from inr.domain import Domain
 from inr.errors import FitCancelledError, SpecError
 from inr.fitting.checkpoint import CheckpointPolicy
-from inr.fitting.loop import Hooks, fit
+from inr.fitting.run import Hooks
+from inr.fitting.steps import fit
 from inr.inits.base import INITS
 from inr.layers import CoordinateNoise, Linear
 from inr.layers.coordinate_noise import PHASE, mixed
@@ -26,7 +28,6 @@ from inr.models.hashgrid import HashGridMlp
 from inr.models.iterative import IterativeInr
 from inr.models.siren import Siren
 from inr.optimisers.adam import Adam
-from inr.quantize.uniform import QuantSpec, quantize
 from inr.reparams.fourier import FourierReparam
 from inr.rng import generator
 from inr.rng import mixed as reference_mixed

@@ -5,6 +5,7 @@ They were measured over all 32-bit floats with every 101st bit pattern; here abo
 
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -52,10 +53,16 @@ LAYERS: dict[str, tuple[Activation, list[int], float]] = {
 }
 
 
+def operation(kind: str, setting: float = 1.0, whole: int = 0) -> Any:
+    """An operation with as many settings as its kind takes."""
+    known = next(known for known in KERNELS.operation_kinds() if known.name == kind)
+    return KERNELS.Operation(kind, [0], ints=[whole] * known.ints[0], reals=[setting] * known.reals[0])
+
+
 def elementwise(kind: str, x: Floats, setting: float = 1.0, whole: int = 0, half: bool = False) -> tuple[Exact, Exact]:
     """Values and slopes; ``half`` as they are computed beside 16-bit products."""
     y, slope = np.full_like(x, 7), np.full_like(x, 7)
-    KERNELS.elementwise(kind, [whole], [setting], x, y, slope, half)
+    KERNELS.elementwise(operation(kind, setting, whole), x, y, slope, half)
     return y.astype(np.float64), slope.astype(np.float64)
 
 
@@ -253,6 +260,27 @@ def test_extremes_are_those_of_torch(kind: str, isa: str, monkeypatch: pytest.Mo
     assert np.isfinite(slopes[tame]).all()
 
 
+def test_every_elementwise_operation_is_compared() -> None:
+    assert {kind.name for kind in KERNELS.operation_kinds() if kind.elementwise} == set(LAYERS)
+    with pytest.raises(ValueError, match=r"operation 0 \(sine\): reals: expected 1; got 2"):
+        KERNELS.elementwise(KERNELS.Operation("sine", [0], reals=[1.0, 2.0]), EXTREMES, EXTREMES, EXTREMES)
+    with pytest.raises(ValueError, match=r"operation 0 \(concat\): it is not elementwise"):
+        KERNELS.elementwise(KERNELS.Operation("concat", [0]), EXTREMES, EXTREMES, EXTREMES)
+
+
+@each_set
+@pytest.mark.parametrize("kind", LAYERS)
+def test_slopes_are_those_of_the_values(kind: str, isa: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By differences of neighbours, whose rounding is divided by the step; rectifiers have a bend at 0."""
+    monkeypatch.setenv("INR_ISA", isa)
+    step, whole = 2.0**-8, 1
+    x = (np.arange(-512, 513) * np.float32(2.0**-7) + np.float32(2.0**-9)).astype(np.float32)
+    found = elementwise(kind, x, 0.5, whole)[1]
+    above, below = (elementwise(kind, x + np.float32(side * step), 0.5, whole)[0] for side in (1, -1))
+    smooth = np.abs(x) > step
+    np.testing.assert_allclose(found[smooth], ((above - below) / (2 * step))[smooth], atol=2e-3)
+
+
 @each_set
 def test_every_length_is_computed_to_its_end(isa: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """No number beyond the end is read or written, and where one stands does not matter."""
@@ -262,7 +290,7 @@ def test_every_length_is_computed_to_its_end(isa: str, monkeypatch: pytest.Monke
         whole, slopes = elementwise(kind, x)
         for n in (0, 1, 3, 4, 5, 7, 8, 9, 15, 16, 17, 63, 64, 65):
             y, slope = np.full(n + 8, 7, dtype=np.float32), np.full(n + 8, 7, dtype=np.float32)
-            KERNELS.elementwise(kind, [0], [1.0], x[:n], y[:n], slope[:n])
+            KERNELS.elementwise(operation(kind), x[:n], y[:n], slope[:n])
             np.testing.assert_array_equal(y, [*whole[:n], *[7] * 8])
             np.testing.assert_array_equal(slope, [*slopes[:n], *[7] * 8])
 

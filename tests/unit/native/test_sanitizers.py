@@ -20,6 +20,8 @@ from tests.support.native_reference import Lowered, batch_of, randomised_layers,
 
 SOURCE = ROOT / "inr" / "native"
 BUILD_S = 280
+FIELDS = ("kind", "inputs", "ints", "reals", "constants", "params")
+"""Of an operation."""
 LIBRARIES = ("libasan.so", "libstdc++.so")
 """What has to be there before the interpreter: the sanitizer, and the library whose exceptions it watches."""
 
@@ -88,7 +90,8 @@ def write_vectors(folder: Path) -> int:
         d_out = 16 if name == "half_wide_outputs" else D_OUT
         batch = batch_of((150, 129, 65)[number % 3], d_in, d_out, seed=number)
         lowered, found = Lowered.of(network, d_in), reference(network, batch)
-        engine = {"operations": lowered.operations, "d_in": d_in, "heads": lowered.heads}
+        operations = [{name: getattr(operation, name) for name in FIELDS} for operation in lowered.operations]
+        engine = {"operations": operations, "d_in": d_in, "heads": lowered.heads}
         (folder / f"{name}.json").write_text(json.dumps(engine), encoding="utf-8")
         np.savez(
             folder / f"{name}.npz",
@@ -132,7 +135,7 @@ def module(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_kernels_stay_within_their_memory(module: Path, tmp_path: Path) -> None:
     """Every operation on every instruction set, samples in every type, and the coder on damaged payloads."""
     count = write_vectors(tmp_path)
-    words = check_clean(str(ROOT / "tests" / "unit" / "native_vectors.py"), str(module), str(tmp_path))
+    words = check_clean(str(ROOT / "tests" / "support" / "native_vectors.py"), str(module), str(tmp_path))
     assert int(words[0]) >= count
     assert int(words[2]) > 100
 

@@ -11,21 +11,22 @@ from torch.nn.utils import parametrize
 
 from inr.backends.base import PointBatch
 from inr.backends.torch import TorchNetwork, TorchTrainer
-from inr.codec.decode import open_tensors
 from inr.codec.pack import pack
+from inr.coders.weights.open import open_tensors
+from inr.coders.weights.quantize import QuantSpec, quantize
 from inr.container.file import to_bytes
 from inr.errors import FitCancelledError, SpecError
-from inr.fitted import FittedField
 from inr.fitting.checkpoint import CheckpointPolicy
-from inr.fitting.loop import Hooks, fit
+from inr.fitting.run import Hooks
 from inr.fitting.spec import FitSpec
+from inr.fitting.steps import fit
+from inr.fitting.trained import TrainedNetwork
 from inr.losses.mse import MeanSquaredError
 from inr.models.base import ModelSpec
 from inr.models.hashgrid import HashGridMlp
 from inr.models.siren import Siren
 from inr.optimisers.adam import Adam
 from inr.optimisers.base import OPTIMISERS
-from inr.quantize.uniform import QuantSpec, quantize
 from inr.reparams.basis import fourier_basis
 from inr.reparams.fourier import FourierReparam, hidden_square
 from inr.reparams.none import NoReparam
@@ -146,7 +147,7 @@ def test_first_adam_step_moves_the_weight_by_alpha() -> None:
     assert moves[1] / moves[0] == pytest.approx(10, rel=0.05)
 
 
-def fitted(reparam: FourierReparam | NoReparam, steps: int = 60) -> FittedField:
+def fitted(reparam: FourierReparam | NoReparam, steps: int = 60) -> TrainedNetwork:
     return fit(signal_of(photo()), spec(SIREN, steps, reparam=reparam))
 
 

@@ -9,8 +9,9 @@ import pytest
 
 from inr.errors import FitCancelledError
 from inr.fitting.checkpoint import CheckpointPolicy
-from inr.fitting.loop import Hooks, fit
+from inr.fitting.run import Hooks
 from inr.fitting.spec import Budget
+from inr.fitting.steps import fit
 from inr.optimisers.adam import Adam
 from inr.samplers.base import SamplerSpec
 from inr.samplers.evos import EvosSampler

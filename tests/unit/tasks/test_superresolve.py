@@ -7,9 +7,9 @@ import torch
 from inr.backends.base import PulledBatch
 from inr.backends.render import render
 from inr.backends.select import BACKENDS
-from inr.codec.decode import open_tensors
+from inr.coders.weights.open import open_tensors
 from inr.errors import SpecError
-from inr.fitting.loop import fit
+from inr.fitting.steps import fit
 from inr.losses.mse import MeanSquaredError
 from inr.models.siren import Siren
 from inr.samplers.base import Block, Points

@@ -2,7 +2,7 @@
 // be tested on every machine. A tile has 16 rows of 64 bytes.
 #pragma once
 
-#include "simd.h"
+#include "isa/simd.h"
 
 #if INR_TILES == 1
 

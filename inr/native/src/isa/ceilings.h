@@ -1,11 +1,11 @@
 // What one thread can do at best, measured with the same building blocks that networks are run with.
 #pragma once
 
-#include "clock.h"
-#include "gemm.h"
-#include "math.h"
+#include "isa/clock.h"
+#include "isa/gemm.h"
+#include "isa/math.h"
 #ifdef INR_TILES
-#include "gemm_bf16.h"
+#include "isa/gemm_bf16.h"
 #endif
 
 namespace inr {

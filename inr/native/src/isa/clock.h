@@ -3,7 +3,7 @@
 
 #include <time.h>
 
-#include "simd.h"
+#include "isa/simd.h"
 
 namespace inr {
 namespace INR_ISA {

@@ -1,12 +1,13 @@
 // Operations that combine or select features.
 #pragma once
 
-#include "tile.h"
+#include "isa/tile.h"
 
 namespace inr {
 namespace INR_ISA {
 
-static void multiply_forward(const Op& op, const Tile& tile) {
+template <>
+void forward_of<Kind::kMultiply>(const Op& op, const Tile& tile) {
     float* out = tile.out(op);
     if (op.inputs.size() == 2) {
         const float *a = tile.in(op, 0), *b = tile.in(op, 1);
@@ -31,7 +32,8 @@ static void multiply_backward_two(const Op& op, const Tile& tile) {
     }
 }
 
-static void multiply_backward(const Op& op, const Tile& tile) {
+template <>
+void backward_of<Kind::kMultiply>(const Op& op, const Tile& tile) {
     if (op.inputs.size() == 2) return multiply_backward_two(op, tile);
     const float* d = tile.d_out(op);
     for (size_t k = 0; k < op.inputs.size(); ++k) {
@@ -47,7 +49,8 @@ static void multiply_backward(const Op& op, const Tile& tile) {
 }
 
 // y = a_1 x_1 + a_2 x_2 + ...
-static void add_forward(const Op& op, const Tile& tile) {
+template <>
+void forward_of<Kind::kAdd>(const Op& op, const Tile& tile) {
     float* out = tile.out(op);
     for (int64_t i = 0; i < op.width * tile.size(); i += kLanes) {
         V total = static_cast<float>(op.reals[0]) * load(tile.in(op, 0) + i);
@@ -57,7 +60,8 @@ static void add_forward(const Op& op, const Tile& tile) {
     }
 }
 
-static void add_backward(const Op& op, const Tile& tile) {
+template <>
+void backward_of<Kind::kAdd>(const Op& op, const Tile& tile) {
     const float* d = tile.d_out(op);
     for (size_t k = 0; k < op.inputs.size(); ++k) {
         float* dx = tile.d_in(op, k);
@@ -67,7 +71,8 @@ static void add_backward(const Op& op, const Tile& tile) {
     }
 }
 
-static void concat_forward(const Op& op, const Tile& tile) {
+template <>
+void forward_of<Kind::kConcat>(const Op& op, const Tile& tile) {
     float* out = tile.out(op);
     for (size_t k = 0; k < op.inputs.size(); ++k) {
         const int64_t n = op.in_widths[k] * tile.size();
@@ -76,7 +81,8 @@ static void concat_forward(const Op& op, const Tile& tile) {
     }
 }
 
-static void concat_backward(const Op& op, const Tile& tile) {
+template <>
+void backward_of<Kind::kConcat>(const Op& op, const Tile& tile) {
     const float* d = tile.d_out(op);
     for (size_t k = 0; k < op.inputs.size(); ++k) {
         const int64_t n = op.in_widths[k] * tile.size();
@@ -86,11 +92,13 @@ static void concat_backward(const Op& op, const Tile& tile) {
     }
 }
 
-static void columns_forward(const Op& op, const Tile& tile) {
+template <>
+void forward_of<Kind::kColumns>(const Op& op, const Tile& tile) {
     std::memcpy(tile.out(op), tile.in(op, 0) + op.ints[0] * tile.size(), op.width * tile.size() * sizeof(float));
 }
 
-static void columns_backward(const Op& op, const Tile& tile) {
+template <>
+void backward_of<Kind::kColumns>(const Op& op, const Tile& tile) {
     float* dx = tile.d_in(op, 0);
     if (dx == nullptr) return;
     const float* d = tile.d_out(op);
@@ -99,13 +107,15 @@ static void columns_backward(const Op& op, const Tile& tile) {
     for (int64_t i = first; i < last; i += kLanes) put(dx + i, load(d + i - first), op.writes[0]);
 }
 
-static void constant_forward(const Op& op, const Tile& tile) {
+template <>
+void forward_of<Kind::kConstant>(const Op& op, const Tile& tile) {
     const V value = splat(static_cast<float>(op.reals[0]));
     for (int64_t i = 0; i < op.width * tile.size(); i += kLanes) store(tile.out(op) + i, value);
 }
 
 // y = (1 - t) target + t (noise + fresh / 10); inputs that are given need no gradients.
-static void noisy_target_forward(const Op& op, const Tile& tile) {
+template <>
+void forward_of<Kind::kNoisyTarget>(const Op& op, const Tile& tile) {
     for (int64_t row = 0; row < op.width; ++row)
         for (int64_t i = 0; i < tile.size(); i += kLanes) {
             const int64_t at = row * tile.size() + i;
@@ -116,7 +126,8 @@ static void noisy_target_forward(const Op& op, const Tile& tile) {
 }
 
 // y = weight (x - mean) / sqrt(variance + 1e-5) + bias over the features of a sample.
-static void layer_norm_forward(const Op& op, const Tile& tile) {
+template <>
+void forward_of<Kind::kLayerNorm>(const Op& op, const Tile& tile) {
     const float *weight = tile.params + op.params[0], *bias = tile.params + op.params[1], *x = tile.in(op, 0);
     float *out = tile.out(op), *unit = tile.aux(op);
     const int64_t n = tile.size();
@@ -138,7 +149,8 @@ static void layer_norm_forward(const Op& op, const Tile& tile) {
     }
 }
 
-static void layer_norm_backward(const Op& op, const Tile& tile) {
+template <>
+void backward_of<Kind::kLayerNorm>(const Op& op, const Tile& tile) {
     const float *weight = tile.params + op.params[0], *d = tile.d_out(op), *unit = tile.aux(op);
     const int64_t n = tile.size();
     float *d_weight = tile.gradients + op.gradient, *d_bias = d_weight + op.width, *dx = tile.d_in(op, 0);

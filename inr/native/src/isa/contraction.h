@@ -1,13 +1,14 @@
 // Contractions of one factor for each axis, sample by sample.
 #pragma once
 
-#include "tile.h"
+#include "isa/tile.h"
 
 namespace inr {
 namespace INR_ISA {
 
 // y_c = sum_r u_1[r] ... u_(d-1)[r] u_d[c, r]
-static void cp_forward(const Op& op, const Tile& tile) {
+template <>
+void forward_of<Kind::kCp>(const Op& op, const Tile& tile) {
     const int64_t n = tile.size(), rank = op.ints[0], channels = op.ints[1];
     const int last = static_cast<int>(op.inputs.size()) - 1;
     for (int64_t i = 0; i < n; i += kLanes)
@@ -22,7 +23,8 @@ static void cp_forward(const Op& op, const Tile& tile) {
         }
 }
 
-static void cp_backward(const Op& op, const Tile& tile) {
+template <>
+void backward_of<Kind::kCp>(const Op& op, const Tile& tile) {
     const int64_t n = tile.size(), rank = op.ints[0], channels = op.ints[1];
     const int last = static_cast<int>(op.inputs.size()) - 1;
     const float* d = tile.d_out(op);
@@ -49,7 +51,8 @@ static void cp_backward(const Op& op, const Tile& tile) {
 
 // y_c = u_1 U_2 ... U_(d-1) u_d[c]; rows after each factor but the last stand one after another in the operation's
 // own memory: rank numbers each.
-static void tt_forward(const Op& op, const Tile& tile) {
+template <>
+void forward_of<Kind::kTt>(const Op& op, const Tile& tile) {
     const int64_t n = tile.size(), rank = op.ints[0], channels = op.ints[1];
     const int last = static_cast<int>(op.inputs.size()) - 1;
     float* rows = op.aux >= 0 ? tile.aux(op) : tile.scratch();
@@ -72,7 +75,8 @@ static void tt_forward(const Op& op, const Tile& tile) {
         }
 }
 
-static void tt_backward(const Op& op, const Tile& tile) {
+template <>
+void backward_of<Kind::kTt>(const Op& op, const Tile& tile) {
     const int64_t n = tile.size(), rank = op.ints[0], channels = op.ints[1];
     const int last = static_cast<int>(op.inputs.size()) - 1;
     const float *rows = tile.aux(op), *d = tile.d_out(op);
@@ -113,7 +117,8 @@ static void tt_backward(const Op& op, const Tile& tile) {
 
 // Tucker: the core is contracted with one factor after another. `mixed` holds what is left after each: m_0 is the core
 // itself (the same for all samples), m_(k+1)[rest] = sum_r u_k[r] m_k[r, rest].
-static void tucker_forward(const Op& op, const Tile& tile) {
+template <>
+void forward_of<Kind::kTucker>(const Op& op, const Tile& tile) {
     const int64_t n = tile.size();
     const int axes = static_cast<int>(op.inputs.size());
     const float* core = tile.params + op.params[0];
@@ -141,7 +146,8 @@ static void tucker_forward(const Op& op, const Tile& tile) {
 }
 
 // Backwards through the same chain; the derivatives by m_k are as large as m_k and stand in the scratch.
-static void tucker_backward(const Op& op, const Tile& tile) {
+template <>
+void backward_of<Kind::kTucker>(const Op& op, const Tile& tile) {
     const int64_t n = tile.size();
     const int axes = static_cast<int>(op.inputs.size());
     const float* core = tile.params + op.params[0];

@@ -1,7 +1,7 @@
 // Fixed functions of the coordinates.
 #pragma once
 
-#include "tile.h"
+#include "isa/tile.h"
 
 extern "C" double log(double);
 extern "C" double sqrt(double);
@@ -37,7 +37,8 @@ static void projection_backward(const Op& op, const Tile& tile, int64_t rows, fl
 constexpr float kPi = 3.14159265358979324f;
 
 // All sin(2 pi B x), then all cos(2 pi B x).
-static void fourier_forward(const Op& op, const Tile& tile) {
+template <>
+void forward_of<Kind::kFourier>(const Op& op, const Tile& tile) {
     const int64_t n = tile.size(), rows = op.width / 2;
     float* out = tile.out(op);
     for (int64_t row = 0; row < rows; ++row)
@@ -48,7 +49,8 @@ static void fourier_forward(const Op& op, const Tile& tile) {
         }
 }
 
-static void fourier_backward(const Op& op, const Tile& tile) {
+template <>
+void backward_of<Kind::kFourier>(const Op& op, const Tile& tile) {
     const int64_t n = tile.size(), rows = op.width / 2;
     const float *out = tile.out(op), *d = tile.d_out(op);
     projection_backward(op, tile, rows, 2 * kPi, [=](int64_t at) {
@@ -58,7 +60,8 @@ static void fourier_backward(const Op& op, const Tile& tile) {
 }
 
 // sin(pi K x + phase)
-static void sine_filter_forward(const Op& op, const Tile& tile) {
+template <>
+void forward_of<Kind::kSineFilter>(const Op& op, const Tile& tile) {
     const int64_t n = tile.size();
     const float* phase = tile.params + op.params[0];
     for (int64_t row = 0; row < op.width; ++row)
@@ -72,7 +75,8 @@ static void sine_filter_forward(const Op& op, const Tile& tile) {
         }
 }
 
-static void sine_filter_backward(const Op& op, const Tile& tile) {
+template <>
+void backward_of<Kind::kSineFilter>(const Op& op, const Tile& tile) {
     const int64_t n = tile.size();
     const float *slopes = tile.aux(op), *d = tile.d_out(op);
     for (int64_t row = 0; row < op.width; ++row) {
@@ -84,7 +88,8 @@ static void sine_filter_backward(const Op& op, const Tile& tile) {
 }
 
 // For each coordinate all cos(k x) and then all sin(k x), k = 1 ... n.
-static void series_forward(const Op& op, const Tile& tile) {
+template <>
+void forward_of<Kind::kFourierSeries>(const Op& op, const Tile& tile) {
     const int64_t n = tile.size(), count = op.ints[0];
     for (int64_t axis = 0; axis < op.in_widths[0]; ++axis) {
         float* out = tile.out(op) + axis * 2 * count * n;
@@ -99,7 +104,8 @@ static void series_forward(const Op& op, const Tile& tile) {
     }
 }
 
-static void series_backward(const Op& op, const Tile& tile) {
+template <>
+void backward_of<Kind::kFourierSeries>(const Op& op, const Tile& tile) {
     float* dx = tile.d_in(op, 0);
     if (dx == nullptr) return;
     const int64_t n = tile.size(), count = op.ints[0];
@@ -117,7 +123,8 @@ static void series_backward(const Op& op, const Tile& tile) {
 }
 
 // T_0 ... T_(n-1) of each coordinate, by the recurrence.
-static void chebyshev_forward(const Op& op, const Tile& tile) {
+template <>
+void forward_of<Kind::kChebyshev>(const Op& op, const Tile& tile) {
     const int64_t n = tile.size(), count = op.ints[0];
     for (int64_t axis = 0; axis < op.in_widths[0]; ++axis) {
         float* out = tile.out(op) + axis * count * n;
@@ -135,7 +142,8 @@ static void chebyshev_forward(const Op& op, const Tile& tile) {
 }
 
 // The derivative of the recurrence: T'_(k+1) = 2 T_k + 2 x T'_k - T'_(k-1).
-static void chebyshev_backward(const Op& op, const Tile& tile) {
+template <>
+void backward_of<Kind::kChebyshev>(const Op& op, const Tile& tile) {
     float* dx = tile.d_in(op, 0);
     if (dx == nullptr) return;
     const int64_t n = tile.size(), count = op.ints[0];
@@ -163,7 +171,8 @@ static uint64_t mixed(uint64_t word) {
 }
 
 // Normal numbers that are a hash of the cell in which a point lies; see inr.layers.denoising.CoordinateNoise.
-static void noise_forward(const Op& op, const Tile& tile) {
+template <>
+void forward_of<Kind::kNoise>(const Op& op, const Tile& tile) {
     const int64_t n = tile.size(), channels = op.ints[0];
     const double half_cells = static_cast<double>(op.ints[1]) / 2;
     for (int64_t i = 0; i < n; ++i) {

@@ -1,9 +1,9 @@
 // Matrix products of small matrices with tiles: features are rows, samples are columns.
 #pragma once
 
-#include "../program.h"
-#include "elementwise.h"
-#include "simd.h"
+#include "engine/program.h"
+#include "isa/elementwise.h"
+#include "isa/simd.h"
 
 namespace inr {
 namespace INR_ISA {

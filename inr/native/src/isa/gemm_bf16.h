@@ -2,9 +2,9 @@
 // word holds two numbers whose products meet in one sum. Blocks of sums have 32 rows and 32 columns.
 #pragma once
 
-#include "../program.h"
-#include "amx.h"
-#include "simd.h"
+#include "engine/program.h"
+#include "isa/amx.h"
+#include "isa/simd.h"
 
 namespace inr {
 namespace INR_ISA {

@@ -2,7 +2,7 @@
 // One thread adds up a level, in the order of the samples, so the sums do not depend on the number of threads.
 #pragma once
 
-#include "tile.h"
+#include "isa/tile.h"
 
 namespace inr {
 namespace INR_ISA {
@@ -218,6 +218,10 @@ static void grid_scatter_level(const Op& op, const GridLevel& level, int64_t num
     }
 }
 
+INR_INLINE const std::vector<GridLevel>& grid_levels_of(const Op& op, const Tile& tile) {
+    return tile.program.grids[static_cast<size_t>(op.output) - 1];
+}
+
 #define INR_BY_DIMENSION(call)  \
     switch (op.ints[0]) {       \
         case 1: call(1); break; \
@@ -226,7 +230,9 @@ static void grid_scatter_level(const Op& op, const GridLevel& level, int64_t num
         default: call(4);       \
     }
 
-static void grid_forward(const Op& op, const Tile& tile, const std::vector<GridLevel>& levels) {
+template <>
+void forward_of<Kind::kGrid>(const Op& op, const Tile& tile) {
+    const std::vector<GridLevel>& levels = grid_levels_of(op, tile);
     for (size_t l = 0; l < levels.size(); ++l) {
         const int64_t number = static_cast<int64_t>(l);
 #define INR_CALL(d) grid_forward_level<d>(op, levels[l], tile, number)
@@ -235,7 +241,9 @@ static void grid_forward(const Op& op, const Tile& tile, const std::vector<GridL
     }
 }
 
-static void grid_backward(const Op& op, const Tile& tile, const std::vector<GridLevel>& levels) {
+template <>
+void backward_of<Kind::kGrid>(const Op& op, const Tile& tile) {
+    const std::vector<GridLevel>& levels = grid_levels_of(op, tile);
     const int64_t n = tile.size(), d_in = op.ints[0];
     float* saved = tile.saved + op.saved * n;
     std::memcpy(saved, tile.in(op, 0), d_in * n * sizeof(float));

@@ -1,10 +1,10 @@
 // Linear operations, with the elementwise operation that follows on the way forward, or comes before on the way back.
 #pragma once
 
-#include "elementwise.h"
-#include "gemm.h"
+#include "isa/elementwise.h"
+#include "isa/gemm.h"
 #ifdef INR_TILES
-#include "gemm_bf16.h"
+#include "isa/gemm_bf16.h"
 #endif
 
 namespace inr {
@@ -125,7 +125,7 @@ static void blocks_forward(const Function& f, const Op& op, const Op& function, 
                             tile.place(tile.value(op.inputs[0]).features), blocks(depth), rows, size,
                             whole.packed + op.packed_bias, finish);
     const float* bias = op.params[1] < 0 ? nullptr : whole.params + op.params[1];
-    product_narrow(whole.packed + op.packed, whole.in(op, 0), depth, rows, size, bias, turns_of(function), finish);
+    product_narrow(whole.packed + op.packed, whole.in(op, 0), depth, rows, size, bias, coarse_scale(function), finish);
 }
 
 static void half_forward(const Op& op, const Tile& whole) {
@@ -135,7 +135,7 @@ static void half_forward(const Op& op, const Tile& whole) {
     if (op.packs_input) pack_value(whole.in(op, 0), depth, tile.size, tile.place(x.features), tile.place(x.samples));
     if (op.function >= 0) {
         const Op& function = whole.program.ops[static_cast<size_t>(op.function)];
-        with_coarse_function(function, [&](auto f) { blocks_forward(f, op, function, tile); });
+        with_coarse_formula(function, [&](auto f) { blocks_forward(f, op, function, tile); });
         return;
     }
     float* y = whole.out(op);
@@ -249,7 +249,8 @@ static void half_backward(const Op& op, const Tile& whole) {
 
 #endif
 
-static void linear_forward(const Op& op, const Tile& tile) {
+template <>
+void forward_of<Kind::kLinear>(const Op& op, const Tile& tile) {
 #ifdef INR_TILES
     if (op.half) return half_forward(op, tile);
 #endif
@@ -260,16 +261,17 @@ static void linear_forward(const Op& op, const Tile& tile) {
     const Op& function = tile.program.ops[static_cast<size_t>(op.function)];
 #ifdef INR_TILES
     if (op.blocks) {
-        with_coarse_function(function, [&](auto f) { blocks_forward(f, op, function, HalfTile(tile)); });
+        with_coarse_formula(function, [&](auto f) { blocks_forward(f, op, function, HalfTile(tile)); });
         return;
     }
 #endif
-    with_function(function, [&](auto f) {
+    with_formula(function, [&](auto f) {
         product_function(f, packed, x, tile.out(function), tile.aux(function), op.width, depth, n, bias);
     });
 }
 
-static void linear_backward(const Op& op, const Tile& tile) {
+template <>
+void backward_of<Kind::kLinear>(const Op& op, const Tile& tile) {
 #ifdef INR_TILES
     if (op.half) return half_backward(op, tile);
 #endif

@@ -2,7 +2,7 @@
 // float64, over all arguments unless a range is given; the tests measure them.
 #pragma once
 
-#include "simd.h"
+#include "isa/simd.h"
 
 extern "C" double sin(double);
 extern "C" double cos(double);

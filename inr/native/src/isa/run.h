@@ -3,14 +3,15 @@
 
 #include <algorithm>
 
-#include "../isa.h"
-#include "clock.h"
-#include "combine.h"
-#include "contraction.h"
-#include "elementwise.h"
-#include "features.h"
-#include "grids.h"
-#include "linear.h"
+#include "isa/clock.h"
+#include "isa/combine.h"
+#include "isa/contraction.h"
+#include "isa/elementwise.h"
+#include "isa/features.h"
+#include "isa/gabor.h"
+#include "isa/grids.h"
+#include "isa/isa.h"
+#include "isa/linear.h"
 
 namespace inr {
 namespace INR_ISA {
@@ -22,55 +23,21 @@ struct TileUse {
 };
 #endif
 
-static void forward_op(const Op& op, const Tile& tile, int number) {
+static void forward_op(const Op& op, const Tile& tile) {
     switch (op.kind) {
-        case Kind::kLinear: return linear_forward(op, tile);
-        case Kind::kRealGabor: return gabor_forward(op, tile, false);
-        case Kind::kComplexGabor: return gabor_forward(op, tile, true);
-        case Kind::kMultiply: return multiply_forward(op, tile);
-        case Kind::kAdd: return add_forward(op, tile);
-        case Kind::kConcat: return concat_forward(op, tile);
-        case Kind::kColumns: return columns_forward(op, tile);
-        case Kind::kConstant: return constant_forward(op, tile);
-        case Kind::kNoisyTarget: return noisy_target_forward(op, tile);
-        case Kind::kNoise: return noise_forward(op, tile);
-        case Kind::kFourier: return fourier_forward(op, tile);
-        case Kind::kSineFilter: return sine_filter_forward(op, tile);
-        case Kind::kFourierSeries: return series_forward(op, tile);
-        case Kind::kChebyshev: return chebyshev_forward(op, tile);
-        case Kind::kLayerNorm: return layer_norm_forward(op, tile);
-        case Kind::kGrid: return grid_forward(op, tile, tile.program.grids[number]);
-        case Kind::kCp: return cp_forward(op, tile);
-        case Kind::kTt: return tt_forward(op, tile);
-        case Kind::kTucker: return tucker_forward(op, tile);
-        default:
-            if (!op.done) elementwise_forward(op, tile);
+#define INR_OPERATION(kind, nature, facts) \
+    case Kind::k##kind: return nature<Kind::k##kind>::forward(op, tile);
+#include "ops/table.h"
+#undef INR_OPERATION
     }
 }
 
-static void backward_op(const Op& op, const Tile& tile, int number) {
+static void backward_op(const Op& op, const Tile& tile) {
     switch (op.kind) {
-        case Kind::kLinear: return linear_backward(op, tile);
-        case Kind::kRealGabor: return gabor_backward(op, tile, false);
-        case Kind::kComplexGabor: return gabor_backward(op, tile, true);
-        case Kind::kMultiply: return multiply_backward(op, tile);
-        case Kind::kAdd: return add_backward(op, tile);
-        case Kind::kConcat: return concat_backward(op, tile);
-        case Kind::kColumns: return columns_backward(op, tile);
-        case Kind::kConstant:
-        case Kind::kNoisyTarget:
-        case Kind::kNoise: return;
-        case Kind::kFourier: return fourier_backward(op, tile);
-        case Kind::kSineFilter: return sine_filter_backward(op, tile);
-        case Kind::kFourierSeries: return series_backward(op, tile);
-        case Kind::kChebyshev: return chebyshev_backward(op, tile);
-        case Kind::kLayerNorm: return layer_norm_backward(op, tile);
-        case Kind::kGrid: return grid_backward(op, tile, tile.program.grids[number]);
-        case Kind::kCp: return cp_backward(op, tile);
-        case Kind::kTt: return tt_backward(op, tile);
-        case Kind::kTucker: return tucker_backward(op, tile);
-        default:
-            if (!op.folded) elementwise_backward(op, tile);
+#define INR_OPERATION(kind, nature, facts) \
+    case Kind::k##kind: return nature<Kind::k##kind>::backward(op, tile);
+#include "ops/table.h"
+#undef INR_OPERATION
     }
 }
 
@@ -166,15 +133,16 @@ static double squared_error(const Program& program, float* memory, const Batch& 
     return loss;
 }
 
-// In place of a loss: what stands where targets do is the derivative of somebody's loss by the value of the one output.
-static void given_gradients(const Program& program, float* memory, int64_t count) {
+// Gradients of the last output that somebody has found outside; other outputs have none.
+static void given_gradients(const Program& program, float* memory, const Batch& batch, int64_t first, int64_t count) {
     const int64_t size = program.tile;
-    const int head = program.heads.back();
-    if (program.gradients[head] < 0) return;
-    const float* given = memory + program.targets;
-    float* d = memory + program.gradients[head];
-    for (int64_t c = 0; c < program.d_out; ++c)
-        for (int64_t i = 0; i < size; ++i) d[c * size + i] = i < count ? given[c * size + i] : 0.0f;
+    for (const int head : program.heads)
+        if (program.gradients[head] >= 0) std::fill_n(memory + program.gradients[head], program.d_out * size, 0.0f);
+    if (program.gradients[program.heads.back()] < 0) return;  // no parameter moves it
+    float* d = memory + program.gradients[program.heads.back()];
+    for (int64_t i = 0; i < count; ++i)
+        for (int64_t c = 0; c < program.d_out; ++c)
+            d[c * size + i] = batch.output_gradients[(first + i) * program.d_out + c];
 }
 
 // Adds the time of a scope to one of many totals, if there are any.
@@ -204,13 +172,14 @@ static double train(const Program& program, const float* params, const Memory& m
         float* saved = memory.saved == nullptr ? nullptr : memory.saved + t * program.saved_rows * size;
         const Tile tile{program, params, memory.packed, memory.worker, memory.gradients, saved, program.values.data()};
         load_points(batch.points, first, program.d_in, size, tile.value(0));
-        load_targets(batch, first, count, program.d_out, size, memory.worker + program.targets);
+        const bool given = batch.output_gradients != nullptr;
+        if (!given) load_targets(batch, first, count, program.d_out, size, memory.worker + program.targets);
         for (size_t i = 0; i < program.ops.size(); ++i) {
             const Stopwatch watch(seconds, i);
-            if (program.ops[i].live) forward_op(program.ops[i], tile, static_cast<int>(i));
+            if (program.ops[i].live) forward_op(program.ops[i], tile);
         }
-        if (batch.given)
-            given_gradients(program, memory.worker, count);
+        if (given)
+            given_gradients(program, memory.worker, batch, first, count);
         else
             loss += squared_error(program, memory.worker, batch, first, count);
         Tile back = tile;
@@ -218,12 +187,12 @@ static double train(const Program& program, const float* params, const Memory& m
         for (size_t i = program.ops.size(); i-- > 0;) {
             const Stopwatch watch(seconds, program.ops.size() + i);
             const Op& op = program.ops[i];
-            if (op.again >= 0) linear_forward(program.ops[static_cast<size_t>(op.again)], back);
-            if (op.trained) backward_op(op, back, static_cast<int>(i));
+            if (op.again >= 0) forward_op(program.ops[static_cast<size_t>(op.again)], back);
+            if (op.trained) backward_op(op, back);
         }
         if (batch.input_gradients == nullptr) continue;
         const float* d = memory.worker + program.gradients[0];
-        const float scale = static_cast<float>(batch.points.n);  // of each point's own loss, not of the mean
+        const float scale = given ? 1.0f : static_cast<float>(batch.points.n);  // of its own loss, not of the mean
         for (int64_t i = 0; i < count; ++i)
             for (int64_t k = 0; k < program.d_in; ++k)
                 batch.input_gradients[(first + i) * program.d_in + k] =
@@ -287,7 +256,7 @@ static void forward(const Program& program, const float* params, const Memory& m
         const int64_t first = t * size, count = points.n - first < size ? points.n - first : size;
         load_points(points, first, program.d_in, size, tile.value(0));
         for (size_t i = 0; i < program.ops.size(); ++i)
-            if (program.ops[i].live) forward_op(program.ops[i], tile, static_cast<int>(i));
+            if (program.ops[i].live) forward_op(program.ops[i], tile);
         store_values(program, tile.value(program.heads.back()), first, count, target);
     }
 }

@@ -1,8 +1,8 @@
 // What operations see of a tile: values and gradients of its samples, features as rows.
 #pragma once
 
-#include "../program.h"
-#include "math.h"
+#include "engine/program.h"
+#include "isa/math.h"
 
 namespace inr {
 namespace INR_ISA {
@@ -28,6 +28,18 @@ struct Tile {
         return op.writes[i] == Write::kNone ? nullptr : memory + program.gradients[op.inputs[i]];
     }
 };
+
+// What runs an operation that is not elementwise: a specialisation for each kind, and none backwards for what is given.
+template <Kind>
+constexpr bool kThere = false;
+template <Kind kind>
+static void forward_of(const Op&, const Tile&) {
+    static_assert(kThere<kind>, "an operation lacks forward_of");
+}
+template <Kind kind>
+static void backward_of(const Op&, const Tile&) {
+    static_assert(kThere<kind>, "an operation lacks backward_of, and is not given");
+}
 
 // Writes or adds a vector, as the plan says.
 INR_INLINE void put(float* place, V v, Write write) { store(place, write == Write::kAdd ? load(place) + v : v); }

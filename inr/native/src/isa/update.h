@@ -2,12 +2,12 @@
 // parameters, and matrices are brought into the order in which products read them.
 #pragma once
 
-#include "../isa.h"
+#include "isa/isa.h"
 #ifdef INR_TILES
-#include "elementwise.h"
-#include "gemm_bf16.h"
+#include "isa/elementwise.h"
+#include "isa/gemm_bf16.h"
 #endif
-#include "simd.h"
+#include "isa/simd.h"
 
 namespace inr {
 namespace INR_ISA {
@@ -170,7 +170,7 @@ static void pack(const Program& program, const float* params, float* packed, int
                     const int64_t words = round_up(inner, kHalfRows) * kHalfRows / 2;
                     // Sines take their angles in turns.
                     const float scale =
-                        turned || op.function < 0 ? 1.0f : turns_of(program.ops[static_cast<size_t>(op.function)]);
+                        turned || op.function < 0 ? 1.0f : coarse_scale(program.ops[static_cast<size_t>(op.function)]);
                     pack_half(op, w, reinterpret_cast<uint32_t*>(packed + place) + panel * words, turned, panel, rows,
                               inner, scale);
                     if (!turned) pack_bias(op, params, packed + op.packed_bias + panel * kHalfRows * 16, panel, scale);

@@ -1,0 +1,1 @@
+"""`inr bench kernels`: the compiled kernels beside PyTorch."""

@@ -1,0 +1,1 @@
+"""`inr bench service`: the service beside the library."""

@@ -1,0 +1,1 @@
+"""Coders: ways from a signal to payloads of a file and back."""

@@ -1,0 +1,46 @@
+// The table of one instruction set; included by one translation unit for each, compiled with its flags.
+#pragma once
+
+#include "isa/ceilings.h"
+#include "isa/run.h"
+#include "isa/update.h"
+
+namespace inr {
+namespace INR_ISA {
+
+static void elementwise(const Op& op, const float* x, float* y, float* slope, int64_t n, bool half) {
+    float scale = 1.0f;
+    const auto use = [&](auto f) {
+        for (int64_t i = 0; i < n; i += kBlock) {
+            const int64_t count = n - i < kBlock ? n - i : kBlock;
+            alignas(64) float in[kBlock] = {}, out[kBlock], d[kBlock];
+            for (int64_t j = 0; j < count; ++j) in[j] = scale * x[i + j];
+            apply(f, in, out, d, kBlock);
+            std::memcpy(y + i, out, static_cast<size_t>(count) * sizeof(float));
+            std::memcpy(slope + i, d, static_cast<size_t>(count) * sizeof(float));
+        }
+    };
+#ifdef INR_TILES
+    if (half) {
+        scale = coarse_scale(op);
+        with_coarse_formula(op, use);
+        return;
+    }
+#endif
+    (void)half;
+    with_formula(op, use);
+}
+
+#define INR_TEXT_OF(name) #name
+#define INR_TEXT(name) INR_TEXT_OF(name)
+extern const Isa table;
+#ifdef INR_TILES
+constexpr bool kHalf = true;
+#else
+constexpr bool kHalf = false;
+#endif
+const Isa table = {INR_TEXT(INR_ISA), kHalf,      forward, train, grid_scatter_entry, reduce, adam, pack,
+                   ceilings,          elementwise};
+
+}  // namespace INR_ISA
+}  // namespace inr

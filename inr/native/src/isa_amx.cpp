@@ -1,3 +1,0 @@
-#define INR_ISA amx
-#define INR_TILES 1
-#include "isa/table.h"

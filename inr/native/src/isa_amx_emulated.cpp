@@ -1,3 +1,0 @@
-#define INR_ISA amx_emulated
-#define INR_TILES 2
-#include "isa/table.h"

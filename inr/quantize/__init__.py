@@ -1,1 +1,0 @@
-"""From float tensors to integers and back: the determinism border."""
