@@ -40,9 +40,9 @@ def decompress(
     sides = None if size is None else _integers("size", size, "x", "WIDTHxHEIGHT")
     window = None if region is None else _integers("region", region, ",", "X,Y,WIDTH,HEIGHT")
     seconds = time_range(time)
-    from inr.codec import api
+    from inr.codec import decompress as codec
 
-    result = api.decompress(
+    result = codec.decompress(
         source,
         output,
         scale=scale,
@@ -85,9 +85,9 @@ def compare(
 ) -> None:
     """PSNR and SSIM of a file against the original."""
     seconds = time_range(time)
-    from inr.codec import api
+    from inr.codec import compare as codec
 
-    result = api.compare(original, other, time=seconds)
+    result = codec.compare(original, other, time=seconds)
     if as_json:
         say_json(result)
     else:

@@ -123,6 +123,11 @@ def open_field(
     return DecodedField(TiledField(tiling, open_tile, first.channels), tiling.domain, first.meta, first.channels)
 
 
+def open(source: str | Path | bytes, layers: int | None = None) -> DecodedField:
+    """Open a ``.inr`` file (path or bytes) for decoding at any size; see `open_field`."""
+    return open_field(source, layers)
+
+
 def open_prefix(data: bytes, max_bytes: int | None = None) -> tuple[InrFile, FormatError | None]:
     """The part of a file that is intact, within its first bytes.
 

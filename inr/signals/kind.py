@@ -13,7 +13,7 @@ from typing import ClassVar, final
 
 import numpy as np
 
-from inr.container import limits
+from inr.container import ids, limits
 from inr.container.attributes import FileAttributes
 from inr.domain import Domain
 from inr.errors import SignalError, SpecError
@@ -282,7 +282,9 @@ class Kind(Spec):
         raise SpecError(f"format: {self.noun} has no PNG form; ask for raw samples")
 
 
-KINDS: Registry[Kind] = Registry("kind of signal", "inr.signals", group="inr.kinds", module="kind")
+KINDS: Registry[Kind] = Registry(
+    "kind of signal", "inr.signals", group="inr.kinds", module="kind", names=ids.SIGNAL_KINDS
+)
 """All kinds of signal."""
 
 

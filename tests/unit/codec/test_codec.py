@@ -9,7 +9,7 @@ import pytest
 from skimage.metrics import structural_similarity
 
 import inr
-from inr.codec.api import store
+from inr.codec.compress import store
 from inr.codec.encode import Compressed
 from inr.codec.info import describe
 from inr.coders.presets import bpp_of_quality
