@@ -32,9 +32,10 @@ demo: $(STAMP)  ## compress a photo, decode it, show the result
 demo-service: $(STAMP)  ## start a server, submit a photo, kill a worker, fetch the file, decode it at 3x
 	$(BIN)/python examples/demo_service.py
 
-# Two files of tests at a time, with one thread each: many of them wait for other processes.
+# Two files of tests at a time, with one thread each: many of them wait for other processes. In the order in which they
+# are collected, see tests/conftest.py: a file with few tests is not one that is soon done.
 test: $(STAMP)  ## run the whole test suite
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 check: lint  ## what a change has to pass: lint, then test
 	$(MAKE) test

@@ -10,7 +10,8 @@ from skimage import data
 
 import inr
 from inr.cli.terminal import following, say
-from inr.metrics.quality import psnr, ssim
+from inr.metrics.psnr import psnr
+from inr.metrics.ssim import ssim
 
 REGION = (240, 80, 160, 140)
 

@@ -14,7 +14,12 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from inr.client import AsyncClient, Client
-    from inr.codec.api import compare, compress, decompress, fit, list_models, load, open, save, store
+    from inr.codec.compare import compare
+    from inr.codec.compress import compress, fit, store
+    from inr.codec.decode import open
+    from inr.codec.decompress import decompress
+    from inr.codec.listing import list_models
+    from inr.codec.sources import load, save
     from inr.coders.request import CompressSpec
     from inr.domain import Domain
     from inr.errors import InrError
@@ -23,9 +28,12 @@ if TYPE_CHECKING:
     from inr.signals.signal import Signal
 
 _HOMES = {
-    **dict.fromkeys(
-        ("compare", "compress", "decompress", "fit", "list_models", "load", "open", "save", "store"), "inr.codec.api"
-    ),
+    **dict.fromkeys(("compress", "fit", "store"), "inr.codec.compress"),
+    **dict.fromkeys(("load", "save"), "inr.codec.sources"),
+    "compare": "inr.codec.compare",
+    "decompress": "inr.codec.decompress",
+    "list_models": "inr.codec.listing",
+    "open": "inr.codec.decode",
     "AsyncClient": "inr.client",
     "Client": "inr.client",
     "CompressSpec": "inr.coders.request",

@@ -1,18 +1,14 @@
 """What a signal's samples mean: enough to write the original kind of file back."""
 
 import math
-from dataclasses import dataclass
-from fractions import Fraction
-from typing import Literal
+from collections.abc import Iterable
+from dataclasses import MISSING, Field, dataclass, fields
+from typing import Any, ClassVar, Literal, Self, get_origin, get_type_hints
 
-from inr.errors import SpecError
+from inr.errors import SpecError, UnsupportedFeatureError
 
-SignalKind = Literal["image", "video", "array"]
 SampleType = Literal["uint8", "uint16", "float16", "float32", "int8", "int16"]
-ColourSpace = Literal["srgb", "linear", "unknown"]
 
-AXES: dict[str, tuple[str, ...]] = {"image": ("y", "x"), "video": ("t", "y", "x")}
-"""Axes of each kind of signal; an array has as many as its shape."""
 INTEGER_RANGE: dict[str, tuple[int, int]] = {
     "uint8": (0, 255),
     "uint16": (0, 65535),
@@ -20,6 +16,9 @@ INTEGER_RANGE: dict[str, tuple[int, int]] = {
     "int16": (-32768, 32767),
 }
 INTEGER_MAX: dict[str, int] = {name: top for name, (_, top) in INTEGER_RANGE.items()}
+
+Stored = tuple[tuple[int, Any], ...]
+"""Attributes as a file holds them: sorted numbers, and for each a number or a tuple of numbers."""
 
 
 @dataclass(frozen=True)
@@ -47,38 +46,84 @@ MAX_GAMMA = 5.0
 
 
 @dataclass(frozen=True)
+class Attributes:
+    """What one kind of signal has beside its samples; each kind has a frozen dataclass of its own that inherits this.
+
+    A field whose metadata has a ``key`` is stored in files under that number, 0 to 255, never reused, unless it has
+    its default: ``rate: int = field(metadata={"key": 1})``. It holds an int, a float, or a tuple of such numbers. What
+    values make sense is checked in ``__post_init__``, which raises `SpecError`.
+    """
+
+    kind: ClassVar[str]
+    """Name of the kind of signal."""
+
+    def to_wire(self) -> Stored:
+        """The stored fields that differ from their defaults, by number."""
+        stored = ((number, getattr(self, item.name)) for number, item in sorted(self._marked().items()))
+        return tuple((n, value) for n, value in stored if repr(value) != repr(self._marked()[n].default))
+
+    @classmethod
+    def from_wire(cls, stored: Iterable[tuple[int, Any]]) -> Self:
+        """The attributes whose `to_wire` is `stored`.
+
+        Raises:
+            UnsupportedFeatureError: a number that this version does not know.
+            SpecError: a value that makes no sense, or not what `to_wire` writes.
+        """
+        marked, hints, pairs = cls._marked(), get_type_hints(cls), tuple(stored)
+        values: dict[str, Any] = {}
+        for number, value in pairs:
+            if number not in marked:
+                raise UnsupportedFeatureError(f"{cls.kind} has no attribute number {number} in this version")
+            name = marked[number].name
+            wanted = get_origin(hints[name]) or hints[name]
+            if type(value) is not wanted:
+                raise SpecError(f"{cls.kind}: {name} must be {wanted.__name__}; got {type(value).__name__}")
+            values[name] = value
+        needed = [item.name for item in marked.values() if item.default is MISSING]
+        if not values.keys() >= set(needed):
+            raise SpecError(f"{cls.kind}: needs {' and '.join(name for name in needed if name not in values)}")
+        attributes = cls(**values)
+        if repr(attributes.to_wire()) != repr(pairs):
+            raise SpecError(f"{cls.kind}: attributes are not in canonical form")
+        return attributes
+
+    @classmethod
+    def names(cls) -> dict[int, str]:
+        """Number -> name of the stored fields."""
+        return {number: item.name for number, item in cls._marked().items()}
+
+    @classmethod
+    def _marked(cls) -> dict[int, Field[Any]]:
+        return {item.metadata["key"]: item for item in fields(cls) if "key" in item.metadata}
+
+
+@dataclass(frozen=True)
 class SignalMeta:
     """Meaning of the samples.
 
     Attributes:
-        kind: "image" (y, x), "video" (t, y, x) or "array" (any axes).
         dtype: type of the samples in the original file.
         value_range: (low, high) of the sample values that a field's [-1, 1] stands for; decoded samples
             are clamped to it.
+        attributes: what the kind of signal has beside them; their type tells the kind.
         power: the power transform of the targets, instead of the linear map from `value_range`; None for none.
-        frame_rate: frames a second of a video, or None.
-        colour_space: transfer of the colour channels, "srgb" for ordinary pictures, "linear" for EXR and HDR.
-        icc_profile: colour profile of the original, or None.
-        orientation: EXIF orientation 1..8 of the original; already applied to the samples.
     """
 
-    kind: SignalKind
     dtype: SampleType
     value_range: tuple[float, float]
-    colour_space: ColourSpace = "srgb"
-    icc_profile: bytes | None = None
-    orientation: int = 1
+    attributes: Attributes
     power: PowerTransform | None = None
-    frame_rate: Fraction | None = None
 
     def __post_init__(self) -> None:
         low, high = self.value_range
         if not (math.isfinite(low) and math.isfinite(high) and low < high):
             raise SpecError(f"value range: needs finite low < high; got {self.value_range}")
-        if not 1 <= self.orientation <= 8:
-            raise SpecError(f"orientation: EXIF allows 1..8; got {self.orientation}")
-        if (self.kind == "video") != (self.frame_rate is not None) or (self.frame_rate or 1) <= 0:
-            raise SpecError(f"frame rate: a video needs one above 0, nothing else has one; got {self.frame_rate}")
+
+    @property
+    def kind(self) -> str:
+        """Name of the kind of signal."""
+        return self.attributes.kind
 
     @property
     def peak(self) -> float:

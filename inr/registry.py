@@ -7,7 +7,8 @@ schema admits it and the conformance suite tests it. Other packages add theirs b
 import importlib
 import pkgutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from importlib.util import find_spec
 from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast
 
 from pydantic import PlainSerializer, PlainValidator
@@ -37,11 +38,20 @@ class Registry(Generic[C]):
         package: dotted package whose modules register themselves when imported.
         group: of the entry points with which other packages add more, each a class, or a module that registers some;
             default: the name of the package.
+        module: of packages in it, the module that registers; None if only modules do.
+        names: kind of each wire id of the library's own components, so that files need only load what they name.
     """
 
-    def __init__(self, noun: str, package: str, group: str | None = None) -> None:
+    def __init__(
+        self,
+        noun: str,
+        package: str,
+        group: str | None = None,
+        module: str | None = None,
+        names: Mapping[int, str] | None = None,
+    ) -> None:
         self.noun, self.group = noun, group or package
-        self._package = package
+        self._package, self._module, self._names = package, module, names or {}
         self._by_kind: dict[str, type[C]] = {}
         self._by_wire_id: dict[int, type[C]] = {}
         self._own_loaded = self._loaded = False
@@ -70,14 +80,14 @@ class Registry(Generic[C]):
 
     def get(self, kind: str) -> type[C]:
         """The class called `kind`; raises `UnknownComponentError` that lists the known kinds."""
-        self._load()
+        self._load_one(kind)
         if kind not in self._by_kind:
             raise UnknownComponentError(f"unknown {self.noun} {kind!r}; known: {', '.join(self.kinds())}")
         return self._by_kind[kind]
 
     def by_wire_id(self, wire_id: int) -> type[C] | None:
         """The class with this id, or None."""
-        self._load()
+        self._load_one(self._names.get(wire_id))
         return self._by_wire_id.get(wire_id)
 
     def kinds(self) -> list[str]:
@@ -108,6 +118,15 @@ class Registry(Generic[C]):
         dump: Callable[[C], dict[str, Any]] = lambda spec: spec.model_dump(mode="json")  # noqa: E731
         return PlainValidator(self.make), PlainSerializer(dump, return_type=dict[str, Any])
 
+    def _load_one(self, kind: str | None) -> None:
+        """Load the module that is called as this kind, if there is one; everything if that does not help."""
+        if kind is not None and kind not in self._by_kind and kind.isidentifier():
+            name = f"{self._package}.{kind}" + (f".{self._module}" if self._module else "")
+            if _exists(name):
+                importlib.import_module(name)
+        if kind not in self._by_kind:
+            self._load()
+
     def _load(self) -> None:
         """Load everything, unless this thread is about it.
 
@@ -135,7 +154,8 @@ class Registry(Generic[C]):
             return
         package = importlib.import_module(self._package)
         for module in sorted(pkgutil.iter_modules(package.__path__), key=lambda m: m.name):
-            importlib.import_module(f"{self._package}.{module.name}")
+            inside = f".{self._module}" if module.ispkg and self._module else ""
+            importlib.import_module(f"{self._package}.{module.name}{inside}")
         self._own_loaded = True
 
     def _add(self, found: Any) -> bool:
@@ -143,6 +163,13 @@ class Registry(Generic[C]):
         if isinstance(found, type) and found not in self._by_kind.values():
             self.register(found)
         return True
+
+
+def _exists(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # of the package that it would be in
+        return False
 
 
 def settings_of(text: str) -> dict[str, Any]:

@@ -11,6 +11,23 @@ settings.register_profile("inr", settings(), deadline=None)
 settings.load_profile("inr")
 
 
+LONGEST = (
+    "unit/native/test_sanitizers.py",
+    "service/test_cluster.py",
+    "service/test_crashes.py",
+    "service/test_broken_connections.py",
+    "conformance/test_models.py",
+    "conformance/test_plugins.py",
+)
+"""Files that take longest. They begin, so that at the end no process waits for the last one of them."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first, the others as they are."""
+    ranks = {Path(__file__).parent / name: rank for rank, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: ranks.get(item.path, len(ranks)))
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip tests marked `gpu` where there is no CUDA device."""
     if item.get_closest_marker("gpu"):

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from inr.backends.render import render
 from inr.bench.results import Curve, Result, Run
+from inr.codec.measures import measures, tallied
 from inr.coders.weights.open import open_tensors
 from inr.errors import BackendUnavailableError, DivergenceError, FileAccessError, SpecError
 from inr.files import read_bytes, reason, write_bytes
 from inr.fitting.spec import Budget, FitSpec
 from inr.fitting.steps import fit
 from inr.fitting.trained import TrainedNetwork
-from inr.metrics.quality import mean_ssim, psnr, reported
 from inr.signals.signal import Samples, Signal
 
 WARM_UP = Budget(steps=2)
@@ -128,7 +128,7 @@ def measure(run: Run, signal: Signal) -> Result:
     except DivergenceError as error:
         return replace(begin, outcome="diverged", reason=str(error))
     samples = decoded(fitted, run.fit.backend, run.fit.device)
-    report, peak = fitted.report, signal.meta.peak
+    report, values = fitted.report, measures([tallied(signal, samples)], signal.meta)
     search = 0.0 if report.search is None else report.search.seconds
     return replace(
         begin,
@@ -137,8 +137,8 @@ def measure(run: Run, signal: Signal) -> Result:
         steps=report.steps,
         seconds=round(report.seconds, 6),
         search_seconds=round(search, 6),
-        psnr=round(reported(psnr(signal.samples, samples, peak)), 4),
-        ssim=round(mean_ssim(signal.samples, samples, signal.meta.kind, peak) or 0.0, 6),
+        psnr=round(values["psnr"], 4),
+        ssim=round(values.get("ssim", 0.0), 6),
         curve=Curve(
             tuple(max(round(point.seconds, 6), SHORTEST) for point in report.curve),
             tuple(point.step for point in report.curve),

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from inr.cli.options import CompressOptions, FitOptions, Json, takes
-from inr.cli.terminal import check_one_output, following, say, say_json, say_report, ssim_text, write_curve
+from inr.cli.terminal import check_one_output, following, quality_text, say, say_json, say_report, write_curve
 from inr.errors import SpecError
 from inr.files import check_writable
 
@@ -24,10 +24,10 @@ def compress(
     """Fit a picture, a video or an array and write it as a .inr file."""
     check_one_output(output, as_json)
     request = options.request()
-    from inr.codec import api
+    from inr.codec import compress as codec
 
     with following(options.quiet, options.checkpoint) as hooks:
-        result = api.compress(source, output, hooks, **request)
+        result = codec.compress(source, output, hooks, **request)
     say_report(result.report, output, as_json)
 
 
@@ -44,20 +44,20 @@ def fit(
     """Fit a picture, a video or an array without quantisation, with the curve of the fit."""
     check_one_output(output, as_json)
     request = options.request()
-    from inr.codec import api
+    from inr.codec import compress as codec
 
     if curve is not None:
         check_writable(curve)
         if output is not None and os.path.realpath(output) == os.path.realpath(curve):
             raise SpecError(f"--curve and the output are the same file {output}; name another")
     with following(options.quiet, options.checkpoint) as hooks:
-        result = api.fit_file(source, output, hooks, bits=bits, stop_at_psnr=psnr, **request)
+        result = codec.fit_file(source, output, hooks, bits=bits, stop_at_psnr=psnr, **request)
     if curve is not None:
         write_curve(curve, result.curve)
     if as_json:
         say_json(result)
     elif output != "-":
         say(
-            f"{result.model} of {result.parameters} parameters: {result.psnr:.2f} dB{ssim_text(result.ssim)} "
+            f"{result.model} of {result.parameters} parameters: {quality_text(result.metrics)} "
             f"after {result.steps} steps, {result.seconds_fit:.1f} s"
         )

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from inr.cli.options import BackendName, Device, Json, Threads, Time, time_range
-from inr.cli.terminal import check_one_output, say, say_file, say_json, shape_text, ssim_text, warn
+from inr.cli.terminal import check_one_output, quality_text, say, say_file, say_json, shape_text, warn
 from inr.errors import SpecError
 
 
@@ -40,9 +40,9 @@ def decompress(
     sides = None if size is None else _integers("size", size, "x", "WIDTHxHEIGHT")
     window = None if region is None else _integers("region", region, ",", "X,Y,WIDTH,HEIGHT")
     seconds = time_range(time)
-    from inr.codec import api
+    from inr.codec import decompress as codec
 
-    result = api.decompress(
+    result = codec.decompress(
         source,
         output,
         scale=scale,
@@ -85,13 +85,13 @@ def compare(
 ) -> None:
     """PSNR and SSIM of a file against the original."""
     seconds = time_range(time)
-    from inr.codec import api
+    from inr.codec import compare as codec
 
-    result = api.compare(original, other, time=seconds)
+    result = codec.compare(original, other, time=seconds)
     if as_json:
         say_json(result)
     else:
-        say(f"{other}: {result.psnr:.2f} dB{ssim_text(result.ssim)}, {result.bytes} bytes, {result.bpp:.3f} bpp")
+        say(f"{other}: {quality_text(result.metrics)}, {result.bytes} bytes, {result.bpp:.3f} bpp")
 
 
 def _integers(name: str, text: str, separator: str, example: str) -> tuple[int, ...]:

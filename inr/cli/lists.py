@@ -43,9 +43,9 @@ def reparams(as_json: Json = False) -> None:
 
 def presets(as_json: Json = False) -> None:
     """List the presets."""
-    from inr.coders.presets import PRESETS
+    from inr.codec.listing import list_presets
 
-    _table(list(PRESETS.values()), as_json)
+    _table(list_presets(), as_json)
 
 
 def backends(as_json: Json = False) -> None:
@@ -65,12 +65,13 @@ def _components(what: str, as_json: bool) -> None:
 
 
 def _table(rows: list[Any], as_json: bool) -> None:
-    """Rows of dataclasses as JSON, or as one aligned line each; settings and paper on lines of their own."""
+    """Rows of dataclasses or mappings as JSON, or as one aligned line each; settings and paper on lines below."""
     if as_json:
         say_json(rows)
         return
     below = ("settings", "paper", "refuses")
-    cells = [[str(value) for name, value in vars(row).items() if name not in below] for row in rows]
+    named = [row if isinstance(row, dict) else vars(row) for row in rows]
+    cells = [[str(value) for name, value in row.items() if name not in below] for row in named]
     widths = [max(len(row[i]) for row in cells) for i in range(len(cells[0]))]
     for row, line in zip(rows, cells, strict=True):
         say("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())

@@ -62,7 +62,7 @@ class FitOptions:
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False
 
     def request(self) -> dict[str, Any]:
-        """Keywords for `inr.codec.api.fit_file`; raises `SpecError`."""
+        """Keywords for `inr.codec.compress.fit_file`; raises `SpecError`."""
         kept = {f.name: getattr(self, f.name) for f in fields(FitOptions) if f.name not in ("checkpoint", "quiet")}
         return {**kept, "settings": named_values("--set", self.settings), "time": time_range(self.time)}
 

@@ -53,7 +53,7 @@ def say_json(value: Any) -> None:
 
 def _plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+        return {name: item for name, item in fields_of(value).items() if not _said_elsewhere(name, item)}
     if isinstance(value, Path):
         return str(value)
     return value.model_dump(mode="json")
@@ -155,20 +155,36 @@ def _interruptible() -> Iterator[Callable[[], bool]]:
 def say_report(report: "CompressReport", output: str, as_json: bool) -> None:
     """What `compress` measured; nothing beside the file itself where that goes to standard output."""
     if as_json:
-        fields = {f.name: getattr(report, f.name) for f in dataclasses.fields(report) if f.name != "curve"}
+        fields = {name: value for name, value in _plain(report).items() if name != "curve"}
         say_json({"output": output, **fields})
     elif output != "-":
         say(
-            f"{output}: {report.bytes} bytes, {report.bpp:.3f} bpp, {report.psnr:.2f} dB{ssim_text(report.ssim)}, "
+            f"{output}: {report.bytes} bytes, {report.bpp:.3f} bpp, {quality_text(report.metrics)}, "
             f"{report.model} of {report.parameters} parameters, {report.steps} steps, {report.seconds_total:.1f} s"
         )
         if len(report.layer_psnr) > 1:
             say("layers: " + ", ".join(f"{psnr:.2f} dB" for psnr in report.layer_psnr))
 
 
+def fields_of(value: Any) -> dict[str, Any]:
+    """The fields of a dataclass by name."""
+    return {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+
+
+def _said_elsewhere(name: str, value: Any) -> bool:
+    """Measures that have a field of their own, and attributes of kinds of signal that have theirs."""
+    return (name == "metrics" and value.keys() <= {"psnr", "ssim"}) or (name == "attributes" and not value)
+
+
 def ssim_text(ssim: float | None) -> str:
     """The SSIM as part of a line; nothing for what has none."""
     return "" if ssim is None else f", SSIM {ssim:.4f}"
+
+
+def quality_text(metrics: dict[str, float]) -> str:
+    """The measures of a signal in one line, the one that matters most first: ``31.20 dB, SSIM 0.9120``."""
+    forms = {"psnr": "{:.2f} dB", "ssim": "SSIM {:.4f}"}
+    return ", ".join(forms.get(name, name + " {:.4g}").format(value) for name, value in metrics.items())
 
 
 def shape_text(shape: tuple[int, ...], pictures: bool) -> str:
@@ -192,10 +208,13 @@ def say_file(source: str, as_json: bool) -> None:
 
 
 def _say_info(path: str, info: "FileInfo") -> None:
-    size = shape_text(info.shape, pictures=info.kind != "array")
+    from inr.container.ids import SIGNAL_AXES
+
+    size = shape_text(info.shape, pictures=info.kind in SIGNAL_AXES)
+    about = compact(info.attributes) or info.colour_space
     rate = "" if info.frames_per_second is None else f" at {info.frames_per_second:.6g} frames a second"
     settings = f" {compact(info.settings)}" if info.settings else ""
-    say(f"{path}: inr {info.version}, {info.kind} {size}x{info.channels} {info.dtype}, {info.colour_space}{rate}")
+    say(f"{path}: inr {info.version}, {info.kind} {size}x{info.channels} {info.dtype}, {about}{rate}")
     if info.coder is None:
         say(f"model:  {info.model}{settings}, weights stored as {info.coding}")
     else:

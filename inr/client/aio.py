@@ -17,6 +17,7 @@ from inr.client.transfer import Transfers
 from inr.client.transport import Connection, Wire, made_as
 from inr.errors import SpecError
 from inr.rpc.v1 import field_pb2, job_pb2
+from inr.signals.target import Target
 from inr.spec import Spec
 
 if TYPE_CHECKING:
@@ -259,7 +260,7 @@ class AsyncClient:
         """
         source = self._job(job)
         async with deadline(timeout, f"decoding job {source.id}"):
-            return await Fields(self._wire).decode(source, scale, size, region, time, frame_rate, layers)
+            return await Fields(self._wire).decode(source, Target(scale, size, region, time, frame_rate), layers)
 
     def _job(self, job: HasId | str) -> AsyncJob:
         return AsyncJob(self._wire, job if isinstance(job, str) else job.id)

@@ -9,7 +9,7 @@ from inr.codec.tiles import Tiling
 from inr.coders.base import Encoded
 from inr.container.file import InrFile, to_bytes
 from inr.container.header import CoderPart
-from inr.metrics.quality import psnr
+from inr.metrics.psnr import psnr
 from inr.signals.info import SignalInfo
 from inr.signals.signal import Signal
 

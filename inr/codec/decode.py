@@ -3,13 +3,12 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
+from typing import Unpack
 
 from inr.backends.base import DEFAULT_RESOURCES, Field, Resources
 from inr.backends.render import render, render_blocks
 from inr.codec.pack import tiling_of, unpack
-from inr.codec.target import Region, Seconds, Target
 from inr.codec.tiles import TiledField
 from inr.coders.base import Encoded, coder_of
 from inr.container.file import InrFile, parse, parse_partial
@@ -17,7 +16,9 @@ from inr.domain import Domain
 from inr.errors import CorruptHeaderError, FormatError, SpecError
 from inr.files import read_bytes
 from inr.meta import SignalMeta
+from inr.signals.kind import kind_for
 from inr.signals.signal import Samples, Signal
+from inr.signals.target import Sampling, Target, TargetOptions
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,14 +39,7 @@ class DecodedField:
     channels: int
     limited: tuple[tuple[float, Field], ...] = ()
 
-    def decode(
-        self,
-        scale: float | None = None,
-        size: tuple[int, ...] | None = None,
-        region: Region | None = None,
-        time: Seconds | None = None,
-        frame_rate: Fraction | float | None = None,
-    ) -> Samples:
+    def decode(self, **target: Unpack[TargetOptions]) -> Samples:
         """Samples of the signal, or of a region of it, at any size.
 
         What becomes smaller is box-filtered (or is a band-limited output, where the model has one); what becomes larger
@@ -53,12 +47,7 @@ class DecodedField:
         rate gives other moments.
 
         Args:
-            scale: factor of the sides of a picture, or of all axes of an array; more than 0. Default 1.
-            size: (width, height) in samples, or samples along each axis of an array, instead of a scale.
-            region: (x, y, width, height) in samples of the original, or starts and then counts along each axis of an
-                array; default all of it.
-            time: (start, end) of a video in seconds; default all of it.
-            frame_rate: frames a second; default that of the original.
+            **target: scale, size, region, time, frame_rate: see `Target`.
 
         Returns:
             `(height, width, channels)`, `(frames, height, width, channels)` or `(*axes, channels)` of the original
@@ -69,15 +58,22 @@ class DecodedField:
                 not go with this kind of signal.
             LimitExceededError: more than `MAX_OUTPUT_SAMPLES` samples.
         """
-        return render(*self._work(Target(scale, size, region, time, frame_rate)))
+        return render(*self._work(self.sampling(Target(**target))))
 
     def blocks(self, target: Target) -> Iterator[Samples]:
         """As `decode`, in consecutive blocks of rows or frames."""
-        return render_blocks(*self._work(target))
+        return self.sampled(self.sampling(target))
 
-    def _work(self, target: Target) -> tuple[Field, Domain, SignalMeta, int, tuple[int, ...]]:
-        grid = target.grid(self.domain, self.meta, self.channels)
-        fineness = target.supersample(self.domain, self.meta, grid)
+    def sampling(self, target: Target) -> Sampling:
+        """What a target comes to; raises `SpecError` or `LimitExceededError` before any work is done."""
+        return kind_for(self.meta).sampling(target, self.domain, self.meta, self.channels)
+
+    def sampled(self, sampling: Sampling) -> Iterator[Samples]:
+        """The samples that `sampling` gave, in consecutive blocks of rows or frames."""
+        return render_blocks(*self._work(sampling))
+
+    def _work(self, sampling: Sampling) -> tuple[Field, Domain, SignalMeta, int, tuple[int, ...]]:
+        grid, fineness = sampling.grid, sampling.means
         nyquist = min(n / (2 * (high - low)) for n, (low, high) in zip(grid.shape, grid.box, strict=True))
         resolved = [function for band, function in self.limited if band <= nyquist]
         if resolved and max(fineness) > 1:  # the finest output that the grid holds needs no filter
@@ -125,6 +121,11 @@ def open_field(
         return open_encoded(unpack(file, tile), backend, device, resources).field
 
     return DecodedField(TiledField(tiling, open_tile, first.channels), tiling.domain, first.meta, first.channels)
+
+
+def open(source: str | Path | bytes, layers: int | None = None) -> DecodedField:
+    """Open a ``.inr`` file (path or bytes) for decoding at any size; see `open_field`."""
+    return open_field(source, layers)
 
 
 def open_prefix(data: bytes, max_bytes: int | None = None) -> tuple[InrFile, FormatError | None]:

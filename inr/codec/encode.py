@@ -9,8 +9,8 @@ import numpy as np
 
 from inr.codec.candidates import Candidates
 from inr.codec.decode import open_field
+from inr.codec.measures import measures, tallied
 from inr.codec.pack import assemble, with_psnr
-from inr.codec.sources import Parts
 from inr.codec.tiles import Tiling
 from inr.coders.base import AnyCoder, Encoded, Facts, Plan, chosen
 from inr.coders.request import CompressSpec
@@ -24,8 +24,11 @@ from inr.fitting.run import Hooks, train
 from inr.fitting.trained import CurvePoint, FitReport, Trained
 from inr.inits.base import SearchReport
 from inr.meta import PowerTransform
-from inr.metrics.quality import mean_ssim, psnr_of, reported, squared_error
+from inr.metrics.base import Tally
+from inr.metrics.psnr import psnr_of, reported, squared_error
 from inr.signals.info import SignalInfo
+from inr.signals.kind import kind_for
+from inr.signals.parts import Parts
 from inr.signals.power import symmetric_power, with_power
 from inr.signals.signal import Signal
 from inr.spec import Spec
@@ -50,14 +53,15 @@ class CompressReport:
         bpp: its bits per sample position (pixel).
         psnr: of the file, parsed and decoded anew, at the sample type of the original (8 bits for a photo);
             100 for an exact copy.
-        ssim: likewise; the mean over the frames of a video or over the bands of a picture, None for an array.
+        ssim: likewise; the mean over the frames of a video or over the bands of a picture, None for what has none.
+        metrics: the measures that the kind of signal names, the one that matters most first.
         layer_psnr: PSNR after each quality layer.
         bits: quantiser bits of an average weight.
         seconds_fit: wall time of the training loop.
         seconds_total: wall time from the signal to the bytes, measuring included.
         seed: of the fit.
-        width: samples of a row of a picture or a frame; None for an array.
-        height: rows of a picture or a frame; None for an array.
+        width: samples of a row of a picture or a frame; None for what has none.
+        height: rows of a picture or a frame; None for what has none.
         segments: parts that were fitted one after the other.
         search: what the initialiser searched, or None.
         curve: of the fit, of the last segment.
@@ -74,6 +78,7 @@ class CompressReport:
     bpp: float
     psnr: float
     ssim: float | None
+    metrics: dict[str, float]
     layer_psnr: tuple[float, ...]
     bits: float
     seconds_fit: float
@@ -129,7 +134,7 @@ class FittedPart:
     facts: Facts
     bits: float
     squared_errors: tuple[float, ...]
-    ssim: float | None
+    tallies: dict[str, Tally]
 
 
 def compress_signal(signal: Signal, request: CompressSpec | None = None, hooks: Hooks | None = None) -> Compressed:
@@ -270,7 +275,7 @@ def _measured(signal: Signal, coder: AnyCoder, trained: Trained, encoded: Encode
         facts=coder.facts(encoded),
         bits=encoded.bits,
         squared_errors=tuple(errors),
-        ssim=mean_ssim(signal.samples, final, signal.meta.kind, signal.meta.peak),
+        tallies=tallied(signal, final),
     )
 
 
@@ -289,8 +294,8 @@ def join_parts(lengths: tuple[int, ...], parts: list[FittedPart], began: float) 
     file = assemble(first.signal, first.coder, [part.payloads for part in parts], tiling)
     data = to_bytes(with_psnr(file, layer_psnr))
     weights = [n / sum(lengths) for n in lengths]
-    height, width = (None, None) if meta.kind == "array" else domain.shape[-2:]
-    known = [part.ssim for part in parts if part.ssim is not None]
+    height, width = kind_for(meta).sides(domain.shape)
+    values = measures((part.tallies for part in parts), meta)
     report = CompressReport(
         kind=meta.kind,
         shape=domain.shape,
@@ -302,7 +307,8 @@ def join_parts(lengths: tuple[int, ...], parts: list[FittedPart], began: float) 
         bytes=len(data),
         bpp=8 * len(data) / domain.size,
         psnr=layer_psnr[-1],
-        ssim=float(np.dot(weights, known)) if known else None,
+        ssim=values.get("ssim"),
+        metrics=values,
         layer_psnr=layer_psnr,
         bits=float(np.dot(weights, [part.bits for part in parts])),
         seconds_fit=sum(part.report.seconds for part in parts),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from inr.container import ids
 from inr.container.file import InrFile, section_sizes
 from inr.container.header import ModelFields
-from inr.meta import INTEGER_RANGE
+from inr.meta import INTEGER_RANGE, Stored
 
 if TYPE_CHECKING:  # a file of the models in the table is described without them
     from inr.spec import Spec
@@ -38,6 +38,7 @@ class FileInfo:
         icc_profile: bytes of the stored colour profile, 0 for none.
         orientation: EXIF orientation of the original, already applied.
         frames_per_second: of a video, or None.
+        attributes: what a later kind of signal has of its own, by name; by ``#number`` if the kind is not known here.
         power: low, high and gamma of the power transform of the targets, or None.
         model: kind of the model; None where the coder has none.
         settings: settings of the model, or fields of a coder without one, that differ from its defaults.
@@ -59,6 +60,7 @@ class FileInfo:
     icc_profile: int
     orientation: int
     frames_per_second: float | None
+    attributes: dict[str, Any]
     power: tuple[float, ...] | None
     model: str | None
     settings: dict[str, Any]
@@ -84,19 +86,21 @@ def describe(file: InrFile, size: int) -> FileInfo:
     else:
         named, settings = _settings(header.coder, header.coder_fields, _coder_tables)
     model = None if header.model is None else named
+    kind, own = _own(header.kind, header.attributes)
     dtype = ids.SAMPLE_TYPES[header.dtype]
     profile = file.ancillary(b"iccp")
     return FileInfo(
         version=f"1.{file.minor}",
-        kind=ids.SIGNAL_KINDS[header.kind],
+        kind=kind,
         shape=header.shape,
         channels=header.channels,
         dtype=dtype,
         value_range=header.value_range or INTEGER_RANGE[dtype],
-        colour_space=ids.COLOUR_SPACES[header.colour_space],
+        colour_space=ids.COLOUR_SPACES[header.colour_space] if header.kind in ids.SIGNAL_KINDS else "unknown",
         icc_profile=len(profile or b""),
         orientation=header.orientation,
         frames_per_second=None if header.frame_rate is None else header.frame_rate[0] / header.frame_rate[1],
+        attributes=own,
         power=header.power,
         model=model,
         settings=settings,
@@ -107,6 +111,19 @@ def describe(file: InrFile, size: int) -> FileInfo:
         layers_total=header.layers,
         coder=named if model is None else None,
     )
+
+
+def _own(wire_id: int, stored: Stored) -> tuple[str, dict[str, Any]]:
+    """Name of a kind of signal and its attributes; one that is not in the table is looked up in the registry."""
+    if wire_id in ids.SIGNAL_KINDS:
+        return ids.SIGNAL_KINDS[wire_id], {}
+    from inr.registry import kind_of
+    from inr.signals.kind import KINDS
+
+    cls = KINDS.by_wire_id(wire_id)
+    names = {} if cls is None else cls.attributes.names()
+    kind = f"#{wire_id}" if cls is None else kind_of(cls)
+    return kind, {names.get(number, f"#{number}"): value for number, value in stored}
 
 
 Tables = tuple[str, dict[int, str], dict[int, tuple[str, ...]]]

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from inr.coders.presets import PRESETS
 from inr.fitting.schedules.base import SCHEDULES
 from inr.inits.base import INITS
 from inr.models.base import MODELS
@@ -10,6 +11,7 @@ from inr.optimisers.base import OPTIMISERS
 from inr.registry import Registry, kind_of
 from inr.reparams.base import REPARAMS
 from inr.samplers.base import SAMPLERS
+from inr.signals.kind import KINDS
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,16 @@ def list_models() -> list[ModelInfo]:
 def list_components(what: str) -> list[ComponentInfo]:
     """All components of one of `COMPONENTS`."""
     return [ComponentInfo(kind_of(cls), _settings(cls()), cls.paper) for cls in COMPONENTS[what]]
+
+
+def list_presets() -> list[dict[str, Any]]:
+    """All presets, with the models of kinds of signal that have their own."""
+    own = {f"{kind_of(cls)}_model": cls.default_model for cls in KINDS if cls.default_model is not None}
+    rows = []
+    for preset in PRESETS.values():
+        first = {"name": preset.name, "model": preset.model}
+        rows.append({**first, **own, **vars(preset)})
+    return rows
 
 
 def _settings(spec: Any) -> dict[str, Any]:

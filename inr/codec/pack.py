@@ -3,19 +3,20 @@
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from fractions import Fraction
 from typing import cast
 
 from inr.codec.tiles import Tiling
 from inr.coders.base import Encoded, coder_in, coder_of
 from inr.container import ids
-from inr.container.file import DATA, ICC_PROFILE, InrFile, Section
+from inr.container.attributes import FileAttributes
+from inr.container.file import DATA, InrFile, Section
 from inr.container.header import CoderPart, Header
 from inr.container.ids import id_of
 from inr.domain import Alignment, Domain
-from inr.errors import CorruptHeaderError, SpecError
-from inr.meta import AXES, INTEGER_RANGE, ColourSpace, PowerTransform, SampleType, SignalKind, SignalMeta
+from inr.errors import CorruptHeaderError, SpecError, UnsupportedFeatureError
+from inr.meta import INTEGER_RANGE, PowerTransform, SampleType, SignalMeta
 from inr.signals.info import SignalInfo
+from inr.signals.kind import KINDS, Kind, kind_for
 
 
 def pack(encoded: Encoded, psnr: tuple[float, ...] = ()) -> InrFile:
@@ -48,8 +49,8 @@ def assemble(
     meta, domain = signal.meta, tiling.domain
     layers = len(payloads[0])
     sections = [Section(DATA, tile[layer]) for layer in range(layers) for tile in payloads]
-    if meta.icc_profile is not None:
-        sections.append(Section(ICC_PROFILE, meta.icc_profile))
+    own = kind_for(meta).to_file(meta)
+    sections += own.sections
     header = Header(
         shape=domain.shape,
         channels=signal.channels,
@@ -57,12 +58,13 @@ def assemble(
         value_range=wire_range(meta),
         layers=layers,
         tiles=tiling.counts if tiling.count > 1 else None,
-        orientation=meta.orientation,
-        colour_space=id_of(ids.COLOUR_SPACES, meta.colour_space),
-        kind=id_of(ids.SIGNAL_KINDS, meta.kind),
+        orientation=own.orientation,
+        colour_space=own.colour_space,
+        kind=kind_for(meta).wire_id,
         alignment=id_of(ids.ALIGNMENTS, domain.alignment),
         power=None if meta.power is None else _wire_power(meta.power),
-        frame_rate=None if meta.frame_rate is None else meta.frame_rate.as_integer_ratio(),
+        frame_rate=own.frame_rate,
+        attributes=own.own,
         box=None if domain.is_default() else tuple(x for interval in domain.box for x in interval),
         **vars(part),
     )
@@ -102,7 +104,7 @@ def tiling_of(header: Header) -> Tiling:
 def domain_of(header: Header) -> Domain:
     """The grid of the original samples."""
     alignment = cast(Alignment, ids.ALIGNMENTS[header.alignment])
-    axes = AXES.get(ids.SIGNAL_KINDS[header.kind]) or tuple(f"axis{i}" for i in range(len(header.shape)))
+    axes = _kind(header).axes(len(header.shape))
     if header.box is None:
         return replace(Domain.of_shape(header.shape, axes), alignment=alignment)
     box = tuple(zip(header.box[::2], header.box[1::2], strict=True))
@@ -113,20 +115,23 @@ def domain_of(header: Header) -> Domain:
 
 
 def meta_of(file: InrFile) -> SignalMeta:
-    """The meaning of the original samples; raises `SpecError`."""
+    """The meaning of the original samples; raises `SpecError`, and `UnsupportedFeatureError` for an unknown kind."""
     header = file.header
     dtype = cast(SampleType, ids.SAMPLE_TYPES[header.dtype])
     low, high = header.value_range or INTEGER_RANGE[dtype]
     return SignalMeta(
-        kind=cast(SignalKind, ids.SIGNAL_KINDS[header.kind]),
         dtype=dtype,
         value_range=(float(low), float(high)),
-        colour_space=cast(ColourSpace, ids.COLOUR_SPACES[header.colour_space]),
-        icc_profile=file.ancillary(ICC_PROFILE),
-        orientation=header.orientation,
+        attributes=_kind(header).from_file(FileAttributes.of(file)),
         power=None if header.power is None else PowerTransform(*(float(x) for x in header.power)),
-        frame_rate=None if header.frame_rate is None else Fraction(*header.frame_rate),
     )
+
+
+def _kind(header: Header) -> Kind:
+    cls = KINDS.by_wire_id(header.kind)
+    if cls is None:
+        raise UnsupportedFeatureError(f"kind of signal {header.kind} is not known to this version")
+    return cls()
 
 
 def wire_range(meta: SignalMeta) -> tuple[float, float] | None:

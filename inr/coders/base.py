@@ -1,19 +1,23 @@
 """What a coder is: a way from a signal to integers, to payloads of a file, and back to a field."""
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 from inr.backends.base import DEFAULT_RESOURCES, Field, Resources
-from inr.coders.request import CompressSpec
+from inr.container import ids
 from inr.container.header import CoderPart, Header
 from inr.errors import CorruptHeaderError, SpecError, UnsupportedFeatureError
-from inr.fitting.trained import Trained
-from inr.fitting.training import Training
 from inr.registry import Registry, kind_of
 from inr.signals.info import SignalInfo
 from inr.signals.signal import Signal
 from inr.spec import Spec, from_wire, to_wire, wire_fields
+
+if TYPE_CHECKING:  # nothing that only compressing needs is loaded to decode
+    from inr.coders.request import CompressSpec
+    from inr.fitting.trained import Trained
+    from inr.fitting.training import Training
 
 DEFAULT = "weights"
 """The coder of a request that names none."""
@@ -100,7 +104,7 @@ class Files(Protocol):
 
 
 PlanT = TypeVar("PlanT", bound=Plan)
-TrainedT = TypeVar("TrainedT", bound=Trained)
+TrainedT = TypeVar("TrainedT", bound="Trained")
 EncodedT = TypeVar("EncodedT", bound=Encoded)
 
 
@@ -122,21 +126,19 @@ class Coder(Spec, Generic[PlanT, TrainedT, EncodedT]):
     wire_id: ClassVar[int]
     paper: ClassVar[str]
     """Author, year, title of the source."""
-    takes: ClassVar[frozenset[str]]
-    """Fields of `CompressSpec` that it heeds, beside those that all coders share (`SHARED`)."""
-    plan_type: ClassVar[type[Plan]]
-    """Class of its plans, whose JSON gives them back."""
+    takes: ClassVar[frozenset[str] | None]
+    """Fields of `CompressSpec` that it heeds, beside those that all coders share (`SHARED`); None for all."""
     thread_invariant: ClassVar[bool] = False
     """True if the bytes do not even depend on the number of threads."""
-    EXAMPLES: ClassVar[tuple[CompressSpec, ...]] = ()
-    """Small requests that the conformance suite carries out."""
+    EXAMPLES: ClassVar[tuple[Mapping[str, Any], ...]] = ()
+    """Small requests that the conformance suite carries out, as keywords of `CompressSpec`."""
 
     @abstractmethod
-    def check(self, request: CompressSpec) -> None:
+    def check(self, request: "CompressSpec") -> None:
         """Raise `SpecError` for a request that makes no sense for any signal; most coders call `refuse_others`."""
 
     @abstractmethod
-    def plan(self, signal: SignalInfo, request: CompressSpec, files: Files, like: CoderPart | None = None) -> PlanT:
+    def plan(self, signal: SignalInfo, request: "CompressSpec", files: Files, like: CoderPart | None = None) -> PlanT:
         """Choose the settings that fit a signal and a target.
 
         Args:
@@ -151,11 +153,11 @@ class Coder(Spec, Generic[PlanT, TrainedT, EncodedT]):
         """
 
     @abstractmethod
-    def again(self, signal: SignalInfo, request: CompressSpec, plan: PlanT, files: Files) -> PlanT | None:
+    def again(self, signal: SignalInfo, request: "CompressSpec", plan: PlanT, files: Files) -> PlanT | None:
         """What to try after a plan with which the PSNR was not reached; None if there is nothing."""
 
     @abstractmethod
-    def start(self, signal: Signal, plan: PlanT) -> Training[TrainedT]:
+    def start(self, signal: Signal, plan: PlanT) -> "Training[TrainedT]":
         """The training before its first step; raises `SpecError` or `BackendUnavailableError`."""
 
     @abstractmethod
@@ -207,13 +209,13 @@ class Coder(Spec, Generic[PlanT, TrainedT, EncodedT]):
 
 AnyCoder = Coder[Any, Any, Any]
 
-CODERS: Registry[AnyCoder] = Registry("coder", "inr.coders")
+CODERS: Registry[AnyCoder] = Registry("coder", "inr.coders", names=ids.CODERS)
 
 SHARED = frozenset({"coder", "preset", "seed", "transform"})
 """Fields of `CompressSpec` that are no coder's own business."""
 
 
-def chosen(request: CompressSpec) -> AnyCoder:
+def chosen(request: "CompressSpec") -> AnyCoder:
     """The coder of a request, which it makes sense for; raises `SpecError`."""
     coder = CODERS.make(request.coder or DEFAULT)
     coder.check(request)
@@ -244,8 +246,12 @@ def stored(coder: AnyCoder) -> CoderPart:
     return CoderPart(coder.wire_id, tuple(to_wire(coder).items()))
 
 
-def refuse_others(coder: AnyCoder, request: CompressSpec) -> None:
+def refuse_others(coder: AnyCoder, request: "CompressSpec") -> None:
     """Raise `SpecError` for a field of a request that a coder would not heed."""
+    from inr.coders.request import CompressSpec
+
+    if coder.takes is None:
+        return
     known = coder.takes | SHARED
     for name, info in CompressSpec.model_fields.items():
         if name not in known and getattr(request, name) != info.get_default(call_default_factory=True):

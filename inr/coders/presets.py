@@ -11,8 +11,7 @@ class Preset:
 
     Attributes:
         name: what the command line calls it.
-        model: kind of the model if none is asked for.
-        video_model: likewise, for a video.
+        model: kind of the model if none is asked for, and the kind of signal has none of its own.
         rate: size if no target is given, as a share of the bits per pixel that suit the model.
         steps: gradient steps if no budget is given.
         summary: one line for `inr presets`.
@@ -20,7 +19,6 @@ class Preset:
 
     name: str
     model: str
-    video_model: str
     rate: float
     steps: int
     summary: str
@@ -29,9 +27,9 @@ class Preset:
 PRESETS: dict[str, Preset] = {
     preset.name: preset
     for preset in (
-        Preset("fast", "hashgrid", "finr", 0.5, 800, "a first look: a third of the default's steps, half its size"),
-        Preset("default", "hashgrid", "finr", 1.0, 2500, "a good picture in about a minute on two cores"),
-        Preset("best", "hashgrid", "finr", 1.0, 10_000, "four times the default's steps at the same size"),
+        Preset("fast", "hashgrid", 0.5, 800, "a first look: a third of the default's steps, half its size"),
+        Preset("default", "hashgrid", 1.0, 2500, "a good picture in about a minute on two cores"),
+        Preset("best", "hashgrid", 1.0, 10_000, "four times the default's steps at the same size"),
     )
 }
 

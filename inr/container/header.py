@@ -8,7 +8,7 @@ import cbor2
 
 from inr.container import ids, limits
 from inr.errors import CorruptHeaderError, LimitExceededError, UnsupportedFeatureError
-from inr.meta import AXES, MAX_GAMMA
+from inr.meta import MAX_GAMMA, Stored
 
 WireValue = Any
 """A number, or a component: (wire id, ((number, value), ...))."""
@@ -66,6 +66,7 @@ class Header:
         box: (15) low, high of each axis in field coordinates; None means the default for the shape.
         power: (16) low, high and gamma of the power transform; None for the linear map of `value_range`.
         frame_rate: (17) frames a second of a video as numerator and denominator.
+        attributes: (18) attributes of a later kind of signal by number, sorted: numbers, or tuples of numbers.
         coder: (19) wire id of the coder.
         coder_fields: (20) what a coder other than `WEIGHTS` says of itself, by number.
     """
@@ -87,6 +88,7 @@ class Header:
     box: tuple[float, ...] | None = field(default=None, metadata={"key": 15})
     power: tuple[float, float, float] | None = field(default=None, metadata={"key": 16})
     frame_rate: tuple[int, int] | None = field(default=None, metadata={"key": 17})
+    attributes: Stored = field(default=(), metadata={"key": 18})
     coder: int = field(default=WEIGHTS, metadata={"key": 19})
     coder_fields: ModelFields = field(default=(), metadata={"key": 20})
 
@@ -95,6 +97,7 @@ class Header:
         _check_ids(self)
         _check_coder(self)
         _check_kind(self)
+        _check_attributes(self.attributes)
         _check_values(self)
 
     @property
@@ -116,6 +119,8 @@ def to_cbor(header: Header) -> bytes:
         if value != item.default:
             if item.name in _MAPS:
                 value = _thawed_fields(value)
+            if item.name == "attributes":
+                value = {number: list(v) if isinstance(v, tuple) else v for number, v in value}
             document[item.metadata["key"]] = list(value) if isinstance(value, tuple) else value
     return cbor2.dumps(document, canonical=True)
 
@@ -174,6 +179,10 @@ def _frozen(value: Any, name: str) -> Any:
     """Lists to tuples, maps of fields to pairs; refuses everything else that is not a number."""
     if name in _MAPS:
         return _frozen_fields(value, name.replace("_", " "))
+    if name == "attributes":
+        if not isinstance(value, dict) or not all(_is_int(key) and _is_number(key) for key in value):
+            raise CorruptHeaderError("header: attributes must map integers to numbers or lists of numbers")
+        return tuple((key, tuple(v) if isinstance(v, list) else v) for key, v in sorted(value.items()))
     if isinstance(value, list):
         if not all(_is_number(v) for v in value):
             raise CorruptHeaderError(f"header: {name} must hold numbers")
@@ -238,13 +247,15 @@ def _check_ids(header: Header) -> None:
         "dtype": ids.SAMPLE_TYPES,
         "coding": ids.CODINGS,
         "colour_space": ids.COLOUR_SPACES,
-        "kind": ids.SIGNAL_KINDS,
         "alignment": ids.ALIGNMENTS,
     }
     for name, table in tables.items():
         value = getattr(header, name)
         if not _is_int(value) or value not in table:
             raise UnsupportedFeatureError(f"header: {name} {value!r:.40} is not known to this version")
+    _integers("kind", (header.kind,), 1, 0, 2**31)
+    if header.kind not in ids.SIGNAL_KINDS and header.kind < ids.FIRST_FOREIGN_KIND:
+        raise UnsupportedFeatureError(f"header: kind {header.kind} is not known to this version")
     _integers("orientation", (header.orientation,), 1, 1, 8)
 
 
@@ -265,11 +276,30 @@ def _check_coder(header: Header) -> None:
 
 def _check_kind(header: Header) -> None:
     """What the kind of signal implies."""
-    kind, n = ids.SIGNAL_KINDS[header.kind], len(header.shape)
-    if kind in AXES and len(AXES[kind]) != n:
-        raise CorruptHeaderError(f"header: {kind} has {len(AXES[kind])} axes; got {n}")
+    kind, n = ids.SIGNAL_KINDS.get(header.kind, f"kind {header.kind}"), len(header.shape)
+    axes = ids.SIGNAL_AXES.get(kind)
+    if axes is not None and len(axes) != n:
+        raise CorruptHeaderError(f"header: {kind} has {len(axes)} axes; got {n}")
     if (kind == "video") != (header.frame_rate is not None):
         raise CorruptHeaderError(f"header: {kind} {'needs a' if kind == 'video' else 'has no'} frame rate")
+    if header.kind in ids.SIGNAL_KINDS:
+        if header.attributes:
+            raise CorruptHeaderError(f"header: {kind} has no attributes of its own")
+    elif header.orientation != 1 or header.colour_space != 0:
+        raise CorruptHeaderError(f"header: {kind} has no orientation and no colour space")
+
+
+def _check_attributes(attributes: Stored) -> None:
+    """That they are bounded; what they mean is the kind's to check."""
+    if len(attributes) > limits.MAX_ATTRIBUTES:
+        raise LimitExceededError(f"header: at most {limits.MAX_ATTRIBUTES} attributes are allowed")
+    for key, value in attributes:
+        _integers("number of an attribute", (key,), 1, 0, limits.MAX_ATTRIBUTE_KEY)
+        numbers = value if isinstance(value, tuple) else (value,)
+        if len(numbers) > limits.MAX_ATTRIBUTE_NUMBERS:
+            raise LimitExceededError(f"header: an attribute has at most {limits.MAX_ATTRIBUTE_NUMBERS} numbers")
+        if not all(_is_number(number) for number in numbers):
+            raise CorruptHeaderError("header: attributes must map integers to numbers or lists of numbers")
 
 
 def _check_values(header: Header) -> None:

@@ -5,6 +5,10 @@ registering a model under another id than the one listed here fails a test.
 """
 
 SIGNAL_KINDS: dict[int, str] = {0: "image", 1: "video", 2: "array"}
+FIRST_FOREIGN_KIND = 65_536
+"""Kinds of signal of other packages have ids from here on; those below are given here, or mean nothing yet."""
+SIGNAL_AXES: dict[str, tuple[str, ...]] = {"image": ("y", "x"), "video": ("t", "y", "x")}
+"""Axes of the kinds that always have the same ones."""
 SAMPLE_TYPES: dict[int, str] = {0: "uint8", 1: "uint16", 2: "float16", 3: "float32", 4: "int8", 5: "int16"}
 COLOUR_SPACES: dict[int, str] = {0: "srgb", 1: "linear", 2: "unknown"}
 ALIGNMENTS: dict[int, str] = {0: "center", 1: "corner"}

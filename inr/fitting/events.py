@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from inr.fitting.trained import CurvePoint
+from inr.meta import SignalMeta
 from inr.signals.signal import Samples
 
 
@@ -44,6 +45,7 @@ class Preview:
 
     step: int
     samples: Samples
+    meta: SignalMeta
 
 
 @dataclass(frozen=True)

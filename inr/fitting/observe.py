@@ -6,7 +6,7 @@ import numpy as np
 
 from inr.backends.base import Field
 from inr.backends.render import render
-from inr.metrics.quality import psnr, reported
+from inr.metrics.psnr import psnr, reported
 from inr.rng import generator
 from inr.samplers.base import Block, Points, Selection
 from inr.samplers.block import random_block

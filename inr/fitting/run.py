@@ -169,7 +169,7 @@ class _Run(Generic[TrainedT]):
         stage = min(self._previews, len(PREVIEW_SIDES) - 1)
         with self._clock_stopped():
             samples = observe.preview(self._training.field(), self._signal, PREVIEW_SIDES[stage])
-            self._hooks.on_event(Preview(self._step, samples))
+            self._hooks.on_event(Preview(self._step, samples, self._signal.meta))
         now = time.perf_counter()
         self._previews += 1
         self._preview_at = now + _pause(PREVIEW_SECONDS[stage], (now - began) / PREVIEW_SHARE)

@@ -4,6 +4,7 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Self
 
+from inr.container import ids
 from inr.domain import Domain
 from inr.layers.layout import TensorLayout
 from inr.registry import Registry
@@ -93,7 +94,9 @@ class ModelSpec(Spec):
         return total
 
 
-MODELS: Registry[ModelSpec] = Registry("model", "inr.models")
+MODELS: Registry[ModelSpec] = Registry(
+    "model", "inr.models", names={number: name for number, (name, _) in ids.MODELS.items()}
+)
 
 
 def largest_fitting(low: int, high: int, parameters: int, count: "CountParameters") -> int:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from inr.meta import INTEGER_RANGE
-from inr.signals.image.picture import Array, Refusal
-from inr.signals.signal import Samples
+from inr.signals.refusal import Refusal
+from inr.signals.signal import Array, Samples
 
 
 def check_finite(samples: Array) -> None:

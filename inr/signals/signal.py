@@ -10,6 +10,7 @@ from inr.domain import Domain
 from inr.errors import SignalError
 from inr.meta import INTEGER_MAX, SignalMeta
 
+Array = npt.NDArray[Any]
 Samples = (
     npt.NDArray[np.uint8]
     | npt.NDArray[np.uint16]

@@ -1,25 +1,22 @@
 """Files whose samples lie there as they are: some rows are read without the others, whatever the size of the file."""
 
-import mmap
-import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
 from inr.domain import Domain
 from inr.errors import FileAccessError, SignalError
 from inr.files import reason
-from inr.meta import AXES, SampleType, SignalMeta
-from inr.signals.array import npy as arrays
-from inr.signals.image.picture import MAX_PIXELS, Array, Refusal, damage_reported
-from inr.signals.image.plain import NPY_HEADER, Layout, check_picture, colours_of, npy_layout
-from inr.signals.image.tiff import TIFF_SIGNATURES, tiff_layout
+from inr.meta import Attributes, SampleType, SignalMeta
+from inr.signals.npy import MAGIC, Layout, npy_layout
 from inr.signals.ranges import value_range_of
-from inr.signals.signal import Signal
+from inr.signals.refusal import Refusal
+from inr.signals.signal import Array, Signal
+from inr.signals.source import Source
 
 PIECE = 2**20
 """Samples looked at together when the value range is found out."""
@@ -27,33 +24,25 @@ PIECE = 2**20
 
 @dataclass(frozen=True)
 class StoredSignal:
-    """A picture or an array in a file, of which parts are read one by one.
+    """A signal whose samples lie in a file as they are, of which parts are read one by one.
 
     Attributes:
         path: of the file; also its name in messages.
         layout: where the samples are.
-        kind: of signal.
         shape: samples along each axis.
         channels: values a sample.
-        icc_profile: colour profile, or None.
+        axes: names of the axes.
+        attributes: of the signal.
+        most_samples: of a part that is read at once, at most.
     """
 
     path: Path
     layout: Layout
-    kind: Literal["image", "array"]
     shape: tuple[int, ...]
     channels: int
-    icc_profile: bytes | None = None
-
-    @property
-    def most_samples(self) -> int:
-        """Samples of a part that is read at once, at most."""
-        return MAX_PIXELS if self.kind == "image" else arrays.MAX_SAMPLES // self.channels
-
-    @property
-    def axes(self) -> tuple[str, ...]:
-        """Names of the axes."""
-        return AXES["image"] if self.kind == "image" else arrays.axis_names(len(self.shape))
+    axes: tuple[str, ...]
+    attributes: Attributes
+    most_samples: int
 
     @property
     def dtype(self) -> np.dtype[np.generic]:
@@ -75,8 +64,7 @@ class StoredSignal:
                 values = value_range_of(self._pieces(), self.layout.shape, self.layout.fortran)
         except Refusal as refusal:
             raise SignalError(f"{self.path} {refusal}") from None
-        space = colours_of(self.layout.dtype) if self.kind == "image" else "unknown"
-        return SignalMeta(self.kind, dtype, values, space, self.icc_profile)
+        return SignalMeta(dtype, values, self.attributes)
 
     def part(self, first: int, last: int) -> Signal:
         """The samples with such an index along the first axis; only they are read.
@@ -127,43 +115,21 @@ class StoredSignal:
             raise SignalError(f"{self.path} became shorter while it was read") from None
 
 
-def open_stored(path: Path, axes: int | None = None) -> StoredSignal | None:
-    """A ``.npy`` file or an uncompressed TIFF file of any size, to be read in parts; None for any other file.
-
-    Args:
-        path: of the file.
-        axes: how many axes of an array are coordinates, as for `inr.codec.sources.load`.
-
-    Raises:
-        FileAccessError: the file cannot be read.
-        SignalError: it is a ``.npy`` or TIFF file, but damaged, or no signal that can be fitted.
-    """
+@contextmanager
+def reported(path: Path) -> Iterator[None]:
+    """Turn refusals, and what the system says against reading, into errors of one line."""
     try:
-        if not path.is_file():
-            return None
-        with path.open("rb") as file:
-            begin, size = file.read(NPY_HEADER), os.fstat(file.fileno()).st_size
-            if begin.startswith(arrays.MAGIC):
-                return _of_npy(path, begin, size, axes)
-            if begin.startswith(TIFF_SIGNATURES):
-                with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data, damage_reported():
-                    found = tiff_layout(data)
-                if found is not None:
-                    layout, profile = found
-                    return StoredSignal(path, layout, "image", layout.shape[:2], layout.shape[2], profile)
-    except OSError as error:
-        if isinstance(error, FileAccessError):
-            raise
-        raise FileAccessError(f"cannot read {path}: {reason(error)}") from None
+        yield
     except Refusal as refusal:
         raise SignalError(f"{path} {refusal}") from refusal.__cause__
-    return None
+    except FileAccessError:
+        raise
+    except OSError as error:
+        raise FileAccessError(f"cannot read {path}: {reason(error)}") from None
 
 
-def _of_npy(path: Path, begin: bytes, size: int, axes: int | None) -> StoredSignal:
-    layout = npy_layout(begin, size)
-    shape, dtype = layout.shape, layout.dtype
-    if axes is None and arrays.is_picture(shape, dtype):
-        check_picture(shape, dtype)
-        return StoredSignal(path, layout, "image", shape[:2], 1 if len(shape) == 2 else shape[2])
-    return StoredSignal(path, layout, "array", *arrays.grid_of(shape, dtype, axes, str(path)))
+def npy_file(source: Source) -> Layout | None:
+    """Where the samples of a ``.npy`` file lie; None for any other source; refuses a damaged one."""
+    if source.path is None or not source.head.startswith(MAGIC):
+        return None
+    return npy_layout(source.head, source.path.stat().st_size)

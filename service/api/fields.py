@@ -155,7 +155,7 @@ def _up_to(layers: list[job_pb2.Layer], request: field_pb2.StreamFieldRequest) -
 
 
 def _target(request: field_pb2.DecodeRequest) -> dict[str, Any]:
-    """Fields of `inr.codec.target.Target`."""
+    """Fields of `inr.signals.target.Target`."""
     time = None
     if request.HasField("time_start") or request.HasField("time_end"):
         time = [request.time_start, request.time_end if request.HasField("time_end") else math.inf]

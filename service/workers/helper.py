@@ -88,7 +88,7 @@ class Helper:
         from inr.coders.presets import PRESETS
         from inr.coders.request import CompressSpec
         from inr.container.file import MAJOR
-        from inr.container.ids import SIGNAL_KINDS
+        from inr.signals.kind import KINDS
 
         yield (
             {
@@ -96,7 +96,7 @@ class Helper:
                 "format_versions": [MAJOR],
                 "models": [[model.kind, model.paper, model.parameters] for model in list_models()],
                 "presets": list(PRESETS),
-                "signals": list(SIGNAL_KINDS.values()),
+                "signals": KINDS.kinds(),
                 "devices": ["cpu", *(["cuda"] if torch.cuda.is_available() else [])],
                 "schema": json.dumps(CompressSpec.model_json_schema()),
             },
@@ -115,20 +115,22 @@ class Helper:
     def _decode(self, request: dict[str, Any]) -> Iterator[Answer]:
         """A head, then the samples, block after block."""
         from inr.codec.decode import open_field
-        from inr.codec.target import Target
         from inr.errors import QuotaExceededError
+        from inr.signals.kind import kind_for
+        from inr.signals.target import Target
 
         field = open_field(self._read(request["sha256"]), request["layers"])
         target = Target(**{name: _tupled(value) for name, value in request["target"].items()})
-        shape = target.grid(field.domain, field.meta, field.channels).shape
+        sampling, kind = field.sampling(target), kind_for(field.meta)
+        shape = sampling.grid.shape
         count = field.channels
         for n in shape:
             count *= n
         limit = self._config.quota.decoded_values
         if count > limit:
             raise QuotaExceededError(f"size: {count} values are asked for; {limit} are allowed: choose a region")
-        pictures = _Pictures(field.meta) if request["png"] else None
-        rate = target.decoded_rate(field.meta)
+        tiles = kind.pngs(sampling.meta) if request["png"] else _raw
+        rate = kind.rate(sampling.meta)
         yield (
             {
                 "shape": shape,
@@ -140,11 +142,10 @@ class Helper:
             b"",
         )
         row = 0
-        for block in field.blocks(target):
-            for first, part in _split(block, pictures is not None and field.meta.kind == "video"):
-                data = pictures.encode(part) if pictures else part.astype(part.dtype.newbyteorder("<")).tobytes()
-                yield from _pieces((row + first, *[0] * (len(shape) - 1)), part.shape[: len(shape)], data)
-            row += len(block)
+        for block in field.sampled(sampling):
+            for count, data in tiles(block):
+                yield from _pieces((row, *[0] * (len(shape) - 1)), (count, *shape[1:]), data)
+                row += count
 
     def _read(self, sha256: str) -> bytes:
         """A file, of which no more is read than its first bytes if it cannot be one."""
@@ -166,29 +167,9 @@ class Helper:
             return copy.read_bytes()
 
 
-class _Pictures:
-    """Blocks as PNG files."""
-
-    def __init__(self, meta: Any) -> None:
-        from inr.errors import SpecError
-
-        if meta.kind == "array":
-            raise SpecError("format: an array has no PNG form; ask for raw samples")
-        self._meta = meta
-
-    def encode(self, part: Any) -> bytes:
-        from inr.signals.image.write import encode_image
-
-        return encode_image(part[0] if self._meta.kind == "video" else part, self._meta, "png")
-
-
-def _split(block: Any, frames: bool) -> Iterator[tuple[int, Any]]:
-    """A block whole, or frame by frame."""
-    if not frames:
-        yield 0, block
-        return
-    for i in range(len(block)):
-        yield i, block[i : i + 1]
+def _raw(block: Any) -> Iterator[tuple[int, bytes]]:
+    """A block as one tile of plain numbers."""
+    yield len(block), block.astype(block.dtype.newbyteorder("<")).tobytes()
 
 
 def _pieces(start: tuple[int, ...], shape: tuple[int, ...], data: bytes) -> Iterator[Answer]:

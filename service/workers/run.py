@@ -10,13 +10,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from inr.codec.encode import Compressed, compress_parts
 from inr.codec.info import describe
-from inr.codec.sources import Parts, load_parts
+from inr.codec.sources import load_parts
 from inr.coders.request import CompressSpec
 from inr.container.file import parse
 from inr.errors import CheckpointError, FileAccessError, FitCancelledError, InrError, QuotaExceededError, StorageError
@@ -24,8 +24,10 @@ from inr.fitting.checkpoint import CheckpointPolicy
 from inr.fitting.events import Event, Planned, Preview, Progress
 from inr.fitting.run import Hooks
 from inr.rpc.v1 import job_pb2
-from inr.signals.image.picture import at_most
 from inr.signals.image.png import encode_png
+from inr.signals.kind import kind_for
+from inr.signals.limits import at_most
+from inr.signals.parts import Parts
 from service.convert import fit_request, layer_message, result_message, suffix_of
 from service.jobs import EventKind, Failure, FitRequest
 from service.store.blobs import BlobStore, storage
@@ -241,25 +243,12 @@ class Teller:
         self._queue.progress(self._claim, message.SerializeToString())
 
     def _preview(self, event: Preview) -> None:
-        picture = _picture(event.samples)
+        picture = kind_for(event.meta).preview(event.samples)
         if picture is None:
             return
         height, width = picture.shape[:2]
         message = job_pb2.Preview(png=encode_png(picture, None), width=width, height=height, step=event.step)
         self._queue.event(self._claim, EventKind.PREVIEW, message.SerializeToString())
-
-
-def _picture(samples: Any) -> Any:
-    """Samples as 8-bit gray or colour: the middle frame of a video, nothing for what is no picture."""
-    if samples.ndim == 4:
-        samples = samples[len(samples) // 2]
-    if samples.ndim != 3 or samples.shape[-1] not in (1, 2, 3, 4):
-        return None
-    if samples.dtype == np.uint8:
-        return samples
-    values = samples.astype(np.float64)
-    low, high = (0.0, 65535.0) if samples.dtype == np.uint16 else (float(values.min()), float(values.max()))
-    return np.round(255 * np.clip((values - low) / max(high - low, 1e-30), 0, 1)).astype(np.uint8)
 
 
 def check_samples(shape: tuple[int, ...], limit: int) -> None:

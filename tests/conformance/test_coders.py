@@ -3,7 +3,7 @@
 import math
 import pickle
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from inr.codec.decode import open_field
 from inr.codec.encode import compress_parts, fit_part, join_parts, shared_of
 from inr.codec.pack import pack, unpack
 from inr.codec.sources import load_parts
-from inr.coders.base import CODERS, AnyCoder, Encoded, chosen, coder_in, coder_of
+from inr.coders.base import CODERS, AnyCoder, Encoded, Plan, chosen, coder_in, coder_of
 from inr.coders.request import CompressSpec
 from inr.container import ids
 from inr.container.file import DATA, InrFile, Section, parse, section_sizes, to_bytes
@@ -56,6 +56,14 @@ def _third_party() -> Iterator[None]:
     CODERS.unregister(Cosine)
 
 
+def example(cls: type[AnyCoder], number: int) -> CompressSpec:
+    return CompressSpec(**cls.EXAMPLES[number])
+
+
+def takes(cls: type[AnyCoder]) -> Set[str]:
+    return CompressSpec.model_fields.keys() if cls.takes is None else cls.takes
+
+
 def signal() -> Signal:
     return inr.load(photo(24).copy())
 
@@ -72,7 +80,7 @@ def files() -> Callable[[type[AnyCoder], int], bytes]:
     def get(cls: type[AnyCoder], number: int) -> bytes:
         key = (kind_of(cls), number)
         if key not in made:
-            made[key] = compressed(cls.EXAMPLES[number])
+            made[key] = compressed(example(cls, number))
         return made[key]
 
     return get
@@ -88,28 +96,28 @@ def test_coder_is_described(cls: type[AnyCoder]) -> None:
     assert CODERS.make(kind_of(cls)) == cls()
     assert cls.paper.strip()
     assert (cls.__doc__ or "").strip()
-    assert cls.takes <= set(CompressSpec.model_fields)
+    assert takes(cls) <= set(CompressSpec.model_fields)
     assert len(cls.EXAMPLES) >= 2
-    assert max(example.layers for example in cls.EXAMPLES) > 1
+    assert max(CompressSpec(**keywords).layers for keywords in cls.EXAMPLES) > 1
     assert ids.CODERS.get(cls.wire_id, kind_of(cls)) == kind_of(cls)
 
 
 @each_coder
 def test_fields_that_a_coder_does_not_heed_are_refused(cls: type[AnyCoder]) -> None:
     settings = {"model": "siren", "batch": 7, "reparam": "fourier", "quality": 3, "steps": 5}
-    for name in settings.keys() - cls.takes:
+    for name in settings.keys() - takes(cls):
         request = CompressSpec(**{"coder": kind_of(cls), name: settings[name]})
         with pytest.raises(SpecError, match=f"{name}: the coder {kind_of(cls)} has none; it takes"):
             inr.compress(photo(24).copy(), **request.model_dump(exclude_unset=True))
-    assert cls is Cosine or cls.takes == set(CompressSpec.model_fields)
+    assert cls is Cosine or cls.takes is None
 
 
 @each_example
 def test_plan_round_trips_through_json(cls: type[AnyCoder], number: int) -> None:
-    request = cls.EXAMPLES[number]
+    request = example(cls, number)
     plan = chosen(request).plan(SignalInfo.of(signal()), request, Candidates(signal()))
-    assert isinstance(plan, cls.plan_type)
-    again = cls.plan_type.from_json(plan.to_json())
+    assert isinstance(plan, Plan)
+    again = type(plan).from_json(plan.to_json())
     assert again == plan
     assert again.coder == kind_of(cls)
     assert plan.parameters > 0
@@ -117,7 +125,7 @@ def test_plan_round_trips_through_json(cls: type[AnyCoder], number: int) -> None
 
 @each_example
 def test_targets_are_met_and_reported(cls: type[AnyCoder], number: int, files: Files) -> None:
-    request, result = cls.EXAMPLES[number], compress_parts(load_parts(signal()), cls.EXAMPLES[number])
+    request, result = example(cls, number), compress_parts(load_parts(signal()), example(cls, number))
     assert result.data == files(cls, number)
     decoded = open_field(result.data).decode()
     assert result.report.psnr == pytest.approx(psnr_of(photo(24), decoded), abs=1e-6)
@@ -136,7 +144,7 @@ def test_size_that_cannot_be_had_is_refused(cls: type[AnyCoder]) -> None:
 def test_every_prefix_is_a_coarser_signal(cls: type[AnyCoder], number: int, files: Files) -> None:
     data = files(cls, number)
     sizes = section_sizes(parse(data))
-    assert len(sizes) == cls.EXAMPLES[number].layers
+    assert len(sizes) == example(cls, number).layers
     quality = [psnr_of(photo(24), open_field(data[:size]).decode()) for size in sizes]
     assert quality == sorted(quality)
     for layers, size in enumerate(sizes, start=1):
@@ -167,7 +175,7 @@ def test_same_bytes_with_the_same_threads(
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        first, again = compressed(cls.EXAMPLES[number]), compressed(cls.EXAMPLES[number])
+        first, again = compressed(example(cls, number)), compressed(example(cls, number))
     finally:
         torch.set_num_threads(before)
     assert first == again
@@ -187,14 +195,14 @@ def test_a_training_that_stops_goes_on_to_the_same_bytes(
 
     checkpoint = CheckpointPolicy(tmp_path / "fit.ckpt")
     with pytest.raises(FitCancelledError, match="after 1 steps"):
-        compressed(cls.EXAMPLES[number], Hooks(cancelled=cancelled, checkpoint=checkpoint))
-    assert compressed(cls.EXAMPLES[number], Hooks(checkpoint=checkpoint)) == files(cls, number)
+        compressed(example(cls, number), Hooks(cancelled=cancelled, checkpoint=checkpoint))
+    assert compressed(example(cls, number), Hooks(checkpoint=checkpoint)) == files(cls, number)
 
 
 @each_example
 def test_state_is_all_that_a_step_changes(cls: type[AnyCoder], number: int) -> None:
     """A copy of it: steps that follow leave it alone, and it can be gone on from twice."""
-    request, source = cls.EXAMPLES[number], signal()
+    request, source = example(cls, number), signal()
     coder = chosen(request)
     plan = coder.plan(SignalInfo.of(source), request, Candidates(source))
     training = coder.start(source, plan)
@@ -283,7 +291,7 @@ def test_unknown_coder_is_refused_by_its_id(files: Files) -> None:
 @each_coder
 def test_parts_of_a_signal_share_a_header(cls: type[AnyCoder]) -> None:
     """Each is coded without the others, from what the first one decided; what is between two processes is pickled."""
-    request = cls.EXAMPLES[0].replace(size=2000)
+    request = example(cls, 0).replace(size=2000)
     picture = inr.load(np.concatenate([photo(24), photo(24)[::-1]]))
     parts = load_parts(picture, segment=16)
     assert parts.lengths == (16, 16, 16)

@@ -36,6 +36,7 @@ EXAMPLES = [cls.EXAMPLES[0] for cls in MODELS]
 each_layer = pytest.mark.parametrize("name", AROUND)
 each_model = pytest.mark.parametrize("model", EXAMPLES, ids=lambda model: str(model.kind))
 N = 150
+AdamSettings = tuple[float, tuple[float, float], float, float, list[int], int]
 NAN = float("nan")
 
 
@@ -83,16 +84,12 @@ def test_every_model_goes_back_from_given_gradients(model: ModelSpec, threads: i
 @pytest.mark.parametrize("isa", HALF_SETS)
 def test_given_gradients_beside_16_bit_products(isa: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INR_ISA", isa)
-    network, batch = initialised(replace_width(MODEL)), batch_of(N, 2, 3, seed=7)
+    wide = Siren.EXAMPLES[0].model_copy(update={"width": 32})  # enough features for products of 16-bit operands
+    network, batch = initialised(wide), batch_of(N, 2, 3, seed=7)
     lowered = Lowered.of(network, 2)
     found, expected = pulled_by_kernels(lowered, batch, half=True), pulled(network, batch)
     assert_near(found.gradients, expected.gradients, HALF, "gradients", least=1e-6)
     assert_near(found.input_gradients, expected.input_gradients, HALF, "coordinates", least=1e-2)
-
-
-def replace_width(model: Siren) -> Siren:
-    """With features enough for products of 16-bit operands."""
-    return model.model_copy(update={"width": 32})
 
 
 @each_set
@@ -130,7 +127,7 @@ def test_steps_of_adam_follow_given_gradients(isa: str, threads: int, monkeypatc
         engine.train_points(flat, batch.x, output_gradients=given, gradients=gradients)
         p.grad = torch.from_numpy(gradients)
         optimiser.step()
-        adam = (1e-3, (0.9, 0.99), 1e-8, 0.0, [], step)
+        adam: AdamSettings = (1e-3, (0.9, 0.99), 1e-8, 0.0, [], step)
         assert engine.train_points(flat, batch.x, output_gradients=given, moments=moments, adam=adam) == 0
         np.testing.assert_allclose(flat, p.detach().numpy(), rtol=0, atol=2e-7)  # a rounding of parameters of about 1
         p.data.copy_(torch.from_numpy(flat))

@@ -18,6 +18,7 @@ from inr.models.iterative import IterativeInr
 from inr.models.siren import Siren
 from inr.optimisers.adam import Adam
 from inr.samplers.base import Wanted
+from inr.signals.array.attributes import ArrayAttributes
 from inr.signals.signal import Signal, denormalise
 from tests.support.model_checks import initialised, randomised
 from tests.support.native_reference import each_set, each_thread_count, needs_kernels
@@ -26,17 +27,17 @@ pytestmark = needs_kernels
 
 SHAPE = (11, 19)
 METAS: dict[str, SignalMeta] = {
-    **{name: SignalMeta("array", name, INTEGER_RANGE[name]) for name in ("uint8", "uint16", "int8", "int16")},
-    "uint8 part": SignalMeta("array", "uint8", (16.0, 235.0)),
-    "uint16 part": SignalMeta("array", "uint16", (100.0, 50_000.0)),
-    "int8 part": SignalMeta("array", "int8", (-3.0, 4.0)),
-    "int16 part": SignalMeta("array", "int16", (-1000.0, 31_000.0)),
-    "float32": SignalMeta("array", "float32", (-2.5, 7.25)),
-    "float32 huge": SignalMeta("array", "float32", (-3.0e38, 3.3e38)),
-    "float32 tiny": SignalMeta("array", "float32", (1.0, 1.0000305)),
-    "float16": SignalMeta("array", "float16", (-2.0, 3.0)),
-    "uint8 power": SignalMeta("array", "uint8", (0.0, 255.0), power=PowerTransform(2.0, 250.0, 0.5)),
-    "float32 power": SignalMeta("array", "float32", (0.0, 1.0), power=PowerTransform(0.1, 0.9, 2.0)),
+    **{name: SignalMeta(name, INTEGER_RANGE[name], ArrayAttributes()) for name in ("uint8", "uint16", "int8", "int16")},
+    "uint8 part": SignalMeta("uint8", (16.0, 235.0), ArrayAttributes()),
+    "uint16 part": SignalMeta("uint16", (100.0, 50_000.0), ArrayAttributes()),
+    "int8 part": SignalMeta("int8", (-3.0, 4.0), ArrayAttributes()),
+    "int16 part": SignalMeta("int16", (-1000.0, 31_000.0), ArrayAttributes()),
+    "float32": SignalMeta("float32", (-2.5, 7.25), ArrayAttributes()),
+    "float32 huge": SignalMeta("float32", (-3.0e38, 3.3e38), ArrayAttributes()),
+    "float32 tiny": SignalMeta("float32", (1.0, 1.0000305), ArrayAttributes()),
+    "float16": SignalMeta("float16", (-2.0, 3.0), ArrayAttributes()),
+    "uint8 power": SignalMeta("uint8", (0.0, 255.0), ArrayAttributes(), power=PowerTransform(2.0, 250.0, 0.5)),
+    "float32 power": SignalMeta("float32", (0.0, 1.0), ArrayAttributes(), power=PowerTransform(0.1, 0.9, 2.0)),
 }
 each_meta = pytest.mark.parametrize("name", METAS)
 

@@ -9,12 +9,15 @@ import pytest
 
 from inr.domain import Domain
 from inr.errors import SpecError
-from inr.meta import SignalKind, SignalMeta
+from inr.meta import SignalMeta
 from inr.samplers.base import SAMPLERS, Block, Moment, Points, SamplerSpec, Selection
 from inr.samplers.block import BlockSampler
 from inr.samplers.full import FullSampler
 from inr.samplers.uniform import Epochs, UniformSampler
+from inr.signals.array.attributes import ArrayAttributes
+from inr.signals.image.attributes import ImageAttributes
 from inr.signals.signal import Signal
+from inr.signals.video.attributes import VideoAttributes
 
 SPECS = [SAMPLERS.make(kind) for kind in SAMPLERS.kinds()] + [
     UniformSampler(batch=1),
@@ -32,8 +35,8 @@ each_sampler = pytest.mark.parametrize("spec", SPECS, ids=repr)
 def noise(shape: tuple[int, ...]) -> Signal:
     axes = {1: ("axis0",), 2: ("y", "x"), 3: ("t", "y", "x")}[len(shape)]
     rng = np.random.default_rng(len(shape))
-    kind: SignalKind = "video" if "t" in axes else "image" if "y" in axes else "array"
-    meta = SignalMeta(kind, "uint8", (0.0, 255.0), frame_rate=Fraction(25) if "t" in axes else None)
+    own = {1: ArrayAttributes(), 2: ImageAttributes(), 3: VideoAttributes(Fraction(25))}[len(shape)]
+    meta = SignalMeta("uint8", (0.0, 255.0), own)
     return Signal(rng.integers(0, 256, (*shape, 3), dtype=np.uint8), Domain.of_shape(shape, axes), meta)
 
 

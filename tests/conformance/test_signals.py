@@ -15,6 +15,7 @@ from inr.meta import SignalMeta
 from inr.models.base import MODELS
 from inr.registry import kind_of
 from inr.signals.signal import Signal
+from inr.signals.video.attributes import VideoAttributes
 
 Array = npt.NDArray[np.generic]
 
@@ -35,7 +36,7 @@ def samples(shape: tuple[int, ...]) -> Array:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("signals")
     inr.save(inr.load(samples((20, 30))), place / "picture.png")
-    meta = SignalMeta("video", "uint8", (0.0, 255.0), frame_rate=Fraction(25))
+    meta = SignalMeta("uint8", (0.0, 255.0), VideoAttributes(Fraction(25)))
     video = Signal(samples((5, 12, 16)), Domain.of_shape((5, 12, 16), ("t", "y", "x")), meta)  # type: ignore[arg-type]
     inr.save(video, place / "clip.mkv")
     np.save(place / "line.npy", samples((300,))[:, 0])

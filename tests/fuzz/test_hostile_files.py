@@ -17,6 +17,7 @@ from inr.errors import (
     UnsupportedFeatureError,
     UnsupportedVersionError,
 )
+from inr.signals.image.attributes import image_attributes
 from tests.support.small_files import (
     LAYERS,
     MODELS,
@@ -57,7 +58,7 @@ def test_the_files_are_sound(data: bytes) -> None:
     assert [kind for kind, _ in split(data)] == [HEAD, *[DATA] * LAYERS, b"iccp"]
     field = outcome(data)
     assert isinstance(field, DecodedField)
-    assert field.meta.icc_profile == PROFILE
+    assert image_attributes(field.meta).icc_profile == PROFILE
     assert field.decode().shape == (*SHAPE, 3)
     assert field.decode().std() > 5
 

@@ -25,15 +25,16 @@ from tests.support.small_files import check_decodes, outcome, partial_outcome
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 2.0
+"""Of a processor, whatever else the machine does."""
 MEMORY = 64 * 2**20
 SMALL = 10_000
 
 
 def refusal(data: bytes) -> FormatError:
     """The error that a file is refused with, soon and with little memory."""
-    began = time.perf_counter()
+    began = time.process_time()
     result = outcome(data)
-    assert time.perf_counter() - began < SECONDS
+    assert time.process_time() - began < SECONDS
     assert isinstance(result, FormatError)
     if len(data) > SMALL:
         return result
@@ -118,9 +119,9 @@ def test_payload_too_short_for_the_largest_model(fill: str, size: int) -> None:
 def test_random_payload_long_enough_for_the_largest_model(seed: int) -> None:
     """It is decoded until its bytes run out; the numbers behind that point are never written to."""
     payload = np.random.Generator(np.random.PCG64(seed)).bytes(30_000)
-    began = time.perf_counter()
+    began = time.process_time()
     assert isinstance(outcome(lies.largest(payload)), CorruptStreamError)
-    assert time.perf_counter() - began < SECONDS
+    assert time.process_time() - began < SECONDS
 
 
 @pytest.mark.parametrize("alignment", [0, 1])

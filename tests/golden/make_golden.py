@@ -23,6 +23,7 @@ from inr.meta import SignalMeta
 from inr.models.base import ModelSpec
 from inr.models.hashgrid import HashGridMlp
 from inr.models.siren import Siren
+from inr.signals.image.attributes import ImageAttributes
 from tests.golden import model_cases
 from tests.support.weights import weights_in
 
@@ -33,33 +34,35 @@ Facts = dict[str, Any]
 
 def siren_rgb() -> InrFile:
     """SIREN, 8-bit RGB, uniform coding, one layer, all that is default left at its default."""
-    field = _random(Siren(width=8, depth=1, omega_0=10.0), (12, 16), 3, SignalMeta("image", "uint8", (0.0, 255.0)), 1)
+    field = _random(
+        Siren(width=8, depth=1, omega_0=10.0), (12, 16), 3, SignalMeta("uint8", (0.0, 255.0), ImageAttributes()), 1
+    )
     return pack(quantize(field, QuantSpec(bits=6)), psnr=(31.41,))
 
 
 def hashgrid_layers() -> InrFile:
     """Hash grid in three quality layers, with a colour profile and an orientation."""
     model = HashGridMlp(log2_hashmap_size=5, finest_resolution=16, n_levels=4, base_resolution=4, width=8)
-    meta = SignalMeta("image", "uint8", (0.0, 255.0), icc_profile=b"a profile, as bytes", orientation=6)
+    meta = SignalMeta("uint8", (0.0, 255.0), ImageAttributes(icc_profile=b"a profile, as bytes", orientation=6))
     spec = QuantSpec(bits=7, layers=3, extra_bits={"0.table": (1.0, 0.5, 0.0, -1.0)})
     return pack(quantize(_random(model, (16, 12), 3, meta, 2), spec), psnr=(12.5, 20.25, 33.0))
 
 
 def siren_float16() -> InrFile:
     """SIREN with weights as 16-bit floats; linear float samples over a range of their own."""
-    meta = SignalMeta("image", "float16", (-0.5, 12.0), colour_space="linear")
+    meta = SignalMeta("float16", (-0.5, 12.0), ImageAttributes(colour_space="linear"))
     return pack(quantize(_random(Siren(width=6, depth=1, omega=15.0), (9, 7), 3, meta, 3), QuantSpec(coding="float16")))
 
 
 def siren_float32() -> InrFile:
     """SIREN with weights as 32-bit floats, no hidden layers; 32-bit float gray samples of unknown colour space."""
-    meta = SignalMeta("image", "float32", (0.0, 1.0), colour_space="unknown")
+    meta = SignalMeta("float32", (0.0, 1.0), ImageAttributes(colour_space="unknown"))
     return pack(quantize(_random(Siren(width=10, depth=0), (5, 11), 1, meta, 4), QuantSpec(coding="float32")))
 
 
 def gray_uint16_range() -> InrFile:
     """16-bit gray over a part of the range, in two layers."""
-    meta = SignalMeta("image", "uint16", (100.0, 4095.0))
+    meta = SignalMeta("uint16", (100.0, 4095.0), ImageAttributes())
     field = _random(Siren(width=7, depth=2, omega_0=8.0, omega=5.0), (10, 10), 1, meta, 5)
     return pack(quantize(field, QuantSpec(bits=8, layers=2)))
 
@@ -69,7 +72,7 @@ def hashgrid_rgba() -> InrFile:
     model = HashGridMlp(
         log2_hashmap_size=6, finest_resolution=20, n_levels=3, n_features=1, base_resolution=3, width=5, depth=1
     )
-    field = _random(model, (8, 20), 4, SignalMeta("image", "uint8", (0.0, 255.0)), 6)
+    field = _random(model, (8, 20), 4, SignalMeta("uint8", (0.0, 255.0), ImageAttributes()), 6)
     domain = Domain((8, 20), ((-0.25, 0.5), (-1.0, 1.0)))
     field = replace(field, domain=domain)
     return pack(quantize(field, QuantSpec(bits=5, bias_bits=3)), psnr=(27.0,))
@@ -77,7 +80,9 @@ def hashgrid_rgba() -> InrFile:
 
 def gray_alpha_corner() -> InrFile:
     """Gray with alpha on a corner-aligned grid, in eight layers."""
-    field = _random(Siren(width=4, depth=0, omega_0=6.0), (6, 6), 2, SignalMeta("image", "uint8", (0.0, 255.0)), 7)
+    field = _random(
+        Siren(width=4, depth=0, omega_0=6.0), (6, 6), 2, SignalMeta("uint8", (0.0, 255.0), ImageAttributes()), 7
+    )
     domain = Domain((6, 6), ((-1.0, 1.0), (-1.0, 1.0)), alignment="corner")
     field = replace(field, domain=domain)
     return pack(quantize(field, QuantSpec(bits=12, layers=8)))

@@ -33,8 +33,11 @@ from inr.models.siren import Siren
 from inr.models.sl2a import Sl2a
 from inr.models.wire import WireMlp
 from inr.models.wire2d import Wire2dMlp
+from inr.signals.array.attributes import ArrayAttributes
+from inr.signals.image.attributes import ImageAttributes
+from inr.signals.video.attributes import VideoAttributes
 
-RGB8 = SignalMeta("image", "uint8", (0.0, 255.0))
+RGB8 = SignalMeta("uint8", (0.0, 255.0), ImageAttributes())
 
 MODELS: dict[str, ModelSpec] = {
     "gauss": Gauss(width=8, depth=1, sigma=3.0),
@@ -71,7 +74,7 @@ def _case(name: str, model: ModelSpec, seed: int) -> Callable[[], InrFile]:
 def video_tiles() -> InrFile:
     """A video of seven frames in three segments, two quality layers."""
     model = Siren(width=6, depth=0, omega_0=5.0)
-    meta = SignalMeta("video", "uint8", (0.0, 255.0), frame_rate=Fraction(30000, 1001))
+    meta = SignalMeta("uint8", (0.0, 255.0), VideoAttributes(Fraction(30000, 1001)))
     axes = ("t", "y", "x")
     tiling = Tiling(Domain.of_shape((7, 4, 6), axes), (3, 1, 1))
     tiles = []
@@ -85,14 +88,14 @@ def video_tiles() -> InrFile:
 def array_int16() -> InrFile:
     """Two channels along four axes of 16-bit numbers."""
     axes = tuple(f"axis{i}" for i in range(4))
-    meta = SignalMeta("array", "int16", (-900.0, 1200.0), "unknown")
+    meta = SignalMeta("int16", (-900.0, 1200.0), ArrayAttributes())
     field = _random(Siren(width=6, depth=0, omega_0=5.0), (3, 2, 4, 3), meta, 50, channels=2, axes=axes, gain=0.5)
     return pack(quantize(field, QuantSpec(bits=6)))
 
 
 def power_transform() -> InrFile:
     """A line of floats fitted through a power transform."""
-    meta = SignalMeta("array", "float32", (0.0, 3.5), "unknown", power=PowerTransform(-0.25, 3.75, 0.5))
+    meta = SignalMeta("float32", (0.0, 3.5), ArrayAttributes(), power=PowerTransform(-0.25, 3.75, 0.5))
     field = _random(Siren(width=8, depth=0, omega_0=9.0), (40,), meta, 53, channels=1, axes=("axis0",))
     return pack(quantize(field, QuantSpec(bits=7)))
 

@@ -12,9 +12,10 @@ from inr.inits.base import INITS
 from inr.losses.base import LOSSES
 from inr.models.base import MODELS, ModelSpec
 from inr.optimisers.base import OPTIMISERS
-from inr.registry import kind_of
+from inr.registry import Registry, kind_of
 from inr.reparams.base import REPARAMS
 from inr.samplers.base import SAMPLERS
+from inr.signals.kind import KINDS
 from inr.spec import Spec, wire_marks
 
 Snapshot = dict[str, Any]
@@ -26,7 +27,9 @@ def current() -> Snapshot:
         name.lower(): getattr(ids, name)
         for name in ("SIGNAL_KINDS", "SAMPLE_TYPES", "COLOUR_SPACES", "ALIGNMENTS", "CODERS", "CODINGS")
     }
-    registries = {r.noun: r for r in (CODERS, MODELS, INITS, SAMPLERS, LOSSES, OPTIMISERS, SCHEDULES, REPARAMS)}
+    registries: dict[str, Registry[Any]] = {
+        r.noun: r for r in (CODERS, KINDS, MODELS, INITS, SAMPLERS, LOSSES, OPTIMISERS, SCHEDULES, REPARAMS)
+    }
     components = {noun: {kind_of(cls): cls.wire_id for cls in registry} for noun, registry in registries.items()}
     snapshot = {
         "signature": file.SIGNATURE.hex(),

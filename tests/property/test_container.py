@@ -19,6 +19,8 @@ from inr.models.siren import Siren
 from tests.support.random_fields import random_field
 from tests.support.strategies import files, headers, section_types
 
+LAST_KEY = max(item.metadata["key"] for item in dataclasses.fields(Header))
+
 MAX_FRAMING = 64
 KEYS = {item.metadata["key"] for item in dataclasses.fields(Header)}
 
@@ -102,7 +104,7 @@ def test_other_major_version_is_refused_by_name(file: InrFile, major: int) -> No
         parse(bytes(data))
 
 
-@given(headers(), st.integers(18, 2**63 - 1).filter(lambda key: key not in KEYS))
+@given(headers(), st.integers(LAST_KEY + 1, 2**63 - 1))
 @settings(max_examples=40)
 def test_header_field_of_a_later_version_is_refused(header: Header, key: int) -> None:
     count = to_cbor(header)[0]

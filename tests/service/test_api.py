@@ -19,7 +19,7 @@ from inr.errors import (
     TargetError,
     UnknownComponentError,
 )
-from inr.signals.image.read import save_image
+from inr.signals.image.write import save_image
 from tests.service.conftest import LONG, SMALL
 from tests.support.servers import alone, until
 

@@ -29,6 +29,8 @@ SIZE = 12_000_000
 PACE = 20e6
 """Bytes a second: loopback is so fast that megabytes are on their way when a connection breaks."""
 PATIENCE = 1.5
+GIVEN_UP = 25.0
+"""Seconds: less than a call takes that was not told otherwise; these are given one or two, a busy machine adds some."""
 
 
 @pytest.fixture
@@ -243,7 +245,7 @@ def test_a_server_that_never_answers_is_given_up(proxy: Proxy, stage: str) -> No
         if stage == "later":
             waiting.jobs(limit=1)
         proxy.hold("down")
-        assert_fails_within(4.0, (DeadlineError, UnavailableError), lambda: waiting.jobs(limit=1))
+        assert_is_given_up((DeadlineError, UnavailableError), lambda: waiting.jobs(limit=1))
         proxy.release()
         until(lambda: waiting.jobs(limit=1) is not None)
 
@@ -257,7 +259,7 @@ def test_streams_of_a_server_that_says_nothing_are_given_up(proxy: Proxy) -> Non
             lambda: waiting.download("0" * 64),
             lambda: waiting.decode("0" * 27),
         ):
-            assert_fails_within(8.0, (UnavailableError,), call)
+            assert_is_given_up((UnavailableError,), call)
 
 
 SILENCE = 1.0
@@ -279,6 +281,7 @@ def test_a_transfer_that_falls_silent_amid_its_data_is_given_up(
     content = noise(6)
     if method == "download":
         send(client, content)
+    client.decode(large)  # what decodes for the server is there
     direction: Direction = "up" if method == "upload" else "down"
     waiting = inr.Client(proxy.address, timeout=1.0, patience=0.0, silence=SILENCE)
     calls: dict[str, Callable[[], object]] = {
@@ -287,14 +290,14 @@ def test_a_transfer_that_falls_silent_amid_its_data_is_given_up(
         "upload": lambda: waiting.upload(replace(content, sha256="0" * 64)),
     }
     with waiting, _silent(proxy, direction):
-        assert_fails_within(10.0, (UnavailableError, DeadlineError), calls[method])
+        assert_is_given_up((UnavailableError, DeadlineError), calls[method])
 
 
 def test_a_stream_that_falls_silent_is_given_up(proxy: Proxy, large: inr.client.Job) -> None:
     with inr.Client(proxy.address, timeout=1.0, patience=0.0, silence=SILENCE) as waiting:
         waiting.jobs(limit=1)
         proxy.hold("down")
-        assert_fails_within(10.0, (UnavailableError,), lambda: list(waiting.stream(large)))
+        assert_is_given_up((UnavailableError,), lambda: list(waiting.stream(large)))
 
 
 def test_a_transfer_that_fell_silent_goes_on(proxy: Proxy, client: inr.Client, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -346,7 +349,7 @@ def test_a_deadline_ends_a_transfer(
             "open": lambda: waiting.open(large, timeout=0.5),
             "stream": lambda: list(waiting.stream(large, timeout=0.5)),
         }
-        assert_fails_within(5.0, (DeadlineError,), calls[method])
+        assert_is_given_up((DeadlineError,), calls[method])
         proxy.release()
         assert waiting.decode(large, timeout=60.0).shape == picture.shape
 
@@ -374,14 +377,14 @@ def test_a_server_that_is_not_there_is_given_up() -> None:
         nobody.bind(("127.0.0.1", 0))  # and does not listen
         with inr.Client(f"127.0.0.1:{nobody.getsockname()[1]}", timeout=1.0, patience=1.0) as waiting:
             for call in (waiting.jobs, lambda: list(waiting.job("0" * 27).watch())):
-                assert_fails_within(8.0, (UnavailableError,), call)
+                assert_is_given_up((UnavailableError,), call)
 
 
-def assert_fails_within(seconds: float, errors: tuple[type[InrError], ...], call: Callable[[], object]) -> None:
-    """The call must fail in time, with one line."""
+def assert_is_given_up(errors: tuple[type[InrError], ...], call: Callable[[], object]) -> None:
+    """The call must fail before the client's usual patience would have ended it, with one line."""
     began = time.monotonic()
     with pytest.raises(errors) as caught:
         call()
-    assert time.monotonic() - began < seconds
+    assert time.monotonic() - began < GIVEN_UP
     assert str(caught.value)
     assert "\n" not in str(caught.value)

@@ -23,7 +23,7 @@ from inr.client import AsyncJob, Job, StateChanged
 from inr.client.content import contents_of
 from inr.client.transport import Connection
 from inr.errors import DeadlineError, InrError, SignalError, SpecError
-from inr.signals.image.read import save_image
+from inr.signals.image.write import save_image
 from tests.service.conftest import SMALL
 from tests.support.servers import RunningServer, alone, until
 
@@ -309,7 +309,7 @@ def test_a_deadline_ends_the_waiting_for_a_job(waiting: inr.Client, queued: Job,
     began = time.monotonic()
     with pytest.raises(DeadlineError, match=r"takes longer than 0\.3 s"):
         calls[method]()
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30  # the job never ends
     assert queued.info().state == "queued"
     assert list(tmp_path.iterdir()) == []
 

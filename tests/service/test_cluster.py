@@ -17,6 +17,7 @@ import pytest
 import inr
 from inr.client import ProgressMade
 from inr.errors import SpecError
+from inr.signals.video.attributes import VideoAttributes
 from inr.signals.video.read import save_video
 from tests.service.conftest import LONG, LONG_STEPS, SMALL
 from tests.support.ray_cluster import RayCluster
@@ -92,7 +93,7 @@ def clip(picture: Picture, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("clip") / "clip.mkv"
     frames = np.stack([np.roll(picture, i, axis=1) for i in range(6)])
     meta = inr.load(frames, axes=3).meta
-    save_video(path, frames, replace(meta, kind="video", frame_rate=Fraction(25), colour_space="srgb"))
+    save_video(path, frames, replace(meta, attributes=VideoAttributes(Fraction(25))))
     return path
 
 

@@ -78,7 +78,7 @@ def test_no_server(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
             began = time.monotonic()
             error = refused(capsys, 1, *arguments, "--server", address, "--patience", "0.5")
             assert "cannot be reached" in error
-            assert time.monotonic() - began < 10
+            assert time.monotonic() - began < 15  # less than the usual patience
 
 
 def test_a_time_limit_leaves_the_job_alone(place: Path, client: inr.Client, capsys: pytest.CaptureFixture[str]) -> None:
@@ -87,7 +87,7 @@ def test_a_time_limit_leaves_the_job_alone(place: Path, client: inr.Client, caps
     job = client.job(client.jobs(limit=1)[0].id)
     assert job.id in error
     assert job.id in refused(capsys, 1, "fetch", job.id, "never.inr", "--timeout", "0.3")
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30  # the job never ends
     assert job.info().state in ("queued", "running")
     assert not (place / "never.inr").exists()
     job.cancel()

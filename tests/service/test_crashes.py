@@ -1,5 +1,7 @@
 """Processes die, all at once or one by one; jobs do not."""
 
+import contextlib
+import hashlib
 import itertools
 import random
 import signal
@@ -83,7 +85,7 @@ def test_a_stopped_server_puts_its_jobs_back(tmp_path: Path, picture: Picture) -
         with inr.Client(server.address) as client:
             job = running(client, picture)
             workers = server.workers()
-            assert server.stop() < 10
+            assert server.stop() < 20
             assert server.process.returncode == 0
             assert not any(worker.is_running() for worker in workers)
             server.start()
@@ -193,11 +195,15 @@ def test_chaos(tmp_path: Path, picture: Picture, monkeypatch: pytest.MonkeyPatch
 
 
 class _Havoc(threading.Thread):
-    """Kills a worker every second, and the server instead in the third and eighth, once an upload is under way."""
+    """Kills a worker every second, and the server instead in the third and eighth, once an upload is under way.
+
+    A worker is spared while nobody has got any further since the last death: on a busy machine starting takes seconds.
+    """
 
     def __init__(self, server: RunningServer) -> None:
         super().__init__()
         self._server, self._over, self._random = server, threading.Event(), random.Random(3)
+        self._seen: set[bytes] = set()
         self.workers_killed = self.servers_killed = 0
 
     def run(self) -> None:
@@ -210,11 +216,21 @@ class _Havoc(threading.Thread):
                     self._server.kill()
                     self._server.start()
                     self.servers_killed += 1
-                elif workers := self._server.workers():
+                elif self._anybody_got_further() and (workers := self._server.workers()):
                     self._random.choice(workers).kill()
                     self.workers_killed += 1
             except psutil.Error:
                 continue
+
+    def _anybody_got_further(self) -> bool:
+        """True if there is a checkpoint with other contents than all before it."""
+        found = set()
+        for path in (self._server.data / "checkpoints").rglob("*"):
+            with contextlib.suppress(OSError):  # a folder, or gone already
+                found.add(hashlib.sha256(path.read_bytes()).digest())
+        further = not found <= self._seen
+        self._seen |= found
+        return further
 
     def end(self) -> None:
         self._over.set()

@@ -15,7 +15,7 @@ import inr
 from inr.client.content import contents_of
 from inr.errors import DeadlineError
 from inr.rpc.v1 import field_pb2, field_pb2_grpc
-from inr.signals.image.read import save_image
+from inr.signals.image.write import save_image
 from service.config import ServerConfig
 from service.helpers import Helpers
 from service.store.blobs import BlobStore

@@ -6,7 +6,7 @@ Registering `Cosine` is all that is needed; nothing of the library knows it.
 import copy
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal, final
 
@@ -70,13 +70,12 @@ class Cosine(Coder[CosinePlan, TrainedCosines, EncodedCosines]):
     kind: Literal["cosine"] = "cosine"
     wire_id: ClassVar[int] = 77_001
     paper: ClassVar[str] = "Ahmed, Natarajan and Rao 1974, Discrete Cosine Transform"
-    takes: ClassVar[frozenset[str]] = frozenset({"size", "psnr", "layers"})
-    plan_type: ClassVar[type[CosinePlan]] = CosinePlan
+    takes: ClassVar[frozenset[str] | None] = frozenset({"size", "psnr", "layers"})
     thread_invariant: ClassVar[bool] = True
-    EXAMPLES: ClassVar[tuple[CompressSpec, ...]] = (
-        CompressSpec(coder="cosine", size=300),
-        CompressSpec(coder="cosine:terms=12", size=600, layers=4),
-        CompressSpec(coder="cosine:terms=5", psnr=14.0),
+    EXAMPLES: ClassVar[tuple[Mapping[str, Any], ...]] = (
+        {"coder": "cosine", "size": 300},
+        {"coder": "cosine:terms=12", "size": 600, "layers": 4},
+        {"coder": "cosine:terms=5", "psnr": 14.0},
     )
 
     terms: Annotated[int, Limits(ge=1, le=64), Wire(0)] = 8

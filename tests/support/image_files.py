@@ -12,6 +12,7 @@ import tifffile
 from PIL import Image
 
 from inr.meta import SignalMeta
+from inr.signals.image.attributes import ImageAttributes
 from inr.signals.image.read import decode_image
 
 Array = npt.NDArray[Any]
@@ -34,7 +35,7 @@ def meta_of(samples: Array, profile: bytes | None = None) -> SignalMeta:
     """Meta data as reading a file of these samples gives them."""
     high = 255.0 if samples.dtype == np.uint8 else float(samples.max())
     space: Any = "srgb" if samples.dtype.kind == "u" else "linear"
-    return SignalMeta("image", samples.dtype.name, (0.0, high), space, profile)  # type: ignore[arg-type]
+    return SignalMeta(samples.dtype.name, (0.0, high), ImageAttributes(colour_space=space, icc_profile=profile))  # type: ignore[arg-type]
 
 
 def saved(image: Image.Image, format_: str, **options: Any) -> bytes:

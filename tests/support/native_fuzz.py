@@ -23,7 +23,8 @@ Parts = tuple[str, list[Any], list[Any], list[Any], list[Any], list[Any]]
 N_PARAMS = 400
 GRID = [2, 2, 2, 1, 0, 16, 0, 1, 4, 3, 3, 16, 64, 1, 1, 2654435761, 8, 8]
 DENSE = [2, 2, 1, 0, 0, 12, 0, 1, 3, 1, 2]
-KINDS: dict[str, Any] = {kind.name: kind for kind in native.load().operation_kinds()}  # type: ignore[union-attr]
+MODULE: Any = loaded(Path(sys.argv[3])) if __name__ == "__main__" and len(sys.argv) > 3 else native.load()
+KINDS: dict[str, Any] = {kind.name: kind for kind in MODULE.operation_kinds()}
 """The table of operations."""
 GOOD: tuple[Parts, ...] = (
     *((k.name, [0], [1] * k.ints[0], [3.0] * k.reals[0], [], []) for k in KINDS.values() if k.elementwise),
@@ -117,15 +118,15 @@ def anything() -> st.SearchStrategy[Case]:
     )
 
 
-def attempt(module: Any, case: Case, training: bool, gradient: bool) -> bool:
+def attempt(case: Case, training: bool, gradient: bool) -> bool:
     """Build and, if that is allowed, run; true if it ran."""
     listed, d_in, heads, n_params, tile = case
     try:
         program = [
-            module.Operation(kind, inputs, ints=ints, reals=reals, constants=constants, params=params)
+            MODULE.Operation(kind, inputs, ints=ints, reals=reals, constants=constants, params=params)
             for kind, inputs, ints, reals, constants, params in listed
         ]
-        engine = module.Engine(program, d_in, heads, n_params, tile, training, gradient, 1, False)
+        engine = MODULE.Engine(program, d_in, heads, n_params, tile, training, gradient, 1, False)
     except MemoryError:
         return False
     except TypeError:  # of the binding, which lists what it takes
@@ -150,10 +151,9 @@ def attempt(module: Any, case: Case, training: bool, gradient: bool) -> bool:
     return True
 
 
-def main(place: Path, count: int, path: Path | None = None) -> None:
+def main(place: Path, count: int, sanitized: bool) -> None:
     """Try so many examples on the best instruction set and on the portable one."""
-    module: Any = native.load() if path is None else loaded(path)
-    if path is None:
+    if not sanitized:
         resource.setrlimit(resource.RLIMIT_AS, (2**33, 2**33))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     ran = []
@@ -165,7 +165,7 @@ def main(place: Path, count: int, path: Path | None = None) -> None:
     def fuzz(case: Case, training: bool, gradient: bool, portable: bool) -> None:
         os.environ["INR_ISA"] = "portable" if portable else ""
         place.write_text(repr((case, training, gradient, portable)), encoding="utf-8")
-        ran.append(attempt(module, case, training, gradient))
+        ran.append(attempt(case, training, gradient))
 
     if {operation[0] for operation in GOOD} != set(KINDS):
         raise ValueError(f"no good example of {set(KINDS) - {operation[0] for operation in GOOD}}")
@@ -175,14 +175,14 @@ def main(place: Path, count: int, path: Path | None = None) -> None:
             case: Case = ([("linear", [0], [2, 2, 0], [], [], [390, -1]), reading], 2, [2], N_PARAMS, 64)
             place.write_text(repr((case, training)), encoding="utf-8")
             untrained = KINDS[operation[0]].given  # nothing before them is trained
-            assert attempt(module, case, training, training) or untrained, operation
+            assert attempt(case, training, training) or untrained, operation
     for operations, heads in ODD:
         for training in (False, True):
             place.write_text(repr((operations, heads, training)), encoding="utf-8")
-            attempt(module, (operations, 2, heads, N_PARAMS, 64), training, False)
+            attempt((operations, 2, heads, N_PARAMS, 64), training, False)
     fuzz()
     sys.stdout.write(f"{sum(ran)} of {len(ran)} ran\n")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), *map(Path, sys.argv[3:]))
+    main(Path(sys.argv[1]), int(sys.argv[2]), len(sys.argv) > 3)

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from inr import native
-from inr.backends.lowering import Parameters, lower, stored_numbers
+from inr.backends.lowering import Operation, Parameters, lower, stored_numbers
 from inr.layers import Layer
 from inr.layers.network import Network
 
@@ -115,8 +115,7 @@ def reference(network: Network, batch: Batch) -> Found:
 class Lowered:
     """A network as operations, with its parameters."""
 
-    operations: list[Any]
-    """`Operation` of the compiled module."""
+    operations: list[Operation]
     heads: list[int]
     parameters: Parameters
     flat: Floats

@@ -7,8 +7,10 @@ from inr.fitting.trained import FitReport, TrainedNetwork
 from inr.layers.layout import FloatTensor
 from inr.meta import SignalMeta
 from inr.models.base import ModelSpec
+from inr.signals.image.attributes import ImageAttributes
+from inr.signals.kind import kind_for
 
-RGB8 = SignalMeta("image", "uint8", (0.0, 255.0))
+RGB8 = SignalMeta("uint8", (0.0, 255.0), ImageAttributes())
 
 
 def random_tensors(model: ModelSpec, d_in: int, channels: int, seed: int) -> dict[str, FloatTensor]:
@@ -23,7 +25,7 @@ def random_tensors(model: ModelSpec, d_in: int, channels: int, seed: int) -> dic
 
 def random_field(
     model: ModelSpec,
-    shape: tuple[int, int] = (6, 8),
+    shape: tuple[int, ...] = (6, 8),
     channels: int = 3,
     meta: SignalMeta = RGB8,
     seed: int = 0,
@@ -31,5 +33,5 @@ def random_field(
     """A field that looks fitted."""
     report = FitReport(steps=0, seconds=0.0, backend="none", seed=seed, curve=())
     tensors = random_tensors(model, len(shape), channels, seed)
-    domain = Domain.of_shape(shape)
+    domain = Domain.of_shape(shape, kind_for(meta).axes(len(shape)))
     return TrainedNetwork(model=model, tensors=tensors, channels=channels, domain=domain, meta=meta, report=report)

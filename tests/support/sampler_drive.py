@@ -10,6 +10,7 @@ import numpy.typing as npt
 from inr.domain import Domain
 from inr.meta import SignalMeta
 from inr.samplers.base import AbstractSampler, Moment, Points, SamplerSpec
+from inr.signals.array.attributes import ArrayAttributes
 from inr.signals.signal import Signal
 
 Index = npt.NDArray[np.int64]
@@ -25,7 +26,7 @@ def gray_signal(*shape: int, value: int = 128) -> Signal:
 def signal_of_samples(samples: npt.NDArray[np.uint8]) -> Signal:
     names = tuple(f"axis{a}" for a in range(samples.ndim - 1))
     domain = Domain.of_shape(samples.shape[:-1], names)
-    return Signal(samples, domain, SignalMeta("array", "uint8", (0.0, 255.0)))
+    return Signal(samples, domain, SignalMeta("uint8", (0.0, 255.0), ArrayAttributes()))
 
 
 @dataclass

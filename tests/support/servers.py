@@ -27,10 +27,14 @@ class RunningServer:
     Args:
         data: its folder.
         *options: further options of `inr serve`.
+        listen: HOST:PORT.
+        environment: of the process; None for that of the tests.
     """
 
-    def __init__(self, data: Path, *options: str, listen: str = "127.0.0.1:0") -> None:
-        self.data, self._options, self._listen = data, options, listen
+    def __init__(
+        self, data: Path, *options: str, listen: str = "127.0.0.1:0", environment: dict[str, str] | None = None
+    ) -> None:
+        self.data, self._options, self._listen, self._environment = data, options, listen, environment
         self.log = data.parent / f"{data.name}.log"
         self.said = ""
 
@@ -39,7 +43,9 @@ class RunningServer:
         command = [sys.executable, "-m", "inr", "serve", "--data", str(self.data), "--listen", self._listen]
         command += ["--threads", "1"]
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen([*command, *self._options], stdout=subprocess.PIPE, stderr=log)
+            self.process = subprocess.Popen(
+                [*command, *self._options], stdout=subprocess.PIPE, stderr=log, env=self._environment
+            )
         self.said = self._first_lines()
         found = re.search(r"listening on \S+?:(\d+) ", self.said)
         if found is None:

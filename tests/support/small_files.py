@@ -12,6 +12,7 @@ from inr.container.file import SIGNATURE, InrFile, parse, to_bytes
 from inr.errors import FormatError
 from inr.models.hashgrid import HashGridMlp
 from inr.models.siren import Siren
+from inr.signals.image.attributes import ImageAttributes
 from tests.support.random_fields import RGB8, random_field
 
 SHAPE = (6, 8)
@@ -32,7 +33,9 @@ _START = len(SIGNATURE) + 2
 
 def small_file(model: str) -> bytes:
     """A file of an 8x6 picture in three layers, with a colour profile."""
-    field = random_field(MODELS[model], shape=SHAPE, meta=replace(RGB8, icc_profile=PROFILE), seed=1)
+    field = random_field(
+        MODELS[model], shape=SHAPE, meta=replace(RGB8, attributes=ImageAttributes(icc_profile=PROFILE)), seed=1
+    )
     return to_bytes(pack(quantize(field, QuantSpec(bits=6, layers=LAYERS)), psnr=(10.0, 20.0, 30.0)))
 
 

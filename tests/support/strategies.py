@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from inr.coders.weights.quantize import MAX_STEP_CODE, MIN_STEP_CODE, QuantizedTensor
 from inr.coders.weights.stream import Layouts
-from inr.container import ids
+from inr.container import ids, limits
 from inr.container.file import DATA, HEAD, InrFile, Section
 from inr.container.header import CoderPart, Header, ModelFields, WireValue
 from inr.layers.layout import TensorLayout
-from inr.meta import INTEGER_RANGE
+from inr.meta import INTEGER_RANGE, Stored
 
 MAX_MAGNITUDE = 2**31 - 1
 
@@ -117,6 +117,14 @@ def powers() -> st.SearchStrategy[tuple[float, float, float]]:
     return st.tuples(ends, st.floats(0.2, 5) | st.integers(1, 5)).map(lambda p: (p[0][0], p[0][1], p[1]))
 
 
+def attributes() -> st.SearchStrategy[Stored]:
+    """Numbers, and lists of numbers, of a kind of signal of another package."""
+    number = st.integers(-(2**63) + 1, 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False)
+    value = number | st.lists(number, max_size=limits.MAX_ATTRIBUTE_NUMBERS).map(tuple)
+    keys = st.integers(0, limits.MAX_ATTRIBUTE_KEY)
+    return st.dictionaries(keys, value, max_size=4).map(lambda found: tuple(sorted(found.items())))
+
+
 @st.composite
 def headers(draw: st.DrawFn) -> Header:
     """Any header that the format allows, with at most 64 data sections."""
@@ -126,7 +134,8 @@ def headers(draw: st.DrawFn) -> Header:
     layers = draw(st.integers(1, 8)) if ids.CODINGS[coding] == "uniform" else 1
     psnr = st.lists(st.integers(0, 10_000), min_size=layers, max_size=layers).map(tuple)
     rates = st.tuples(st.integers(1, 2**31), st.integers(1, 2**31)).map(lambda r: Fraction(*r).as_integer_ratio())
-    kind = draw(st.sampled_from([2, {2: 0, 3: 1}.get(len(shape), 2)]))
+    kind = draw(st.sampled_from([2, {2: 0, 3: 1}.get(len(shape), 2), draw(st.integers(ids.FIRST_FOREIGN_KIND, 2**31))]))
+    known = kind in ids.SIGNAL_KINDS
     tiles = draw(tilings(shape))
     return Header(
         shape=shape,
@@ -136,13 +145,14 @@ def headers(draw: st.DrawFn) -> Header:
         layers=layers,
         tiles=tiles,
         psnr=draw(st.just(()) | psnr),
-        orientation=draw(st.integers(1, 8)),
-        colour_space=draw(st.sampled_from(sorted(ids.COLOUR_SPACES))),
+        orientation=draw(st.integers(1, 8)) if known else 1,
+        colour_space=draw(st.sampled_from(sorted(ids.COLOUR_SPACES))) if known else 0,
         kind=kind,
         alignment=0 if tiles else draw(st.sampled_from(sorted(ids.ALIGNMENTS))),
         box=None if tiles else draw(st.none() | boxes(len(shape))),
         power=draw(st.none() | powers()),
-        frame_rate=draw(rates) if ids.SIGNAL_KINDS[kind] == "video" else None,
+        frame_rate=draw(rates) if kind == 1 else None,
+        attributes=() if known else draw(attributes()),
         **vars(draw(weights_parts(coding) | coder_parts())),
     )
 

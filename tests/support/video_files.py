@@ -16,6 +16,7 @@ import pytest
 
 from inr.errors import InrError
 from inr.meta import SignalMeta
+from inr.signals.video.attributes import VideoAttributes
 
 pytest.importorskip("av", reason="PyAV is not installed")
 
@@ -47,7 +48,7 @@ def numbers(samples: Array, step: int = 6) -> list[int]:
 
 def meta_of(samples: Array, rate: Fraction = RATE) -> SignalMeta:
     high = 255.0 if samples.dtype == np.uint8 else 65535.0
-    return SignalMeta("video", samples.dtype.name, (0.0, high), frame_rate=rate)  # type: ignore[arg-type]
+    return SignalMeta(samples.dtype.name, (0.0, high), VideoAttributes(rate))  # type: ignore[arg-type]
 
 
 def psnr(a: Array, b: Array) -> float:

@@ -30,6 +30,7 @@ from inr.losses.mse import MeanSquaredError
 from inr.meta import SignalMeta
 from inr.models.base import ModelSpec
 from inr.optimisers.adam import Adam
+from inr.signals.image.attributes import ImageAttributes
 
 NATIVE = "native"
 D_IN, D_OUT = 2, 3
@@ -300,7 +301,7 @@ def _steps(case: Case, trainer: AbstractTrainer, modes: Sequence[Mode]) -> dict[
 
 def _decodes(case: Case, field: Field, modes: Sequence[Mode]) -> dict[str, Run]:
     """A decode to 8 bits of each candidate; the kernels' field is given."""
-    domain, meta = Domain.of_shape(case.shape), SignalMeta(kind="image", dtype="uint8", value_range=(0.0, 255.0))
+    domain, meta = Domain.of_shape(case.shape), SignalMeta("uint8", (0.0, 255.0), ImageAttributes())
 
     def decoding(decoded: Field) -> Run:
         return lambda: float(render(decoded, domain, meta, D_OUT).mean())

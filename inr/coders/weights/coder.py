@@ -1,63 +1,78 @@
 """The coder `weights`, put together from its parts."""
 
-from typing import ClassVar, Literal, final
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, final
 
 from inr.backends.base import DEFAULT_RESOURCES, Resources
 from inr.coders.base import CODERS, Coder, Facts, Files, Opened
-from inr.coders.request import CompressSpec
-from inr.coders.weights import plan as plans
 from inr.coders.weights.header import part_of
 from inr.coders.weights.open import open_weights
 from inr.coders.weights.parse import parse
-from inr.coders.weights.plan import WeightsPlan
 from inr.coders.weights.quantize import EncodedWeights, quantize
-from inr.coders.weights.rate import allocate, meet_quality, meet_size
 from inr.coders.weights.stream import encode
 from inr.container.header import WEIGHTS, CoderPart, Header
 from inr.errors import TargetError
-from inr.fitting.steps import NetworkTraining
-from inr.fitting.trained import TrainedNetwork
-from inr.fitting.training import Training
 from inr.signals.info import SignalInfo
 from inr.signals.signal import Signal
+
+if TYPE_CHECKING:  # what only compressing needs is loaded by the methods that do it
+    from inr.coders.request import CompressSpec
+    from inr.coders.weights.plan import WeightsPlan
+    from inr.fitting.trained import TrainedNetwork
+    from inr.fitting.training import Training
+
+    WeightsCoder = Coder[WeightsPlan, TrainedNetwork, EncodedWeights]
+else:
+    WeightsCoder = Coder
 
 
 @final
 @CODERS.register
-class Weights(Coder[WeightsPlan, TrainedNetwork, EncodedWeights]):
+class Weights(WeightsCoder):
     """A coordinate network is trained, and its weights are quantised and coded."""
 
     kind: Literal["weights"] = "weights"
     wire_id: ClassVar[int] = WEIGHTS
     paper: ClassVar[str] = "Dupont et al. 2021, COIN: COmpression with Implicit Neural representations"
-    takes: ClassVar[frozenset[str]] = frozenset(CompressSpec.model_fields)
-    plan_type: ClassVar[type[WeightsPlan]] = WeightsPlan
-    EXAMPLES: ClassVar[tuple[CompressSpec, ...]] = (
-        CompressSpec(model="siren", steps=4, size=700),
-        CompressSpec(model="hashgrid", steps=60, size=900, layers=3),
-        CompressSpec(model="siren", steps=2, bits=16, settings={"width": 8}),
+    takes: ClassVar[frozenset[str] | None] = None
+    EXAMPLES: ClassVar[tuple[Mapping[str, Any], ...]] = (
+        {"model": "siren", "steps": 4, "size": 700},
+        {"model": "hashgrid", "steps": 60, "size": 900, "layers": 3},
+        {"model": "siren", "steps": 2, "bits": 16, "settings": {"width": 8}},
     )
 
-    def check(self, request: CompressSpec) -> None:
+    def check(self, request: "CompressSpec") -> None:
         """See `Coder`."""
+        from inr.coders.weights import plan as plans
+
         plans.check(request)
 
     def plan(
-        self, signal: SignalInfo, request: CompressSpec, files: Files, like: CoderPart | None = None
-    ) -> WeightsPlan:
+        self, signal: SignalInfo, request: "CompressSpec", files: Files, like: CoderPart | None = None
+    ) -> "WeightsPlan":
         """See `Coder`: the model that fills the file."""
+        from inr.coders.weights import plan as plans
+
         return plans.plan(signal, request, files, like)
 
-    def again(self, signal: SignalInfo, request: CompressSpec, plan: WeightsPlan, files: Files) -> WeightsPlan | None:
+    def again(
+        self, signal: SignalInfo, request: "CompressSpec", plan: "WeightsPlan", files: Files
+    ) -> "WeightsPlan | None":
         """See `Coder`: a larger model."""
+        from inr.coders.weights import plan as plans
+
         return plans.again(signal, request, plan, files)
 
-    def start(self, signal: Signal, plan: WeightsPlan) -> Training[TrainedNetwork]:
+    def start(self, signal: Signal, plan: "WeightsPlan") -> "Training[TrainedNetwork]":
         """See `Coder`."""
+        from inr.fitting.steps import NetworkTraining
+
         return NetworkTraining(signal, plan.fit)
 
-    def encode(self, trained: TrainedNetwork, plan: WeightsPlan, files: Files) -> EncodedWeights | None:
+    def encode(self, trained: "TrainedNetwork", plan: "WeightsPlan", files: Files) -> EncodedWeights | None:
         """See `Coder`: bits are shared among tensors, then their average is searched."""
+        from inr.coders.weights.rate import allocate, meet_quality, meet_size
+
         spec = plan.quant
         if plan.psnr is not None:
             if trained.report.curve[-1].psnr < plan.psnr:

@@ -19,6 +19,7 @@ from inr.samplers.base import SamplerSpec
 from inr.samplers.block import BlockSampler
 from inr.samplers.uniform import UniformSampler
 from inr.signals.info import SignalInfo
+from inr.signals.kind import kind_for
 
 SMALLEST_DEFAULT = 512
 """Bytes that a file may have when no target is given, however small the picture."""
@@ -153,7 +154,7 @@ def _sampler(model: ModelSpec, request: CompressSpec) -> SamplerSpec:
 
 
 def _model(signal: SignalInfo, request: CompressSpec, preset: presets.Preset) -> ModelSpec:
-    kind = request.model or (preset.video_model if signal.meta.kind == "video" else preset.model)
+    kind = request.model or kind_for(signal.meta).default_model or preset.model
     _check_settings(kind, request.settings)
     return MODELS.get(kind)(**request.settings).fitted_to(signal.domain).replace(**request.settings)
 
@@ -211,7 +212,8 @@ def _sized(
     size = max(size, least) if raised else size
     if not least <= size <= most / SIZE_FLOOR:
         allowed = f"{least} to {most} bytes"
-        raise TargetError(f"size: a {model.kind} file of this picture can have {allowed}; got {size}")
+        noun = kind_for(signal.meta).noun.partition(" ")[2]
+        raise TargetError(f"size: a {model.kind} file of this {noun} can have {allowed}; got {size}")
 
     def filling(taken: int) -> ModelSpec:
         """The model for what is left when so many bytes are taken."""

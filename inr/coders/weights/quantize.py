@@ -10,7 +10,7 @@ anything else is put in the middle of its interval (the dead-zone quantiser of T
 
 import math
 from dataclasses import dataclass, replace
-from typing import Annotated, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -18,10 +18,12 @@ from pydantic import Field, model_validator
 
 from inr.coders.base import Encoded
 from inr.errors import SpecError
-from inr.fitting.trained import TrainedNetwork
 from inr.layers.layout import FloatTensor, TensorLayout
 from inr.models.base import ModelSpec
 from inr.spec import Spec
+
+if TYPE_CHECKING:  # reading needs no training
+    from inr.fitting.trained import TrainedNetwork
 
 Coding = Literal["uniform", "float16", "float32"]
 Symbols = npt.NDArray[np.int64]
@@ -86,7 +88,7 @@ class EncodedWeights(Encoded):
     coding: Coding
 
 
-def quantize(fitted: TrainedNetwork, spec: QuantSpec) -> EncodedWeights:
+def quantize(fitted: "TrainedNetwork", spec: QuantSpec) -> EncodedWeights:
     """Quantise all tensors; raises `SpecError` if the settings or the weights are unusable."""
     layouts = fitted.model.layout(fitted.domain.ndim, fitted.channels)
     return EncodedWeights(

@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 
 from inr.files import read_bytes, write_bytes
-from inr.signals.image.picture import Array, Picture, Refusal, check_frames, check_size, damaged, shown
+from inr.signals.image.picture import Picture, check_frames, check_size
+from inr.signals.refusal import Refusal, damaged, shown
+from inr.signals.signal import Array
 
 _TILED, _DEEP, _MULTIPART = 0x200, 0x800, 0x1000
 _TYPES = ("uint", "half", "float")

@@ -1,25 +1,13 @@
-"""What the readers of all image formats share: a plain picture, refusals, size limits, EXIF orientation."""
+"""What the readers of all image formats share: a plain picture, size limits, EXIF orientation."""
 
-import struct
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from inr.errors import InrError
-from inr.meta import ColourSpace
-
-MAX_PIXELS = 2**28
-_allowed: ContextVar[int] = ContextVar("allowed pixels", default=MAX_PIXELS)
-Array = npt.NDArray[Any]
-
-
-class Refusal(Exception):  # noqa: N818 - never seen outside `decode_image`, which turns it into a SignalError
-    """A picture that is not read; the message completes a sentence that begins with the name of the file."""
+from inr.signals.image.attributes import ColourSpace
+from inr.signals.limits import allowed_samples
+from inr.signals.refusal import Refusal
+from inr.signals.signal import Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,58 +27,13 @@ class Picture:
     icc_profile: bytes | None = None
 
 
-def damaged(reason: str) -> Refusal:
-    """The refusal of a file whose bytes contradict its format."""
-    return Refusal(f"is damaged: {reason}")
-
-
-@contextmanager
-def damage_reported() -> Iterator[None]:
-    """Turn whatever a decoder raises into a `Refusal` of one line.
-
-    Damaged bytes make decoders fail in any way (`struct.error`, `IndexError`, their own classes), so the only
-    exceptions let through are those that do not come from the bytes.
-    """
-    try:
-        yield
-    except (Refusal, InrError, ImportError):
-        raise
-    except MemoryError:
-        raise Refusal("needs more memory than there is") from None
-    except Exception as error:
-        if isinstance(error, struct.error) or isinstance(error.__cause__, struct.error):
-            raise damaged("it ends in the middle of its header") from error
-        raise damaged(first_line(error)) from error
-
-
-def first_line(error: Exception) -> str:
-    """The words of an error on one short line; its class if it has none."""
-    lines = str(error).strip().splitlines()
-    return shown(lines[0].rstrip("."), 120) if lines else type(error).__name__
-
-
-def shown(text: str, length: int = 80) -> str:
-    """A text from a file, fit for a message: printable and short."""
-    printable = "".join(c if c.isprintable() else "?" for c in text[: length + 1])
-    return printable if len(printable) <= length else printable[: length - 1] + "…"
-
-
 def check_size(height: int, width: int) -> None:
     """Refuse a picture without pixels or with more than are allowed, before anything is allocated for it."""
     if height < 1 or width < 1:
         raise Refusal(f"has no pixels: {width} × {height}")
-    if height * width > _allowed.get():
-        raise Refusal(f"is too large: {width} × {height} pixels; at most {_allowed.get()} pixels are allowed")
-
-
-@contextmanager
-def at_most(pixels: int) -> Iterator[None]:
-    """Inside, refuse pictures with more pixels than this: for a caller that allows less than `MAX_PIXELS`."""
-    token = _allowed.set(min(pixels, MAX_PIXELS))
-    try:
-        yield
-    finally:
-        _allowed.reset(token)
+    allowed = allowed_samples()
+    if height * width > allowed:
+        raise Refusal(f"is too large: {width} × {height} pixels; at most {allowed} pixels are allowed")
 
 
 def check_frames(frames: int) -> None:

@@ -1,7 +1,7 @@
 """Reading JPEG, WebP, BMP, GIF and AVIF.
 
 The plug-in classes of Pillow are used directly rather than `Image.open`, whose limit on the number of pixels
-is a global setting below `MAX_PIXELS`.
+is a global setting below `inr.signals.limits.MAX_SAMPLES`.
 """
 
 import io
@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from inr.signals.image.picture import Array, Picture, Refusal, check_frames, check_size, damaged, full_range
+from inr.signals.image.picture import Picture, check_frames, check_size, full_range
 from inr.signals.image.tags import exif_orientation
+from inr.signals.refusal import Refusal, damaged
+from inr.signals.signal import Array
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile

@@ -1,17 +1,16 @@
 """Reading formats that are a short header and numbers: PPM and PGM, Radiance HDR, ``.npy``."""
 
-import io
 import re
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from inr.meta import ColourSpace
-from inr.signals.image.picture import Array, Picture, Refusal, check_frames, check_size, damaged, full_range, shown
+from inr.signals.image.attributes import ColourSpace
+from inr.signals.image.picture import Picture, check_frames, check_size, full_range
+from inr.signals.npy import npy_array
+from inr.signals.refusal import Refusal, damaged, shown
+from inr.signals.signal import Array
 
-NPY_HEADER = 2**14
-"""Bytes that the header of a ``.npy`` file fits into; NumPy refuses longer ones."""
 NPY_TYPES = ("uint8", "uint16", "float16", "float32", "float64")
 
 _GAP = rb"(?:\s|#[^\r\n]*[\r\n])+"
@@ -92,74 +91,18 @@ def read_hdr(data: bytes) -> Picture:
 
 def read_npy(data: bytes) -> Picture:
     """Read a ``.npy`` file that holds a picture."""
-    return picture_of(npy_array(data, pictures=True))
-
-
-def npy_array(data: bytes, pictures: bool = False) -> Array:
-    """The array of a ``.npy`` file, without ever unpickling.
-
-    Args:
-        data: the whole file.
-        pictures: refuse what is not a picture, before its samples are looked at.
-    """
-    layout = npy_layout(data, len(data), pictures)
-    samples: Array = np.frombuffer(data, layout.dtype, offset=layout.offset)
-    return samples.reshape(layout.shape, order="F" if layout.fortran else "C")
-
-
-@dataclass(frozen=True)
-class Layout:
-    """Where the samples of an uncompressed file are.
-
-    Attributes:
-        offset: of the first one in bytes.
-        dtype: type of each, in the byte order of the file.
-        shape: of the array.
-        fortran: that the first index changes fastest.
-    """
-
-    offset: int
-    dtype: np.dtype[Any]
-    shape: tuple[int, ...]
-    fortran: bool = False
-
-
-def npy_layout(data: bytes, length: int, pictures: bool = False) -> Layout:
-    """Where the samples of a ``.npy`` file are; refuses it if they are not all there.
-
-    Args:
-        data: the file, or its first `NPY_HEADER` bytes.
-        length: of the file.
-        pictures: refuse what is not a picture.
-    """
-    readers = {b"\1\0": np.lib.format.read_array_header_1_0, b"\2\0": np.lib.format.read_array_header_2_0}
-    version, stream = data[6:8], io.BytesIO(data)
-    if len(version) == 2 and version not in readers:
-        raise Refusal(f"is of .npy version {version[0]}.{version[1]}; 1.0 and 2.0 are read")
-    stream.seek(8)
-    try:
-        shape, fortran, dtype = readers[version](stream)
-    except Exception:  # damaged text makes NumPy's parser of Python literals fail in any way
-        raise damaged("its header cannot be read") from None
-    if pictures:
-        check_array(shape, dtype)
-    if dtype.hasobject:
-        raise Refusal("holds Python objects; numbers are read")
-    if dtype.kind not in "biufc" or dtype.itemsize == 0 or len(shape) > 32 or any(n < 0 for n in shape):
-        raise damaged(f"it has shape {shown(str(shape))} and type {shown(str(dtype))}")
-    start = stream.tell()
-    expected = start + int(np.prod(shape, dtype=object)) * dtype.itemsize
-    if expected != length:
-        raise damaged(f"its array ends at byte {expected}, the file at byte {length}")
-    if expected == start:
-        raise Refusal("holds no samples")
-    return Layout(start, dtype, shape, fortran)
+    return picture_of(npy_array(data, check_array))
 
 
 def check_array(shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
     """Refuse an array that is not a picture, or too large for one."""
     check_picture(shape, dtype)
     check_size(shape[0], shape[1])
+
+
+def is_picture(shape: tuple[int, ...], dtype: np.dtype[Any]) -> bool:
+    """True for what counts as a picture unless told otherwise: `(h, w)` and `(h, w, 1..4)` of a type pictures have."""
+    return (len(shape) == 2 or (len(shape) == 3 and 1 <= shape[2] <= 4)) and dtype.name not in ("int8", "int16")
 
 
 def check_picture(shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:

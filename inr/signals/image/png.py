@@ -6,8 +6,10 @@ Pillow reads 16-bit RGB as 8 bit, and the codec used here keeps no metadata, so 
 import struct
 import zlib
 
-from inr.signals.image.picture import Array, Picture, Refusal, check_frames, check_size, damaged
+from inr.signals.image.picture import Picture, check_frames, check_size
 from inr.signals.image.tags import exif_orientation
+from inr.signals.refusal import Refusal, damaged
+from inr.signals.signal import Array
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 MAX_SIDE = 1_000_000  # limit built into libpng

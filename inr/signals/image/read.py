@@ -1,4 +1,4 @@
-"""Image files to signals and back.
+"""Image files to signals.
 
 Reading goes by content, never by the name of the file; writing goes by the suffix. Samples keep their type
 (8 and 16-bit integers, 16 and 32-bit floats) and come upright: an EXIF orientation is applied to them and is
@@ -13,27 +13,28 @@ import numpy.typing as npt
 
 from inr.domain import Domain
 from inr.errors import SignalError
-from inr.files import read_bytes, write_bytes
-from inr.meta import SignalMeta
+from inr.files import read_bytes
+from inr.meta import SampleType, SignalMeta
+from inr.signals.image.attributes import ImageAttributes
 from inr.signals.image.exr import read_exr
-from inr.signals.image.picture import MAX_PIXELS, Picture, Refusal, damage_reported, oriented
+from inr.signals.image.picture import Picture, oriented
 from inr.signals.image.pillow import read_avif, read_bmp, read_gif, read_jpeg, read_webp
 from inr.signals.image.plain import check_array, picture_of, read_hdr, read_npy, read_pnm
 from inr.signals.image.png import SIGNATURE, read_png
 from inr.signals.image.tiff import TIFF_SIGNATURES, read_tiff
 from inr.signals.image.write import check_format, encode_image, format_of
 from inr.signals.ranges import check_finite, value_range
+from inr.signals.refusal import Refusal, damage_reported
 from inr.signals.signal import Samples, Signal
 
 __all__ = [
-    "MAX_PIXELS",
     "check_format",
     "decode_image",
     "encode_image",
     "format_of",
     "image_from_array",
+    "is_image",
     "load_image",
-    "save_image",
 ]
 
 _FORMATS = "PNG, JPEG, WebP, TIFF, BMP, GIF, AVIF, PPM, PGM, OpenEXR, Radiance HDR and .npy"
@@ -60,21 +61,6 @@ def load_image(path: str | Path) -> Signal:
     return decode_image(read_bytes(path), str(path))
 
 
-def save_image(path: str | Path, samples: Samples, meta: SignalMeta) -> None:
-    """Write an image file in the format of its suffix, or PNG to standard output for ``-``.
-
-    Args:
-        path: where to; the file is written whole or not at all.
-        samples: `(height, width, channels)` as `encode_image` takes them.
-        meta: what the samples mean.
-
-    Raises:
-        SpecError: the suffix is unknown, or the format cannot hold these samples.
-        FileAccessError: the file cannot be written.
-    """
-    write_bytes(path, encode_image(samples, meta, format_of(path)))
-
-
 def decode_image(data: bytes, name: str) -> Signal:
     """Decode the bytes of an image file, whose format is told by its content.
 
@@ -90,8 +76,8 @@ def decode_image(data: bytes, name: str) -> Signal:
         (gray), 2 (gray, alpha), 3 (RGB) or 4 (RGBA).
 
     Raises:
-        SignalError: empty, of an unknown format, damaged, cut, of more than one frame or more than `MAX_PIXELS`
-            pixels, or with a sample that is NaN or infinite.
+        SignalError: empty, of an unknown format, damaged, cut, of more than one frame or more than
+            `inr.signals.limits.MAX_SAMPLES` pixels, or with a sample that is NaN or infinite.
     """
     if not data:
         raise SignalError(f"{name} is empty (0 bytes)")
@@ -126,6 +112,11 @@ def image_from_array(array: npt.ArrayLike, name: str = "array") -> Signal:
         raise SignalError(f"{name} {refusal}") from None
 
 
+def is_image(head: bytes) -> bool:
+    """True for the first bytes of a file that is read here."""
+    return _reader_of(head) is not None
+
+
 def _reader_of(data: bytes) -> Callable[[bytes], Picture] | None:
     """The reader for the first bytes of a file, or None."""
     for magic, reader in _READERS:
@@ -150,12 +141,6 @@ def _signal(picture: Picture) -> Signal:
         stored: Samples = np.require(oriented(samples, picture.orientation), dtype, ["C", "W"])
     if samples.dtype.name == "float64" and not np.isfinite(stored).all():
         raise Refusal(f"has samples up to {np.abs(samples).max():.4g}, beyond the range of float32")
-    meta = SignalMeta(
-        kind="image",
-        dtype=dtype.name,  # type: ignore[arg-type]
-        value_range=value_range(stored),
-        colour_space=picture.colour_space,
-        icc_profile=picture.icc_profile,
-        orientation=picture.orientation,
-    )
-    return Signal(stored, Domain.of_shape(stored.shape[:2]), meta)
+    own = ImageAttributes(picture.colour_space, picture.icc_profile, picture.orientation)
+    sample_type: SampleType = dtype.name  # type: ignore[assignment]
+    return Signal(stored, Domain.of_shape(stored.shape[:2]), SignalMeta(sample_type, value_range(stored), own))

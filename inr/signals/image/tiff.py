@@ -7,9 +7,12 @@ import re
 import numpy as np
 
 from inr.signals.image import tags
-from inr.signals.image.picture import Array, Picture, Refusal, check_frames, check_size, damaged
+from inr.signals.image.picture import Picture, check_frames, check_size
 from inr.signals.image.pillow import array_of, quiet
-from inr.signals.image.plain import Layout, colours_of
+from inr.signals.image.plain import colours_of
+from inr.signals.npy import Layout
+from inr.signals.refusal import Refusal, damaged
+from inr.signals.signal import Array
 
 TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 

@@ -16,11 +16,13 @@ import numpy as np
 import numpy.typing as npt
 
 from inr.errors import InrError, SpecError
+from inr.files import write_bytes
 from inr.meta import INTEGER_MAX, SignalMeta
+from inr.signals.image.attributes import image_attributes
 from inr.signals.image.exr import encode_exr
-from inr.signals.image.picture import Array, first_line
 from inr.signals.image.png import MAX_SIDE, encode_png
-from inr.signals.signal import Samples
+from inr.signals.refusal import first_line
+from inr.signals.signal import Array, Samples
 
 _TYPES = ("uint8", "uint16", "float16", "float32")
 _JPEG_QUALITY = 95
@@ -118,6 +120,21 @@ def encode_image(samples: Samples, meta: SignalMeta, format: str) -> bytes:
         raise SpecError(f"image format {format} cannot hold these samples: {first_line(error)}") from error
 
 
+def save_image(path: str | Path, samples: Samples, meta: SignalMeta) -> None:
+    """Write an image file in the format of its suffix, or PNG to standard output for ``-``.
+
+    Args:
+        path: where to; the file is written whole or not at all.
+        samples: `(height, width, channels)` as `encode_image` takes them.
+        meta: what the samples mean.
+
+    Raises:
+        SpecError: the suffix is unknown, or the format cannot hold these samples.
+        FileAccessError: the file cannot be written.
+    """
+    write_bytes(path, encode_image(samples, meta, format_of(path)))
+
+
 def to_integers(samples: Array, meta: SignalMeta, dtype: npt.DTypeLike) -> Array:
     """Samples as uint8 or uint16, as `encode_image` describes; integers of that type unchanged.
 
@@ -132,7 +149,7 @@ def to_integers(samples: Array, meta: SignalMeta, dtype: npt.DTypeLike) -> Array
         source = INTEGER_MAX[samples.dtype.name]
         return samples if source == top else ((samples.astype(np.uint32) * top + source // 2) // source).astype(dtype)
     values = samples.astype(np.float64)
-    if meta.colour_space == "linear":
+    if image_attributes(meta).colour_space == "linear":
         unit = np.clip(values, 0, 1)
         colours = unit[:, :, : _colours(samples)]
         colours[:] = np.where(colours <= 0.0031308, 12.92 * colours, 1.055 * colours ** (1 / 2.4) - 0.055)
@@ -147,7 +164,7 @@ def to_floats(samples: Array, meta: SignalMeta) -> Array:
     if samples.dtype.kind == "f":
         return samples
     unit = samples.astype(np.float64) / INTEGER_MAX[samples.dtype.name]
-    if meta.colour_space == "srgb":
+    if image_attributes(meta).colour_space == "srgb":
         colours = unit[:, :, : _colours(samples)]
         colours[:] = np.where(colours <= 0.04045, colours / 12.92, ((colours + 0.055) / 1.055) ** 2.4)
     return unit.astype(np.float32)
@@ -164,7 +181,7 @@ def _deep(samples: Array, meta: SignalMeta) -> Array:
 
 
 def _png(samples: Array, meta: SignalMeta) -> bytes:
-    return encode_png(_deep(samples, meta), meta.icc_profile)
+    return encode_png(_deep(samples, meta), image_attributes(meta).icc_profile)
 
 
 def _ppm(samples: Array, meta: SignalMeta) -> bytes:
@@ -182,7 +199,8 @@ def _webp(samples: Array, meta: SignalMeta) -> bytes:
     if samples.shape[2] > 1:
         return _pillow(samples, meta, "WEBP", lossless=True, exact=True)
     # WebP has no gray, and a profile of a gray device does not describe RGB.
-    gray_profile = meta.icc_profile is not None and meta.icc_profile[16:20] == b"GRAY"
+    profile = image_attributes(meta).icc_profile
+    gray_profile = profile is not None and profile[16:20] == b"GRAY"
     rgb = np.repeat(to_integers(samples, meta, np.uint8), 3, axis=2)
     return _pillow(rgb, meta, "WEBP", profile=not gray_profile, lossless=True)
 
@@ -202,8 +220,9 @@ def _pillow(samples: Array, meta: SignalMeta, name: str, profile: bool = True, *
 
     stored = to_integers(samples, meta, np.uint8)
     image = Image.fromarray(stored[:, :, 0] if stored.shape[2] == 1 else stored)
-    if profile and meta.icc_profile is not None:
-        options["icc_profile"] = meta.icc_profile
+    icc_profile = image_attributes(meta).icc_profile
+    if profile and icc_profile is not None:
+        options["icc_profile"] = icc_profile
     stream = io.BytesIO()
     image.save(stream, name, **options)
     return stream.getvalue()
@@ -220,7 +239,7 @@ def _tiff(samples: Array, meta: SignalMeta) -> bytes:
         planarconfig=None if channels == 1 else "contig",
         extrasamples=["unassalpha"] if channels in (2, 4) else None,
         compression="zlib",
-        iccprofile=meta.icc_profile,
+        iccprofile=image_attributes(meta).icc_profile,
         metadata=None,
         software=False,
     )

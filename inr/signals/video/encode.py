@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from inr.errors import BackendUnavailableError
-from inr.signals.image.picture import Array
+from inr.signals.signal import Array
 from inr.signals.video.frames import frame_of
 from inr.signals.video.ranges import VideoType
 

@@ -11,9 +11,8 @@ import numpy.typing as npt
 
 from inr.errors import FileAccessError, SignalError, SpecError
 from inr.files import reason
-from inr.signals.image.picture import Array
 from inr.signals.image.read import load_image
-from inr.signals.signal import Signal
+from inr.signals.signal import Array, Signal
 from inr.signals.video.frames import resampled
 from inr.signals.video.ranges import Size, VideoInfo, VideoType, reported, require_av
 

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from inr.signals.image.picture import Array, Refusal, oriented
+from inr.signals.image.picture import oriented
+from inr.signals.refusal import Refusal
+from inr.signals.signal import Array
 from inr.signals.video.ranges import Size, VideoType
 
 if TYPE_CHECKING:

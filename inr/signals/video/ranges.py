@@ -11,9 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from inr.errors import InrError, MissingDependencyError, SignalError, SpecError
-from inr.signals.image.picture import Array, Refusal, first_line
+from inr.signals.limits import MAX_SAMPLES
+from inr.signals.refusal import Refusal, first_line
+from inr.signals.signal import Array
 
-MAX_SAMPLES = 2**28
 VideoType = Literal["uint8", "uint16"]
 Size = tuple[int, int]
 

@@ -19,14 +19,13 @@ from inr.domain import Domain
 from inr.errors import SpecError
 from inr.files import read_bytes
 from inr.meta import INTEGER_RANGE, SignalMeta
-from inr.signals.image.picture import Array
 from inr.signals.parts import default_length, part_lengths
-from inr.signals.signal import Signal
+from inr.signals.signal import Array, Signal
+from inr.signals.video.attributes import VideoAttributes
 from inr.signals.video.clip import open_clip
 from inr.signals.video.detect import is_video_file
 from inr.signals.video.folder import frame_files, open_folder
 from inr.signals.video.ranges import (
-    MAX_SAMPLES,
     FrameSource,
     Size,
     VideoInfo,
@@ -37,7 +36,6 @@ from inr.signals.video.ranges import (
 from inr.signals.video.write import VideoWriter, check_video_format, save_video, video_formats
 
 __all__ = [
-    "MAX_SAMPLES",
     "VideoInfo",
     "VideoSegments",
     "VideoWriter",
@@ -110,7 +108,8 @@ def load_video(
 
     Raises:
         FileAccessError: it cannot be read.
-        SignalError: it is no video, a damaged one, or what is asked for has more than `MAX_SAMPLES` samples.
+        SignalError: it is no video, a damaged one, or what is asked for has more than `inr.signals.limits.MAX_SAMPLES`
+            samples.
         SpecError: a range that is empty or not within the video, a size without pixels, or a bad frame rate.
         MissingDependencyError: PyAV is needed and not installed.
     """
@@ -223,5 +222,5 @@ def _collected(run: Iterator[Array], count: int, info: VideoInfo, size: Size | N
         samples[number] = frame
     low, high = INTEGER_RANGE[info.dtype]
     # All of 16 bits, not the values that occur: segments are read one by one and have to agree.
-    meta = SignalMeta("video", info.dtype, (float(low), float(high)), frame_rate=info.frame_rate)
+    meta = SignalMeta(info.dtype, (float(low), float(high)), VideoAttributes(info.frame_rate))
     return Signal(samples, Domain.of_shape(samples.shape[:3], ("t", "y", "x")), meta)

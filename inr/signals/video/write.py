@@ -21,10 +21,11 @@ import numpy as np
 from inr.errors import FileAccessError, InrError, SpecError
 from inr.files import check_writable, reason, replacing
 from inr.meta import INTEGER_RANGE, SignalMeta
-from inr.signals.image.picture import Array
+from inr.signals.image.attributes import ImageAttributes
 from inr.signals.image.png import MAX_SIDE
 from inr.signals.image.write import encode_image, to_integers
-from inr.signals.signal import Samples
+from inr.signals.signal import Array, Samples
+from inr.signals.video.attributes import VideoAttributes
 from inr.signals.video.encode import Encoder, check_encoder
 from inr.signals.video.ranges import VideoType, require_av, words
 
@@ -159,7 +160,7 @@ class _ImageFolder:
     def __init__(self, folder: Path, dtype: VideoType) -> None:
         low, high = INTEGER_RANGE[dtype]
         self._folder, self._number = folder, 0
-        self._meta = SignalMeta("image", dtype, (float(low), float(high)))
+        self._meta = SignalMeta(dtype, (float(low), float(high)), ImageAttributes())
 
     def write(self, frame: Array) -> None:
         (self._folder / f"{self._number:05d}.png").write_bytes(encode_image(frame, self._meta, "png"))
@@ -293,7 +294,7 @@ class VideoWriter:
 
     def _meta(self) -> SignalMeta:
         low, high = INTEGER_RANGE[self._dtype]
-        return SignalMeta("image", self._dtype, (float(low), float(high)))
+        return SignalMeta(self._dtype, (float(low), float(high)), ImageAttributes())
 
     @contextlib.contextmanager
     def _reported(self) -> Iterator[None]:
@@ -354,14 +355,15 @@ def save_video(path: str | Path, samples: Samples, meta: SignalMeta) -> None:
         MissingDependencyError: as `VideoWriter`.
         BackendUnavailableError: as `VideoWriter`.
     """
-    if samples.ndim != 4 or samples.size == 0 or meta.frame_rate is None:
+    own = meta.attributes
+    if samples.ndim != 4 or samples.size == 0 or not isinstance(own, VideoAttributes):
         raise SpecError(
             f"video {path}: needs samples (frames, height, width, channels), none of them 0, and a frame rate; "
-            f"got {samples.shape} and {meta.frame_rate}"
+            f"got {samples.shape} of kind {meta.kind}"
         )
     if samples.dtype.name not in _TYPES:
         raise SpecError(f"video {path}: frames are {' or '.join(_TYPES)}; got {samples.dtype}")
     dtype: VideoType = "uint8" if samples.dtype == np.uint8 else "uint16"
     _, height, width, channels = samples.shape
-    with VideoWriter(path, meta.frame_rate, width, height, channels, dtype) as writer:
+    with VideoWriter(path, own.frame_rate, width, height, channels, dtype) as writer:
         writer.write(samples)

@@ -19,7 +19,7 @@ from inr.fitting.schedules.constant import ConstantSchedule
 from inr.fitting.spec import Budget, FitSpec
 from inr.fitting.steps import fit
 from inr.fitting.trained import TrainedNetwork
-from inr.metrics.quality import ssim
+from inr.metrics.ssim import ssim
 from inr.models.base import MODELS
 from inr.models.hashgrid import HashGridMlp
 from inr.optimisers.adam import Adam

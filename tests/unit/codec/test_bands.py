@@ -15,14 +15,17 @@ from inr.cli.main import main
 from inr.codec.decode import DecodedField, open_encoded
 from inr.codec.encode import compress_parts, fit_part, join_parts, shared_of
 from inr.codec.sources import load_parts
-from inr.codec.target import Target
 from inr.codec.tiles import TiledField, Tiling
 from inr.coders.request import CompressSpec
 from inr.container.file import parse, section_sizes
 from inr.domain import Domain
 from inr.errors import SignalError, SpecError, TargetError
 from inr.meta import SignalMeta
-from inr.metrics.quality import mean_ssim
+from inr.metrics.ssim import ssim
+from inr.signals.array.attributes import ArrayAttributes
+from inr.signals.image.attributes import image_attributes
+from inr.signals.kind import KINDS
+from inr.signals.target import Target
 from tests.support.image_files import PROFILE
 from tests.support.small_fits import Array, psnr_of
 from tests.support.weights import weights_in
@@ -152,7 +155,7 @@ def test_a_very_long_axis_has_places_for_all_its_samples() -> None:
             return values
 
     tiling = Tiling(Domain.of_shape((length,), ("axis0",)), (tiles,))
-    meta = SignalMeta("array", "float32", (0.0, float(length // tiles)), "unknown")
+    meta = SignalMeta("float32", (0.0, float(length // tiles)), ArrayAttributes())
     field = DecodedField(TiledField(tiling, Place, 1), tiling.domain, meta, 1)
     for first in (0, length // tiles - 3, length - length // tiles - 3, length - 6):
         places = field.decode(region=(first, 6))[:, 0]
@@ -165,7 +168,7 @@ def test_bands_lower_than_the_window_of_ssim() -> None:
     decoded = inr.open(result.data).decode()
     assert result.report.segments == 11
     assert result.report.psnr == pytest.approx(psnr_of(colours(), decoded), abs=1e-5)
-    bands = [mean_ssim(colours()[y : y + 2], decoded[y : y + 2], "image", 255) or 0.0 for y in range(0, HEIGHT, 2)]
+    bands = [ssim(colours()[y : y + 2], decoded[y : y + 2], 255) for y in range(0, HEIGHT, 2)]
     assert result.report.ssim == pytest.approx(np.mean(bands))
     odd = inr.compress(colours()[:5].copy(), segment=2, **FAST)
     assert (odd.report.segments, odd.report.shape) == (2, (5, WIDTH))
@@ -234,7 +237,12 @@ def test_only_one_part_is_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         return signal
 
     monkeypatch.setattr(StoredSignal, "part", part)
-    inr.compress(tmp_path / "a.npy", segment=6, **FAST)
+    inr.compress(tmp_path / "a.npy", tmp_path / "a.inr", segment=6, **FAST)
+    assert alive == [0, 0, 0, 0]
+    alive.clear()
+    seen.clear()
+    monkeypatch.setattr("inr.signals.parts.WHOLE_SAMPLES", 6 * WIDTH)
+    inr.compare(tmp_path / "a.npy", tmp_path / "a.inr")
     assert alive == [0, 0, 0, 0]
 
 
@@ -246,8 +254,9 @@ def test_huge_originals_are_compared_part_by_part(tmp_path: Path, monkeypatch: p
         report = inr.compress(path, file, segment=8, **FAST).report
         whole = inr.compare(path, file)
         with monkeypatch.context() as patch:
-            patch.setattr("inr.codec.sources.WHOLE_SAMPLES", 8 * samples[0].size // (3 if name == "a" else 1))
-            patch.setattr("inr.codec.compare.load", None)
+            patch.setattr("inr.signals.parts.WHOLE_SAMPLES", 8 * samples[0].size // (3 if name == "a" else 1))
+            for cls in KINDS:
+                patch.setattr(cls, "load", None)
             found = inr.compare(path, file)
             assert found.psnr == pytest.approx(whole.psnr, abs=1e-6)
             assert found.psnr == pytest.approx(report.psnr, abs=1e-6)
@@ -265,7 +274,7 @@ def test_profile_stays(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "a.tif", colours(), photometric="rgb", iccprofile=PROFILE, metadata=None)
     inr.compress(tmp_path / "a.tif", tmp_path / "a.inr", segment=11, **FAST)
     inr.decompress(tmp_path / "a.inr", tmp_path / "b.png")
-    assert inr.load(tmp_path / "b.png").meta.icc_profile == PROFILE
+    assert image_attributes(inr.load(tmp_path / "b.png").meta).icc_profile == PROFILE
 
 
 def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,7 +9,7 @@ import pytest
 from skimage.metrics import structural_similarity
 
 import inr
-from inr.codec.api import store
+from inr.codec.compress import store
 from inr.codec.encode import Compressed
 from inr.codec.info import describe
 from inr.coders.presets import bpp_of_quality
@@ -19,6 +19,7 @@ from inr.errors import FileAccessError, FitCancelledError, LimitExceededError, S
 from inr.fitting.checkpoint import CheckpointPolicy
 from inr.fitting.run import Hooks
 from inr.models.base import ModelSpec
+from inr.signals.image.attributes import ImageAttributes, image_attributes
 from tests.support.default_backend import AUTO
 from tests.support.small_fits import Array, compressed, photo, pixels_of, psnr_of
 from tests.support.weights import weights_in
@@ -116,10 +117,10 @@ def test_size_is_met_with_a_given_precision(kind: str, bits: int, size: int) -> 
 def test_size_counts_layers_and_colour_profile() -> None:
     profile = bytes(range(256))
     signal = inr.load(photo(32).copy())
-    tagged = replace(signal, meta=replace(signal.meta, icc_profile=profile))
+    tagged = replace(signal, meta=replace(signal.meta, attributes=ImageAttributes(icc_profile=profile)))
     data = inr.compress(tagged, model="siren", steps=3, size=1400, layers=3).data
     assert 0.85 * 1400 <= len(data) <= 1400
-    assert inr.open(data).meta.icc_profile == profile
+    assert image_attributes(inr.open(data).meta).icc_profile == profile
 
 
 def test_quality_is_a_size() -> None:
@@ -280,9 +281,8 @@ def test_sample_types_come_back(tmp_path: Path, suffix: str, channels: int, dtyp
     done = inr.decompress(tmp_path / "x.inr", tmp_path / f"out{suffix}")
     back = inr.load(tmp_path / f"out{suffix}")
     assert (done.width, done.height, done.layers, done.damage) == (32, 32, 1, None)
-    assert back.samples.dtype == np.dtype(dtype)
-    assert back.samples.shape == picture.shape
-    assert back.meta.colour_space == loaded.meta.colour_space
+    assert (back.samples.dtype, back.samples.shape) == (np.dtype(dtype), picture.shape)
+    assert image_attributes(back.meta).colour_space == image_attributes(loaded.meta).colour_space
     low, high = (0, 255) if dtype == "uint8" else (picture.min(), picture.max())
     assert low <= back.samples.min() < back.samples.max() <= high
     peak = {"uint8": 255.0, "uint16": 65535.0}.get(dtype, float(picture.max()) - float(picture.min()))

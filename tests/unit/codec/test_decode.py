@@ -10,10 +10,11 @@ import pytest
 import inr
 from inr.backends.render import render
 from inr.codec.decode import DecodedField, open_prefix
-from inr.codec.target import MAX_OUTPUT_SAMPLES, Target
 from inr.container.file import parse, section_sizes
 from inr.domain import Domain
 from inr.errors import ChecksumError, FormatError, LimitExceededError, SpecError, TruncatedError
+from inr.signals.image.kind import Image
+from inr.signals.target import MAX_OUTPUT_SAMPLES, Target
 from tests.support.commands import environment
 from tests.support.random_fields import RGB8
 from tests.support.small_fits import Array, compressed, photo, psnr_of
@@ -178,8 +179,9 @@ def test_memory_is_bounded_by_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_mean_over_too_many_points_is_refused() -> None:
     domain = Domain.of_shape((2**17, 2**18))
+    target = Target(size=(8, 8))
     with pytest.raises(LimitExceededError, match=r"mean over 68719476736 points; at most 17179869184 are evaluated"):
-        Target(size=(8, 8)).supersample(domain, RGB8, domain.resized((8, 8)))
+        Image().sampling(target, domain, RGB8, 3)
 
 
 def test_band_limited_outputs_replace_the_box_filter() -> None:

@@ -11,13 +11,15 @@ import pytest
 import inr
 from inr.cli.main import main
 from inr.codec.decode import open_field
-from inr.codec.target import Target
 from inr.codec.tiles import TiledField, Tiling
 from inr.container.file import parse, to_bytes
 from inr.domain import Domain
 from inr.errors import CorruptHeaderError, SignalError, SpecError
 from inr.meta import SignalMeta
 from inr.signals.signal import Signal
+from inr.signals.target import Target
+from inr.signals.video.attributes import VideoAttributes, video_attributes
+from inr.signals.video.kind import Video
 from inr.signals.video.read import load_video, save_video
 from tests.support.small_fits import Array, psnr_of
 from tests.support.weights import weights_in
@@ -39,7 +41,7 @@ def clip(frames: int = FRAMES) -> Array:
 
 def signal(frames: int = FRAMES) -> Signal:
     samples = clip(frames)
-    meta = SignalMeta("video", "uint8", (0.0, 255.0), frame_rate=Fraction(25, 2))
+    meta = SignalMeta("uint8", (0.0, 255.0), VideoAttributes(Fraction(25, 2)))
     return Signal(samples, Domain.of_shape(samples.shape[:3], ("t", "y", "x")), meta)
 
 
@@ -62,7 +64,7 @@ def test_there_and_back(source: Path, tmp_path: Path) -> None:
     assert (report.kind, report.shape, report.segments) == ("video", (FRAMES, HEIGHT, WIDTH), 1)
     assert report.bytes <= 3000
     field = inr.open(result.data)
-    assert field.meta.frame_rate == Fraction(25, 2)
+    assert video_attributes(field.meta).frame_rate == Fraction(25, 2)
     decoded = field.decode()
     assert report.psnr == pytest.approx(psnr_of(clip(), decoded), abs=1e-6)
     assert report.psnr > 20
@@ -70,7 +72,7 @@ def test_there_and_back(source: Path, tmp_path: Path) -> None:
     inr.decompress(tmp_path / "a.inr", tmp_path / "b.mkv")
     back = load_video(tmp_path / "b.mkv")
     np.testing.assert_array_equal(back.samples, decoded)
-    assert back.meta.frame_rate == Fraction(25, 2)
+    assert video_attributes(back.meta).frame_rate == Fraction(25, 2)
     inr.decompress(tmp_path / "a.inr", tmp_path / "frames")
     assert sorted(path.name for path in (tmp_path / "frames").iterdir())[0].endswith(".png")
     np.testing.assert_array_equal(inr.load(tmp_path / "frames").samples, decoded)
@@ -130,7 +132,7 @@ def test_any_time_rate_and_size() -> None:
 )
 def test_targets_that_make_no_sense(target: Target, message: str) -> None:
     with pytest.raises(SpecError, match=message):
-        target.grid(signal().domain, signal().meta, 3)
+        Video().sampling(target, signal().domain, signal().meta, 3)
 
 
 def test_segments_are_one_video(source: Path, tmp_path: Path) -> None:
@@ -238,7 +240,7 @@ def test_command_line(source: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
     decode = ["decompress", str(tmp_path / "a.inr"), str(tmp_path / "b.mkv")]
     assert main([*decode, "--time", "0:0.16", "--fps", "50", "--scale", "2", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["shape"] == [8, 24, 32]
-    assert load_video(tmp_path / "b.mkv").meta.frame_rate == 50
+    assert video_attributes(load_video(tmp_path / "b.mkv").meta).frame_rate == 50
     assert main([*decode, "--time", "0.1"]) == 2
     assert capsys.readouterr().err == "inr: error: --time takes START:END in seconds; got '0.1'\n"
     assert main(["decompress", str(tmp_path / "a.inr"), str(tmp_path / "b.png")]) == 2

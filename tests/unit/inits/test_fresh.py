@@ -19,6 +19,8 @@ from inr.meta import SignalMeta
 from inr.models.base import FrequencySearch, ModelSpec
 from inr.models.hashgrid import HashGridMlp
 from inr.models.siren import Siren
+from inr.signals.array.attributes import ArrayAttributes
+from inr.signals.image.attributes import ImageAttributes
 from inr.signals.signal import Signal
 from inr.spec import Wire
 from tests.conformance.test_samplers import noise
@@ -130,7 +132,7 @@ def test_shrinking_is_that_of_torch(n: int, m: int) -> None:
 def test_shrunk_works_on_any_number_of_rows() -> None:
     """More rows than are normalised at once, and not square."""
     samples = np.random.default_rng(4).integers(0, 256, (700, 90, 2), dtype=np.uint8)
-    found = shrunk(samples, SignalMeta("image", "uint8", (0.0, 255.0)), 40)
+    found = shrunk(samples, SignalMeta("uint8", (0.0, 255.0), ImageAttributes()), 40)
     expected = np.einsum("yh,hwc,xw->yxc", shrinking(700, 40), samples / 127.5 - 1, shrinking(90, 40))
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
@@ -191,7 +193,7 @@ def test_other_numbers_of_axes(shape: tuple[int, ...]) -> None:
     """One axis: its own spectrum; three and four: planes of the last two."""
     samples = np.random.default_rng(5).integers(0, 256, (*shape, 2), dtype=np.uint8)
     domain = Domain.of_shape(shape, tuple(f"axis{i}" for i in range(len(shape))))
-    signal = Signal(samples, domain, SignalMeta("array", "uint8", (0.0, 255.0)))
+    signal = Signal(samples, domain, SignalMeta("uint8", (0.0, 255.0), ArrayAttributes()))
     model, report = FreshInit(inits=2).prepare(SMALL, signal, seed=0)
     assert report is not None
     assert isinstance(model, Siren)
@@ -203,7 +205,7 @@ def test_frames_are_compared_with_the_same_frames_of_the_model() -> None:
     """A video whose frames all have one frequency: the answer is that of one frame; flat frames are passed over."""
     frame = grating(0, 12).samples
     frames = np.stack([frame, np.full_like(frame, 99), frame]).astype(np.uint8)
-    meta = SignalMeta("array", "uint8", (0.0, 255.0))
+    meta = SignalMeta("uint8", (0.0, 255.0), ArrayAttributes())
     signal = Signal(frames, Domain.of_shape(frames.shape[:3], ("z", "y", "x")), meta)
     model, _ = FreshInit(spectrum_size=32, inits=3).prepare(Waves(), signal, seed=0)
     assert isinstance(model, Waves)

@@ -9,7 +9,8 @@ import pytest
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from inr.errors import SignalError
-from inr.metrics.quality import MAX_REPORTED_PSNR, psnr, reported, ssim
+from inr.metrics.psnr import MAX_REPORTED_PSNR, psnr, reported
+from inr.metrics.ssim import ssim
 
 Array = npt.NDArray[Any]
 PEAKS = {"uint8": 255.0, "uint16": 65535.0, "float32": 1.0}
@@ -128,7 +129,7 @@ def test_a_few_rows_at_a_time_have_the_ssim_of_all(block: int, monkeypatch: pyte
         one, other = pair("uint8", shape)
         expected = ssim(one, other, 255)
         with monkeypatch.context() as patch:
-            patch.setattr("inr.metrics.quality.SSIM_BLOCK", block)
+            patch.setattr("inr.metrics.ssim.SSIM_BLOCK", block)
             assert ssim(one, other, 255) == pytest.approx(expected, abs=1e-12)
 
 

@@ -33,6 +33,7 @@ from inr.models.siren import Siren
 from inr.models.wire import WireMlp
 from inr.optimisers.adam import Adam
 from inr.samplers.block import BlockSampler
+from inr.signals.image.attributes import ImageAttributes
 from inr.signals.signal import Signal
 from tests.support.commands import run
 from tests.support.model_checks import initialised, randomised
@@ -61,7 +62,7 @@ def picture(height: int, width: int, seed: int = 0) -> npt.NDArray[np.uint8]:
 
 
 def signal_of(samples: npt.NDArray[np.uint8]) -> Signal:
-    return Signal(samples, Domain.of_shape(samples.shape[:2]), SignalMeta("image", "uint8", (0.0, 255.0)))
+    return Signal(samples, Domain.of_shape(samples.shape[:2]), SignalMeta("uint8", (0.0, 255.0), ImageAttributes()))
 
 
 def formula(

@@ -8,6 +8,7 @@ from inr.codec.info import describe
 from inr.container.file import parse
 from inr.errors import SignalError, SpecError
 from inr.meta import MAX_GAMMA, PowerTransform, SignalMeta
+from inr.signals.image.attributes import ImageAttributes
 from inr.signals.power import symmetric_power, with_power
 from inr.signals.signal import Signal, denormalise, normalise
 from tests.support.small_fits import Array, photo, psnr_of, signal_of
@@ -83,7 +84,7 @@ def test_limits_lie_outside_the_samples_by_the_mass_at_the_ends() -> None:
 
 
 def test_field_values_beyond_the_limits_are_clamped() -> None:
-    meta = SignalMeta("image", "uint8", (0.0, 255.0), power=PowerTransform(-10.0, 300.0, 0.5))
+    meta = SignalMeta("uint8", (0.0, 255.0), ImageAttributes(), power=PowerTransform(-10.0, 300.0, 0.5))
     values = np.array([[-5.0], [-1.0], [1.0], [5.0], [np.nan]], dtype=np.float32)
     np.testing.assert_array_equal(denormalise(values, meta).ravel(), [0, 0, 255, 255, 0])
     inside = np.array([[0], [100], [255]], dtype=np.uint8)

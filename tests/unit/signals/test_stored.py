@@ -14,14 +14,18 @@ import pytest
 import tifffile
 
 import inr
-from inr.codec.sources import Parts, load, load_parts
+from inr.codec.sources import load, load_parts
 from inr.domain import Domain
 from inr.errors import FileAccessError, SignalError, SpecError
 from inr.meta import SignalMeta
 from inr.signals import stored
+from inr.signals.image.attributes import image_attributes
+from inr.signals.image.kind import Image
 from inr.signals.image.read import encode_image
-from inr.signals.parts import MAX_PARTS, default_length, part_lengths
+from inr.signals.parts import MAX_PARTS, Parts, default_length, part_lengths
 from inr.signals.signal import Signal
+from inr.signals.source import Reading, Source
+from inr.signals.video.attributes import VideoAttributes
 from tests.support.commands import environment
 from tests.support.image_files import PROFILE, meta_of, picture
 from tests.support.small_fits import Array
@@ -53,13 +57,18 @@ def test_default_length() -> None:
 
 
 def test_only_what_is_huge_is_cut_by_itself(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("inr.codec.sources.WHOLE_SAMPLES", 13 * 21)
+    monkeypatch.setattr("inr.signals.parts.WHOLE_SAMPLES", 13 * 21)
     np.save(tmp_path / "a.npy", picture("uint8", 3))
     np.save(tmp_path / "b.npy", picture("uint8", 3, (14, 21)))
     assert load_parts(tmp_path / "a.npy").lengths == (13,)
     for source in (tmp_path / "b.npy", np.load(tmp_path / "b.npy"), inr.load(tmp_path / "b.npy")):
         assert load_parts(source).lengths == (7, 7)
     assert load_parts(tmp_path / "b.npy", segment=14).lengths == (14,)
+
+
+def lies_there(path: Path) -> bool:
+    """Whether the samples of a picture lie in its file as they are."""
+    return Image().stored(Source.of(path), Reading()) is not None
 
 
 def sources(samples: Array, folder: Path) -> dict[str, Any]:
@@ -110,7 +119,7 @@ def test_parts_are_the_whole(dtype: str, tmp_path: Path) -> None:
             np.testing.assert_array_equal(parts.signals[number].samples, signal.samples)
         with pytest.raises(IndexError):
             parts.signals[3]
-        if isinstance(source, Path) and stored.open_stored(source) is not None:
+        if isinstance(source, Path) and lies_there(source):
             mapped.append(name)
     assert mapped == ["c.npy", "f.npy", "big.npy", "one.tif", "strips.tif", "be.tif"]
 
@@ -157,15 +166,15 @@ def test_profile_and_colours_are_those_of_the_file(tmp_path: Path) -> None:
     samples = picture("uint8", 3)
     tifffile.imwrite(tmp_path / "a.tif", samples, iccprofile=PROFILE, **options)
     parts = load_parts(tmp_path / "a.tif", segment=5)
-    assert stored.open_stored(tmp_path / "a.tif") is not None
-    assert [s.meta.icc_profile for s in parts.signals] == [PROFILE] * 3
+    assert lies_there(tmp_path / "a.tif")
+    assert [image_attributes(s.meta).icc_profile for s in parts.signals] == [PROFILE] * 3
     tifffile.imwrite(tmp_path / "b.tif", samples, extratags=[(274, 3, 1, 3, True)], **options)
-    assert stored.open_stored(tmp_path / "b.tif") is None
+    assert not lies_there(tmp_path / "b.tif")
     turned = list(load_parts(tmp_path / "b.tif", segment=5).signals)
     np.testing.assert_array_equal(np.concatenate([s.samples for s in turned]), samples[::-1, ::-1])
-    assert {s.meta.orientation for s in turned} == {3}
+    assert {image_attributes(s.meta).orientation for s in turned} == {3}
     tifffile.imwrite(tmp_path / "c.tif", samples[..., 0], photometric="miniswhite", metadata=None)
-    assert stored.open_stored(tmp_path / "c.tif") is None
+    assert not lies_there(tmp_path / "c.tif")
     np.testing.assert_array_equal(
         load_parts(tmp_path / "c.tif", segment=5).signals[0].samples, 255 - samples[:4, :, :1]
     )
@@ -204,14 +213,14 @@ def test_a_signal_with_a_box_of_its_own_is_not_cut(monkeypatch: pytest.MonkeyPat
     signal = Signal(whole.samples, Domain((13, 21), box), whole.meta)
     with pytest.raises(SpecError, match="segment: only a signal with samples at cell centres of the default box"):
         load_parts(signal, segment=5)
-    monkeypatch.setattr("inr.codec.sources.WHOLE_SAMPLES", 100)
+    monkeypatch.setattr("inr.signals.parts.WHOLE_SAMPLES", 100)
     assert load_parts(signal).lengths == (13,)
     assert len(load_parts(whole).lengths) > 1
 
 
 def test_a_video_in_memory_has_segments_of_any_length() -> None:
     samples = np.arange(7 * 4 * 6 * 3, dtype=np.uint16).astype(np.uint8).reshape(7, 4, 6, 3)
-    meta = SignalMeta("video", "uint8", (0.0, 255.0), frame_rate=Fraction(25))
+    meta = SignalMeta("uint8", (0.0, 255.0), VideoAttributes(Fraction(25)))
     video = Signal(samples, Domain.of_shape((7, 4, 6), ("t", "y", "x")), meta)
     assert load_parts(video).lengths == (7,)
     assert load_parts(video, segment=1).lengths == (1,) * 7

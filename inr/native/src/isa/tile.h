@@ -31,9 +31,15 @@ struct Tile {
 
 // What runs an operation that is not elementwise: a specialisation for each kind, and none backwards for what is given.
 template <Kind>
-static void forward_of(const Op& op, const Tile& tile);
-template <Kind>
-static void backward_of(const Op& op, const Tile& tile);
+constexpr bool kThere = false;
+template <Kind kind>
+static void forward_of(const Op&, const Tile&) {
+    static_assert(kThere<kind>, "an operation lacks forward_of");
+}
+template <Kind kind>
+static void backward_of(const Op&, const Tile&) {
+    static_assert(kThere<kind>, "an operation lacks backward_of, and is not given");
+}
 
 // Writes or adds a vector, as the plan says.
 INR_INLINE void put(float* place, V v, Write write) { store(place, write == Write::kAdd ? load(place) + v : v); }

@@ -20,13 +20,6 @@ constexpr Row kTable[] = {
 #undef INR_OPERATION
 };
 
-constexpr bool complete() {
-    for (const Row& row : kTable)
-        if (row.facts.n_params.most > 0 && row.facts.sizes_rule == nullptr) return false;
-    return true;
-}
-static_assert(complete(), "an operation with parameters has a rule for their sizes");
-
 const Row& row(Kind kind) { return kTable[static_cast<size_t>(kind)]; }
 
 void check_count(const ShapedOp& op, const char* what, size_t given, const Count& wanted) {

@@ -68,7 +68,7 @@ struct Facts {
     bool scattered = false;            // gradients of its parameters are added up after all tiles, see isa/grids.h
     Order order = Order::kForwards;    // of the gradients of its inputs
     Size width_rule = nullptr;         // checks the settings, and returns the width of the output
-    Sizes sizes_rule = nullptr;        // floats of each parameter
+    Sizes sizes_rule = nullptr;        // floats of each parameter, if it has any
     Size kept_rows_rule = nullptr;     // rows it keeps for the way back, beside values
     Size scratch_rows_rule = nullptr;  // rows it needs while it works
 
@@ -76,7 +76,7 @@ struct Facts {
     constexpr Facts& inputs(size_t least, size_t most) { return n_inputs = Count{least, most}, *this; }
     constexpr Facts& ints(size_t n) { return n_ints = Count{n, n}, *this; }
     constexpr Facts& reals(size_t n) { return n_reals = Count{n, n}, *this; }
-    constexpr Facts& params(size_t n) { return n_params = Count{n, n}, *this; }
+    constexpr Facts& params(size_t n, Sizes rule) { return n_params = Count{n, n}, sizes_rule = rule, *this; }
     constexpr Facts& any_ints(size_t least) { return n_ints = Count{least, kAnyNumber}, *this; }
     constexpr Facts& any_reals(size_t least) { return n_reals = Count{least, kAnyNumber}, *this; }
     constexpr Facts& any_constants() { return n_constants = Count{1, kAnyNumber}, *this; }
@@ -91,7 +91,6 @@ struct Facts {
     constexpr Facts& scatters() { return scattered = true, *this; }
     constexpr Facts& writes(Order o) { return order = o, *this; }
     constexpr Facts& width(Size rule) { return width_rule = rule, *this; }
-    constexpr Facts& sizes(Sizes rule) { return sizes_rule = rule, *this; }
     constexpr Facts& keeps_rows(Size rule) { return kept_rows_rule = rule, *this; }
     constexpr Facts& scratch_rows(Size rule) { return scratch_rows_rule = rule, *this; }
 };

@@ -8,8 +8,8 @@
 // clang-format off
 
 // y = W x + b. ints: d_out, d_in, complex; params: W (d_out, d_in), or Wr and then Wi, and b, which need not be there.
-INR_OPERATION(Linear, General, Facts("linear").ints(3).params(2).last_optional().keeps_inputs()
-              .width(linear_width).sizes(linear_sizes))
+INR_OPERATION(Linear, General, Facts("linear").ints(3).params(2, linear_sizes).last_optional().keeps_inputs()
+              .width(linear_width))
 
 // Functions of each number. reals: omega, sigma or the slope below zero; ints of finer: whether its gradient is full.
 INR_OPERATION(Sine, Elementwise, Facts("sine").reals(1).coarse())
@@ -31,7 +31,7 @@ INR_OPERATION(Multiply, General, Facts("multiply").inputs(1, kMostInputs).keeps_
 INR_OPERATION(Add, General, Facts("add").inputs(1, kMostInputs).real_each())
 INR_OPERATION(Concat, General, Facts("concat").inputs(1, kMostInputs).width(total_width))
 INR_OPERATION(Columns, General, Facts("columns").ints(2).width(columns_width))
-INR_OPERATION(LayerNorm, General, Facts("layer norm").params(2).sizes(layer_norm_sizes).keeps_rows(layer_norm_rows))
+INR_OPERATION(LayerNorm, General, Facts("layer norm").params(2, layer_norm_sizes).keeps_rows(layer_norm_rows))
 
 // What is given. ints of constant: width, of noise: channels, cells, seed; reals: the value, the phase; inputs of a
 // noisy target: target, noise, moment, fresh noise.
@@ -42,21 +42,21 @@ INR_OPERATION(Noise, Given, Facts("noise").ints(3).reals(1).width(noise_width))
 // Functions of coordinates. constants: frequencies (rows, d_in), in cycles, and of a sine filter in half cycles, whose
 // phase is its parameter; ints: the number of frequencies or of polynomials.
 INR_OPERATION(Fourier, General, Facts("fourier").any_constants().keeps_output().width(fourier_width))
-INR_OPERATION(SineFilter, General, Facts("sine filter").any_constants().params(1).width(sine_filter_width)
-              .sizes(sine_filter_sizes).keeps_rows(own_width))
+INR_OPERATION(SineFilter, General, Facts("sine filter").any_constants().params(1, sine_filter_sizes)
+              .width(sine_filter_width).keeps_rows(own_width))
 INR_OPERATION(FourierSeries, General, Facts("fourier series").ints(1).keeps_output().width(series_width))
 INR_OPERATION(Chebyshev, General, Facts("chebyshev").ints(1).keeps_inputs().keeps_output().width(chebyshev_width))
 
 // A table of features. ints: d_in, n_features, n_levels, hashed, then numbers of the levels; see ops/grid_levels.h.
-INR_OPERATION(Grid, General, Facts("grid").any_ints(4).any_reals(1).params(1).keeps_inputs().scatters()
-              .width(grid_width).sizes(grid_sizes))
+INR_OPERATION(Grid, General, Facts("grid").any_ints(4).any_reals(1).params(1, grid_sizes).keeps_inputs().scatters()
+              .width(grid_width))
 
 // Contractions of one factor for each axis. ints: rank and channels, or channels; params: the core.
 INR_OPERATION(Cp, General, Facts("cp").inputs(2, kMostInputs).ints(2).keeps_inputs().writes(Order::kLastFirst)
               .width(cp_width))
 INR_OPERATION(Tt, General, Facts("tt").inputs(2, kMostInputs).ints(2).keeps_inputs().writes(Order::kBackwards)
               .width(tt_width).keeps_rows(tt_kept_rows).scratch_rows(tt_scratch_rows))
-INR_OPERATION(Tucker, General, Facts("tucker").inputs(2, 4).ints(1).params(1).keeps_inputs().writes(Order::kBackwards)
-              .width(tucker_width).sizes(tucker_sizes).keeps_rows(tucker_kept_rows).scratch_rows(tucker_scratch_rows))
+INR_OPERATION(Tucker, General, Facts("tucker").inputs(2, 4).ints(1).params(1, tucker_sizes).keeps_inputs()
+              .writes(Order::kBackwards).width(tucker_width).keeps_rows(tucker_kept_rows).scratch_rows(tucker_scratch_rows))
 
 // clang-format on

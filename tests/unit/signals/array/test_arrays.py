@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 import inr
-import inr.codec.api
+import inr.codec.sources
 from inr.cli.main import main
 from inr.errors import SignalError, SpecError
-from inr.signals.array.npy import npy_bytes, read_npy, signal_of
+from inr.signals.array.read import signal_of
+from inr.signals.npy import npy_bytes, read_npy
 from tests.support.small_fits import Array
 
 
@@ -33,7 +34,7 @@ def wave(*shape: int) -> Array:
     ],
 )
 def test_axes_and_channels(shape: tuple[int, ...], axes: int | None, grid: tuple[int, ...], channels: int) -> None:
-    signal = inr.load(wave(*shape)) if axes is None else inr.codec.api.load(wave(*shape), axes=axes)
+    signal = inr.load(wave(*shape)) if axes is None else inr.codec.sources.load(wave(*shape), axes=axes)
     assert signal.meta.kind == "array"
     assert signal.domain.shape == grid
     assert signal.channels == channels

@@ -15,7 +15,8 @@ import tifffile
 from PIL import Image
 
 from inr.errors import FileAccessError, SignalError
-from inr.signals.image.read import MAX_PIXELS, decode_image, encode_image, image_from_array, load_image
+from inr.signals.image.read import decode_image, encode_image, image_from_array, load_image
+from inr.signals.limits import MAX_SAMPLES
 from tests.support.image_files import (
     chunk,
     exr_bytes,
@@ -209,7 +210,7 @@ def test_sizes_in_headers(kind: str) -> None:
 @pytest.mark.parametrize("kind", ["png", "bmp", "tiff", "exr", "npy", "ppm"])
 def test_sizes_between_the_limit_of_pillow_and_ours(kind: str) -> None:
     assert Image.MAX_IMAGE_PIXELS is not None
-    assert 2 * Image.MAX_IMAGE_PIXELS < 15000 * 15000 < MAX_PIXELS
+    assert 2 * Image.MAX_IMAGE_PIXELS < 15000 * 15000 < MAX_SAMPLES
     assert "is damaged" in refusal(with_size(kind, 15000, 15000))
 
 

@@ -10,6 +10,7 @@ import pytest
 import tifffile
 from PIL import Image, ImageOps
 
+from inr.signals.image.attributes import image_attributes
 from inr.signals.image.read import (
     decode_image,
     encode_image,
@@ -39,7 +40,7 @@ def test_png_of_both_depths(dtype: str, channels: int) -> None:
     signal = decode_image(png_bytes(samples), "x")
     np.testing.assert_array_equal(signal.samples, samples)
     assert signal.samples.flags.writeable
-    assert signal.meta.colour_space == "srgb"
+    assert image_attributes(signal.meta).colour_space == "srgb"
 
 
 @pytest.mark.parametrize(
@@ -85,7 +86,7 @@ def test_tiff_layouts(options: dict[str, Any], dtype: str) -> None:
         options = {k: v for k, v in options.items() if k != "predictor"}
     signal = decode_image(tiff_bytes(samples, **options), "x")
     np.testing.assert_array_equal(signal.samples, samples)
-    assert signal.meta.colour_space == ("unknown" if dtype.startswith("float") else "srgb")
+    assert image_attributes(signal.meta).colour_space == ("unknown" if dtype.startswith("float") else "srgb")
 
 
 def test_tiff_special_cases() -> None:
@@ -131,7 +132,7 @@ def test_exr_channels_in_order(names: str, dtype: str) -> None:
     samples = picture(dtype, len(names))
     signal = decode_image(exr_bytes({n: samples[..., i].copy() for i, n in enumerate(names)}), "x")
     np.testing.assert_array_equal(signal.samples, samples)
-    assert (signal.meta.dtype, signal.meta.colour_space) == (dtype, "linear")
+    assert (signal.meta.dtype, image_attributes(signal.meta).colour_space) == (dtype, "linear")
     assert signal.meta.value_range == (float(samples.min()), float(samples.max()))
 
 
@@ -174,7 +175,7 @@ def test_npy_types_and_orders(dtype: str) -> None:
         signal = decode_image(stream.getvalue(), "x")
         np.testing.assert_array_equal(signal.samples, np.atleast_3d(array))
         assert signal.meta.dtype == {"float64": "float32", ">f4": "float32", ">u2": "uint16"}.get(dtype, dtype)
-        assert signal.meta.colour_space == ("unknown" if "f" in dtype else "srgb")
+        assert image_attributes(signal.meta).colour_space == ("unknown" if "f" in dtype else "srgb")
         assert signal.samples.flags.writeable
 
 
@@ -213,10 +214,10 @@ def test_orientation_is_applied(format_: str, orientation: int) -> None:
     np.testing.assert_array_equal(signal.samples, expected)
     assert signal.domain.shape == (SHAPE if orientation < 5 else SHAPE[::-1])
     if format_ != "TIFF palette":
-        assert signal.meta.orientation == orientation
+        assert image_attributes(signal.meta).orientation == orientation
     rewritten = decode_image(encode_image(signal.samples, signal.meta, "png"), "x")
     np.testing.assert_array_equal(rewritten.samples, expected)
-    assert rewritten.meta.orientation == 1
+    assert image_attributes(rewritten.meta).orientation == 1
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -230,7 +231,7 @@ def test_orientation_of_16_bit_files(orientation: int) -> None:
     for data in (png_bytes(samples, chunk(b"eXIf", exif)), tiff):
         signal = decode_image(data, "x")
         np.testing.assert_array_equal(signal.samples // 256, expected)
-        assert signal.meta.orientation == orientation
+        assert image_attributes(signal.meta).orientation == orientation
 
 
 @pytest.mark.parametrize("exif", [b"", b"Exif\0\0", b"Exif\0\0II*\0\xff\xff\xff\x7f", b"no", exif_bytes(9)])
@@ -242,7 +243,7 @@ def test_broken_exif_does_not_spoil_a_picture(exif: bytes) -> None:
     ):
         signal = decode_image(data, "x")
         np.testing.assert_array_equal(signal.samples, samples)
-        assert signal.meta.orientation == 1
+        assert image_attributes(signal.meta).orientation == 1
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])
@@ -250,7 +251,7 @@ def test_broken_exif_does_not_spoil_a_picture(exif: bytes) -> None:
 def test_profile_is_kept(format_: str, dtype: str) -> None:
     samples = picture(dtype, 3)
     data = encode_image(samples, meta_of(samples, PROFILE), format_)
-    assert decode_image(data, "x").meta.icc_profile == PROFILE
+    assert image_attributes(decode_image(data, "x").meta).icc_profile == PROFILE
     if (format_, dtype) != ("tiff", "uint16"):
         with Image.open(io.BytesIO(data)) as image:
             assert image.info["icc_profile"] == PROFILE
@@ -259,9 +260,14 @@ def test_profile_is_kept(format_: str, dtype: str) -> None:
 def test_profiles_that_would_lie_are_dropped() -> None:
     cmyk = Image.fromarray(picture("uint8", 3)).convert("CMYK")
     for format_ in ("JPEG", "TIFF"):
-        assert decode_image(saved(cmyk, format_, icc_profile=PROFILE), "x").meta.icc_profile is None
+        assert image_attributes(decode_image(saved(cmyk, format_, icc_profile=PROFILE), "x").meta).icc_profile is None
     gray, profile = picture("uint8", 1), PROFILE.replace(b"RGB ", b"GRAY")
-    assert decode_image(encode_image(gray, meta_of(gray, profile), "webp"), "x").meta.icc_profile is None
-    assert decode_image(encode_image(gray, meta_of(gray, profile), "png"), "x").meta.icc_profile == profile
+    assert (
+        image_attributes(decode_image(encode_image(gray, meta_of(gray, profile), "webp"), "x").meta).icc_profile is None
+    )
+    assert (
+        image_attributes(decode_image(encode_image(gray, meta_of(gray, profile), "png"), "x").meta).icc_profile
+        == profile
+    )
     broken = chunk(b"iCCP", b"name\0\0not deflated")
-    assert decode_image(png_bytes(gray, broken), "x").meta.icc_profile is None
+    assert image_attributes(decode_image(png_bytes(gray, broken), "x").meta).icc_profile is None

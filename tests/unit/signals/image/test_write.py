@@ -12,14 +12,15 @@ from PIL import Image
 from inr.domain import Domain
 from inr.errors import FileAccessError, SpecError
 from inr.meta import SignalMeta
+from inr.signals.image.attributes import ImageAttributes, image_attributes
 from inr.signals.image.read import (
     check_format,
     decode_image,
     encode_image,
     format_of,
     load_image,
-    save_image,
 )
+from inr.signals.image.write import save_image
 from tests.support.image_files import (
     DTYPES,
     SHAPE,
@@ -61,7 +62,7 @@ def test_round_trip(format_: str, dtype: str, channels: int) -> None:
     colours = channels - (channels in (2, 4))
     values = samples.astype(np.float64) / (1 if dtype.startswith("float") else np.iinfo(samples.dtype).max)
     if format_ in ("exr", "hdr"):
-        assert signal.meta.colour_space == "linear"
+        assert image_attributes(signal.meta).colour_space == "linear"
         if not dtype.startswith("float"):
             c = values[..., :colours]
             values[..., :colours] = np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)
@@ -109,7 +110,7 @@ def test_one_pixel(format_: str, channels: int) -> None:
 
 def test_floats_that_are_not_linear_fill_the_integers() -> None:
     samples = np.array([[[-5.0], [0.0], [15.0], [99.0]]], np.float32)
-    meta = SignalMeta("image", "float32", (-5.0, 15.0), "unknown")
+    meta = SignalMeta("float32", (-5.0, 15.0), ImageAttributes(colour_space="unknown"))
     assert read(encode_image(samples, meta, "png")).ravel().tolist() == [0, 16384, 65535, 65535]
     assert read(encode_image(samples, meta, "bmp")).ravel().tolist() == [0, 64, 255, 255]
 
@@ -191,7 +192,7 @@ def test_check_format_refuses(arguments: Any, message: str) -> None:
 @pytest.mark.parametrize("shape", [(4, 4), (0, 4, 3), (4, 0, 3), (4, 4, 0)])
 def test_encode_refuses_other_shapes(shape: tuple[int, ...]) -> None:
     with pytest.raises(SpecError, match="height, width, channels"):
-        encode_image(np.zeros(shape, np.uint8), SignalMeta("image", "uint8", (0, 255)), "png")
+        encode_image(np.zeros(shape, np.uint8), SignalMeta("uint8", (0, 255), ImageAttributes()), "png")
 
 
 def test_save_into_a_missing_directory(tmp_path: Path) -> None:

@@ -23,7 +23,8 @@ from inr.errors import (
     SpecError,
 )
 from inr.meta import SignalMeta
-from inr.signals.image.read import save_image
+from inr.signals.image.attributes import ImageAttributes
+from inr.signals.image.write import save_image
 from inr.signals.video import clip as video_clip
 from inr.signals.video import ranges as video_common
 from inr.signals.video.encode import Encoder
@@ -198,7 +199,7 @@ def test_huge_pictures_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_folders_that_are_no_video(tmp_path: Path) -> None:
-    meta = SignalMeta("image", "uint8", (0, 255))
+    meta = SignalMeta("uint8", (0, 255), ImageAttributes())
     assert "has no images to take for frames" in refusal(tmp_path, str(tmp_path))
     for number, frame in enumerate(moving(3, 6, 8)):
         save_image(tmp_path / f"{number}.png", frame, meta)
@@ -207,7 +208,7 @@ def test_folders_that_are_no_video(tmp_path: Path) -> None:
     assert "is 9 × 6 with 3 channels of uint8, but 0.png is 8 × 6 with" in refusal(tmp_path, path)
     save_image(tmp_path / "1.png", moving(1, 6, 8, 1)[0], meta)
     assert "8 × 6 with 1 channel of uint8" in refusal(tmp_path, path)
-    save_image(tmp_path / "1.png", moving(1, 6, 8, 3, "uint16")[0], SignalMeta("image", "uint16", (0, 65535)))
+    save_image(tmp_path / "1.png", moving(1, 6, 8, 3, "uint16")[0], SignalMeta("uint16", (0, 65535), ImageAttributes()))
     assert "of uint16, but" in refusal(tmp_path, path)
     (tmp_path / "1.png").write_bytes((tmp_path / "0.png").read_bytes()[:60])
     refusal(tmp_path, path)
@@ -349,7 +350,7 @@ def test_folders_that_cannot_be_written(tmp_path: Path) -> None:
 
 def test_save_video_needs_a_video(tmp_path: Path) -> None:
     samples = counting(2)
-    image = SignalMeta("image", "uint8", (0, 255))
+    image = SignalMeta("uint8", (0, 255), ImageAttributes())
     for bad, meta in [(samples, image), (samples[0], meta_of(samples)), (samples[:0], meta_of(samples))]:
         with pytest.raises(SpecError, match="needs samples"):
             save_video(tmp_path / "clip.mkv", bad, meta)

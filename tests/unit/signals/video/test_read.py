@@ -15,9 +15,12 @@ from PIL import Image
 
 from inr.errors import SpecError
 from inr.meta import SignalMeta
+from inr.signals.image.attributes import ImageAttributes
 from inr.signals.image.picture import oriented
-from inr.signals.image.read import load_image, save_image
+from inr.signals.image.read import load_image
+from inr.signals.image.write import save_image
 from inr.signals.video import clip as video_clip
+from inr.signals.video.attributes import video_attributes
 from inr.signals.video.frames import Converter
 from inr.signals.video.read import (
     VideoInfo,
@@ -53,7 +56,7 @@ def image_folder(folder: Path, samples: Array) -> Path:
     folder.mkdir()
     meta = meta_of(samples)
     for number, frame in enumerate(samples):
-        save_image(folder / f"f{number}.png", frame, SignalMeta("image", meta.dtype, meta.value_range))
+        save_image(folder / f"f{number}.png", frame, SignalMeta(meta.dtype, meta.value_range, ImageAttributes()))
     return folder
 
 
@@ -321,7 +324,7 @@ def test_animated_gif_is_a_video_and_a_still_one_an_image(tmp_path: Path) -> Non
     assert not is_video(gif(1))
     signal = load_video(gif(4))
     assert signal.samples.shape == (4, 10, 12, 3)
-    assert signal.meta.frame_rate == 20
+    assert video_attributes(signal.meta).frame_rate == 20
     assert signal.samples[:, 0, 0, 0].tolist() == [40, 60, 80, 100]
     assert load_image(put(tmp_path / "a.gif", gif(1))).samples.shape == (10, 12, 3)
 
@@ -337,7 +340,7 @@ def test_is_video_goes_by_content(tmp_path: Path) -> None:
     assert is_video(put(tmp_path / "clip.png", h264(counting(2))))
     samples = moving(1, 8, 8)[0]
     for name in ("a.png", "b.jpg", "c.avif", "d.webp", "e.npy"):
-        save_image(tmp_path / name, samples, SignalMeta("image", "uint8", (0, 255)))
+        save_image(tmp_path / name, samples, SignalMeta("uint8", (0, 255), ImageAttributes()))
         assert not is_video(tmp_path / name)
     assert not is_video(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
     assert not is_video(b"\0\0\0\x1cftypmif1\0\0\0\0avifmif1miaf")
@@ -359,7 +362,7 @@ def test_folder_is_in_natural_order_and_ignores_other_files(tmp_path: Path) -> N
     info = probe_video(folder, frame_rate=NTSC)
     assert info == VideoInfo(12, 24, 16, 3, NTSC, float(12 / NTSC), "uint8")
     assert numbers(load_video(folder).samples) == list(range(12))
-    assert load_video(folder).meta.frame_rate == 25
+    assert video_attributes(load_video(folder).meta).frame_rate == 25
     assert numbers(load_video(folder, time=(0.2, 0.4), frame_rate=Fraction(10)).samples) == [2, 3]
     assert [s.domain.shape[0] for s in video_segments(folder, 5, frame_rate=NTSC)] == [4, 4, 4]
 
@@ -369,7 +372,7 @@ def test_folder_of_jpeg_and_sixteen_bits(tmp_path: Path) -> None:
     assert load_video(deep).meta == meta_of(moving(2, 6, 8, 3, "uint16"))
     (tmp_path / "jpeg").mkdir()
     for number, frame in enumerate(moving(2, 32, 32)):
-        save_image(tmp_path / "jpeg" / f"{number}.jpg", frame, SignalMeta("image", "uint8", (0, 255)))
+        save_image(tmp_path / "jpeg" / f"{number}.jpg", frame, SignalMeta("uint8", (0, 255), ImageAttributes()))
     assert psnr(load_video(tmp_path / "jpeg").samples, moving(2, 32, 32)) > 35
 
 

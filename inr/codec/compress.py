@@ -1,64 +1,41 @@
-"""The functions that users call: one for each thing that can be done with files."""
+"""From a source to a file: what users call to compress, or to fit alone."""
 
-from dataclasses import dataclass, replace
-from fractions import Fraction
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from inr.backends.base import Resources
 from inr.codec.candidates import Candidates
-from inr.codec.compare import Comparison, compare
-from inr.codec.decode import DecodedField, open_field, open_prefix
+from inr.codec.decode import open_field
 from inr.codec.encode import Compressed, compress_parts
-from inr.codec.listing import list_models
+from inr.codec.measures import measures, tallied
 from inr.codec.pack import pack
 from inr.codec.sources import (
-    Source,
+    Readable,
     check_fittable,
-    check_name,
     load,
     load_parts,
-    save,
-    save_blocks,
 )
-from inr.codec.target import Region, Seconds, Target
 from inr.coders.base import DEFAULT, chosen
 from inr.coders.request import CompressSpec
 from inr.coders.weights.plan import WeightsPlan
 from inr.coders.weights.quantize import Coding, QuantSpec, quantize
 from inr.container.file import to_bytes
-from inr.errors import FormatError, SpecError
-from inr.files import check_other, check_writable, read_bytes, write_bytes
+from inr.errors import SpecError
+from inr.files import check_other, check_writable, write_bytes
 from inr.fitting.run import Hooks
 from inr.fitting.spec import FitSpec
 from inr.fitting.steps import fit as fit_signal
 from inr.fitting.trained import CurvePoint, TrainedNetwork
 from inr.inits.base import SearchReport
-from inr.metrics.quality import mean_ssim, psnr, reported
 from inr.models.base import ModelSpec
 from inr.signals.info import SignalInfo
 from inr.signals.power import symmetric_power, with_power
 from inr.signals.signal import Signal
-
-__all__ = [
-    "Comparison",
-    "Decompressed",
-    "FitResult",
-    "compare",
-    "compress",
-    "decompress",
-    "fit",
-    "fit_file",
-    "list_models",
-    "load",
-    "open",
-    "save",
-    "store",
-]
+from inr.signals.source import Seconds
 
 
 def compress(
-    source: Source,
+    source: Readable,
     destination: str | Path | None = None,
     hooks: Hooks | None = None,
     *,
@@ -96,7 +73,7 @@ def compress(
     return result
 
 
-def fit(source: Source, spec: FitSpec | None = None, hooks: Hooks | None = None, **request: Any) -> TrainedNetwork:
+def fit(source: Readable, spec: FitSpec | None = None, hooks: Hooks | None = None, **request: Any) -> TrainedNetwork:
     """Fit without quantisation: with all settings of a `FitSpec`, or with those of `compress`.
 
     Raises:
@@ -139,6 +116,7 @@ class FitResult:
     """What `fit_file` did; PSNR and SSIM are those of the field with its weights as stored.
 
     Attributes:
+        metrics: the measures that the kind of signal names, the one that matters most first.
         search: what the initialiser searched, or None.
         curve: PSNR over steps and seconds.
     """
@@ -150,6 +128,7 @@ class FitResult:
     steps: int
     psnr: float
     ssim: float | None
+    metrics: dict[str, float]
     seconds_fit: float
     seed: int
     search: SearchReport | None
@@ -157,7 +136,7 @@ class FitResult:
 
 
 def fit_file(
-    source: Source,
+    source: Readable,
     destination: str | Path | None = None,
     hooks: Hooks | None = None,
     *,
@@ -194,15 +173,16 @@ def fit_file(
     data = store(fitted, bits)
     if destination is not None:
         write_bytes(destination, data)
-    samples = open_field(data).decode()
+    values = measures([tallied(signal, open_field(data).decode())], signal.meta)
     return FitResult(
         model=fitted.model.kind,
         settings=fitted.model,
         backend=fitted.report.backend,
         parameters=fitted.model.parameters(signal.domain.ndim, signal.channels),
         steps=fitted.report.steps,
-        psnr=reported(psnr(signal.samples, samples, signal.meta.peak)),
-        ssim=mean_ssim(signal.samples, samples, signal.meta.kind, signal.meta.peak),
+        psnr=values["psnr"],
+        ssim=values.get("ssim"),
+        metrics=values,
         seconds_fit=fitted.report.seconds,
         seed=fitted.report.seed,
         search=fitted.report.search,
@@ -210,88 +190,7 @@ def fit_file(
     )
 
 
-@dataclass(frozen=True)
-class Decompressed:
-    """What `decompress` did.
-
-    Attributes:
-        width: of the picture or the frames that were written; None for an array.
-        height: likewise.
-        shape: samples along each axis that were written, in array order.
-        layers: quality layers used.
-        damage: what was wrong with the part of the file that was left out, or None.
-    """
-
-    width: int | None
-    height: int | None
-    shape: tuple[int, ...]
-    layers: int
-    damage: FormatError | None
-
-
-def decompress(
-    source: str | Path | bytes,
-    destination: str | Path,
-    *,
-    scale: float | None = None,
-    size: tuple[int, ...] | None = None,
-    region: Region | None = None,
-    time: Seconds | None = None,
-    frame_rate: Fraction | float | None = None,
-    layers: int | None = None,
-    max_bytes: int | None = None,
-    partial: bool = False,
-    backend: str = "auto",
-    device: str = "auto",
-    threads: int | None = None,
-    precision: str = "fp32",
-) -> Decompressed:
-    """Decode a ``.inr`` file into an image, a video or a ``.npy`` file.
-
-    Args:
-        source: path (``-``: standard input) or bytes.
-        destination: file to write; its suffix names the format (``-``: PNG or ``.npy`` to standard output). A video
-            without a suffix becomes a folder of frames.
-        scale: factor of the sides, see `DecodedField.decode`.
-        size: (width, height), or samples along each axis of an array, instead of a scale.
-        region: (x, y, width, height) in samples of the original, or starts and counts along each axis of an array.
-        time: (start, end) of a video in seconds.
-        frame_rate: frames a second; default that of the original.
-        layers: use only the first quality layers.
-        max_bytes: use only this many bytes of the file.
-        partial: decode what is intact of a damaged file, instead of raising.
-        backend: "auto" or a backend's name.
-        device: "auto", "cpu" or "cuda".
-        threads: of the compiled kernels; None for ``OMP_NUM_THREADS``, or else one for each core.
-        precision: "bf16" rounds operands to 16 bits where that is faster, which moves values by about 1e-3 of their
-            range.
-
-    Raises:
-        FormatError: the file is damaged.
-        SpecError: settings out of range, or a format that cannot hold the signal.
-        FileAccessError: a path that cannot be read or written.
-    """
-    check_name(source, destination)
-    if precision not in ("fp32", "bf16"):
-        raise SpecError(f"precision: must be fp32 or bf16; got {precision!r}")
-    file, damage = open_prefix(source if isinstance(source, bytes) else read_bytes(source), max_bytes)
-    if damage is not None and not partial:
-        raise type(damage)(f"{damage}; --partial decodes the {file.layers_present} intact layers before it")
-    field = open_field(file, layers, backend, device, Resources(threads, precision == "bf16"))
-    target = Target(scale, size, region, time, frame_rate)
-    meta = replace(field.meta, frame_rate=target.decoded_rate(field.meta))
-    shape = target.grid(field.domain, field.meta, field.channels).shape
-    save_blocks(destination, field.blocks(target), shape, field.channels, meta)
-    height, width = (None, None) if meta.kind == "array" else shape[-2:]
-    return Decompressed(width, height, shape, layers or file.layers_present, damage)
-
-
-def open(source: str | Path | bytes, layers: int | None = None) -> DecodedField:
-    """Open a ``.inr`` file (path or bytes) for decoding at any size; see `open_field`."""
-    return open_field(source, layers)
-
-
-def _check_destination(source: Source, destination: str | Path) -> None:
+def _check_destination(source: Readable, destination: str | Path) -> None:
     if isinstance(source, str | Path):
         check_other(source, destination)
     check_writable(destination)

@@ -1,65 +1,14 @@
-"""PSNR of any signal, SSIM of pictures."""
+"""Structural similarity of pictures."""
 
-import math
-from typing import Any
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
-from inr.errors import SignalError
+from inr.metrics.base import Array, Metric, Tally, check_shapes
 
-MAX_REPORTED_PSNR = 100.0
-"""What files and reports hold for identical pictures, whose PSNR is infinite."""
 SSIM_BLOCK = 2**22
 """Samples whose SSIM is found at once."""
-
-Array = npt.NDArray[Any]
-
-
-def psnr(reference: Array, other: Array, peak: float) -> float:
-    """Peak signal-to-noise ratio ``10 log10(peak^2 / MSE)`` over all samples and channels.
-
-    Args:
-        reference: any shape.
-        other: the same shape.
-        peak: largest sample value, 255 for 8-bit.
-
-    Returns:
-        Decibels; infinite for identical arrays.
-
-    Raises:
-        SignalError: the shapes differ.
-    """
-    return psnr_of(squared_error(reference, other), reference.size, peak)
-
-
-def squared_error(reference: Array, other: Array) -> float:
-    """Sum of the squared differences of two arrays; raises `SignalError` if their shapes differ."""
-    _check_shapes(reference, other)
-    total = 0.0
-    for row, other_row in zip(reference, other, strict=True):  # a row at a time: no full-size float copy
-        difference = row.astype(np.float64) - other_row.astype(np.float64)
-        total += float(np.vdot(difference, difference))
-    return total
-
-
-def psnr_of(squared: float, values: int, peak: float) -> float:
-    """PSNR in dB of a sum of squared differences over so many values."""
-    mse = squared / max(values, 1)
-    return math.inf if mse == 0 else 10 * math.log10(peak * peak / mse)
-
-
-def reported(decibels: float) -> float:
-    """A PSNR as files and JSON hold it: finite, 0 to 100."""
-    return min(max(decibels, 0.0), MAX_REPORTED_PSNR)
-
-
-def mean_ssim(reference: Array, other: Array, kind: str, peak: float) -> float | None:
-    """SSIM of a picture, its mean over the frames of a video, None for an array."""
-    if kind == "array":
-        return None
-    frames = zip(reference, other, strict=True) if kind == "video" else [(reference, other)]
-    return float(np.mean([ssim(frame, other_frame, peak) for frame, other_frame in frames]))
 
 
 def ssim(reference: Array, other: Array, peak: float) -> float:
@@ -79,7 +28,7 @@ def ssim(reference: Array, other: Array, peak: float) -> float:
     Raises:
         SignalError: the shapes differ.
     """
-    _check_shapes(reference, other)
+    check_shapes(reference, other)
     size = min(11, *(n - 1 + n % 2 for n in reference.shape[:2]))
     offset = np.arange(size) - size // 2
     kernel = np.exp(-(offset**2) / (2 * 1.5**2))
@@ -123,6 +72,20 @@ def _blur(x: Array, kernel: Array) -> Array:
     return blurred
 
 
-def _check_shapes(reference: Array, other: Array) -> None:
-    if reference.shape != other.shape:
-        raise SignalError(f"cannot compare samples of shape {reference.shape} with {other.shape}")
+@dataclass(frozen=True)
+class Ssim(Metric):
+    """SSIM of a picture, or its mean over frames; of parts, the mean weighted by their lengths.
+
+    Attributes:
+        frames: the first axis counts pictures.
+    """
+
+    name: ClassVar[str] = "ssim"
+    frames: bool = False
+
+    def tally(self, reference: Array, other: Array, peak: float) -> Tally:
+        """Frames or rows, and as often the SSIM."""
+        check_shapes(reference, other)
+        if self.frames:
+            return Tally(sum(ssim(a, b, peak) for a, b in zip(reference, other, strict=True)), len(reference))
+        return Tally(len(reference) * ssim(reference, other, peak), len(reference))

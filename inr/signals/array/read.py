@@ -1,6 +1,5 @@
-"""Plain arrays of any number of axes as signals, and back to ``.npy`` files."""
+"""Plain arrays of any number of axes as signals."""
 
-import io
 from typing import Any
 
 import numpy as np
@@ -9,30 +8,15 @@ import numpy.typing as npt
 from inr.domain import Domain
 from inr.errors import SignalError, SpecError
 from inr.meta import SampleType, SignalMeta
-from inr.signals.image.picture import Refusal
-from inr.signals.image.plain import npy_array
+from inr.signals.array.attributes import ArrayAttributes
+from inr.signals.limits import MAX_SAMPLES
 from inr.signals.ranges import check_finite, value_range
+from inr.signals.refusal import Refusal
 from inr.signals.signal import Samples, Signal
 
-MAGIC = b"\x93NUMPY"
 MAX_AXES = 4
 MAX_CHANNELS = 64
-MAX_SAMPLES = 2**28
-"""Samples of an array that is read; they are kept in memory."""
 TYPES = ("uint8", "uint16", "int8", "int16", "float16", "float32", "float64")
-
-
-def is_picture(shape: tuple[int, ...], dtype: np.dtype[Any]) -> bool:
-    """True for what counts as a picture unless told otherwise: `(h, w)` and `(h, w, 1..4)` of a type pictures have."""
-    return (len(shape) == 2 or (len(shape) == 3 and 1 <= shape[2] <= 4)) and dtype.name not in ("int8", "int16")
-
-
-def read_npy(data: bytes, name: str) -> npt.NDArray[Any]:
-    """The array of a ``.npy`` file, without ever unpickling; raises `SignalError`."""
-    try:
-        return npy_array(data)
-    except Refusal as refusal:
-        raise SignalError(f"{name} {refusal}") from None
 
 
 def signal_of(array: npt.NDArray[Any], axes: int | None = None, name: str = "array") -> Signal:
@@ -61,7 +45,7 @@ def signal_of(array: npt.NDArray[Any], axes: int | None = None, name: str = "arr
     except Refusal as refusal:
         raise SignalError(f"{name} {refusal}") from None
     kind: SampleType = dtype  # type: ignore[assignment]
-    meta = SignalMeta("array", kind, value_range(samples), "unknown")
+    meta = SignalMeta(kind, value_range(samples), ArrayAttributes())
     return Signal(samples, Domain.of_shape(shape, axis_names(len(shape))), meta)
 
 
@@ -89,10 +73,3 @@ def grid_of(
             f"1 to {MAX_CHANNELS}"
         )
     return shape, channels
-
-
-def npy_bytes(samples: Samples) -> bytes:
-    """A ``.npy`` file of samples `(*grid, channels)`; a single channel has no axis of its own."""
-    stream = io.BytesIO()
-    np.save(stream, samples[..., 0] if samples.shape[-1] == 1 else samples, allow_pickle=False)
-    return stream.getvalue()

@@ -1,0 +1,88 @@
+"""Arrays as a kind of signal."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import ClassVar, Literal, final
+
+import numpy as np
+
+from inr.container.attributes import FileAttributes
+from inr.errors import SpecError
+from inr.files import write_bytes
+from inr.meta import Attributes, SignalMeta
+from inr.signals.array.attributes import ArrayAttributes
+from inr.signals.array.read import axis_names, grid_of, signal_of
+from inr.signals.kind import KINDS, Kind, gathered
+from inr.signals.limits import MAX_SAMPLES
+from inr.signals.npy import MAGIC, npy_bytes, read_npy
+from inr.signals.parts import PartRule
+from inr.signals.preview import eight_bits
+from inr.signals.signal import Array as Values
+from inr.signals.signal import Samples, Signal
+from inr.signals.source import Reading, Source
+from inr.signals.stored import StoredSignal, npy_file
+from inr.signals.target import Shape
+
+
+@final
+@KINDS.register
+class Array(Kind):
+    """Numbers on a grid of 1 to 4 axes that mean whatever they mean, in memory or in ``.npy`` files."""
+
+    kind: Literal["array"] = "array"
+    wire_id: ClassVar[int] = 2
+    noun: ClassVar[str] = "an array"
+    attributes: ClassVar[type[Attributes]] = ArrayAttributes
+    parts_are: ClassVar[PartRule] = PartRule("samples of a slab along the first axis")
+    reading: ClassVar[frozenset[str]] = frozenset({"axes"})
+    suffix: ClassVar[str] = ".npy"
+
+    def examples(self) -> tuple[Signal, ...]:
+        """As `Kind.examples`: a volume of floats, and a line of integers."""
+        z, y, x = np.mgrid[0:9, 0:10, 0:11] / 3
+        line = np.rint(1000 * np.sin(np.arange(200) / 9)).astype(np.int16)
+        return signal_of((np.sin(x + z) * np.cos(y)).astype(np.float32)), signal_of(line)
+
+    def sniff(self, source: Source) -> bool:
+        """As `Kind.sniff`: any array; those with the shape of a picture are one unless `axes` are asked for."""
+        return source.array is not None or source.head.startswith(MAGIC)
+
+    def load(self, source: Source, reading: Reading) -> Signal:
+        """As `Kind.load`."""
+        array: Values = read_npy(source.read(), source.name) if source.array is None else source.array
+        return signal_of(array, reading.axes, source.name)
+
+    def stored(self, source: Source, reading: Reading) -> StoredSignal | None:
+        """As `Kind.stored`, for ``.npy`` files."""
+        path, layout = source.path, npy_file(source)
+        if path is None or layout is None:
+            return None
+        shape, channels = grid_of(layout.shape, layout.dtype, reading.axes, source.name)
+        axes, most = self.axes(len(shape)), MAX_SAMPLES // channels
+        return StoredSignal(path, layout, shape, channels, axes, ArrayAttributes(), most)
+
+    def check_format(self, path: str | Path, shape: Shape, channels: int, meta: SignalMeta) -> None:
+        """As `Kind.check_format`."""
+        if str(path) != "-":
+            raise SpecError(f"{path}: an array is written as .npy; got the suffix {Path(path).suffix!r}")
+
+    def write(self, path: str | Path, blocks: Iterable[Samples], shape: Shape, channels: int, meta: SignalMeta) -> None:
+        """As `Kind.write`: ``.npy`` to standard output."""
+        write_bytes(path, npy_bytes(gathered(blocks, shape, channels, meta)))
+
+    def axes(self, count: int) -> tuple[str, ...]:
+        """As `Kind.axes`."""
+        return axis_names(count)
+
+    def to_file(self, meta: SignalMeta) -> FileAttributes:
+        """As `Kind.to_file`: no colours are known."""
+        return FileAttributes(colour_space=2)
+
+    def preview(self, samples: Samples) -> Values | None:
+        """As `Kind.preview`: two axes as a picture, of three the middle slice."""
+        slice_ = samples[len(samples) // 2] if samples.ndim == 4 else samples
+        return eight_bits(slice_) if slice_.ndim == 3 else None
+
+    def reading_of(self, shape: Shape) -> Reading:
+        """As `Kind.reading_of`."""
+        return Reading(axes=len(shape))

@@ -1,0 +1,338 @@
+"""What a kind of signal is: pictures, videos, arrays, and whatever a package adds.
+
+A kind is a package in this folder whose module ``kind`` registers one class, or a module of another package. All that
+the kind means is in it: nothing else of the library or of the service knows kinds by name.
+"""
+
+import math
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import ClassVar, final
+
+import numpy as np
+
+from inr.container import ids, limits
+from inr.container.attributes import FileAttributes
+from inr.domain import Domain
+from inr.errors import SignalError, SpecError
+from inr.files import write_bytes
+from inr.meta import Attributes, SignalMeta
+from inr.metrics.base import Metric
+from inr.metrics.psnr import Psnr
+from inr.registry import Registry
+from inr.signals.npy import npy_bytes
+from inr.signals.parts import Cut, PartRule, Parts
+from inr.signals.signal import Array, Samples, Signal
+from inr.signals.source import Reading, Source
+from inr.signals.stored import StoredSignal, reported
+from inr.signals.target import Sampling, Shape, Target, check_evaluations, check_output, joined, ratios
+from inr.spec import Spec
+
+Pngs = Callable[[Samples], Iterator[tuple[int, bytes]]]
+
+
+class Kind(Spec):
+    """A kind of signal. A concrete class adds ``kind``, ``wire_id`` and the class attributes below; it has no settings.
+
+    The wire id of a kind of another package is `inr.container.ids.FIRST_FOREIGN_KIND` or more.
+
+    What is not abstract suits signals that are read whole, have axes of their own names, and are written by the kind's
+    `write` or as ``.npy``; sizes and regions are in array order.
+    """
+
+    kind: str = ""
+    wire_id: ClassVar[int]
+    noun: ClassVar[str]
+    """With its article, for messages: "a picture"."""
+    attributes: ClassVar[type[Attributes]]
+    """What signals of this kind have beside their samples."""
+    parts_are: ClassVar[PartRule] = PartRule("samples along the first axis")
+    """Where signals are cut that are too large to be fitted at once."""
+    reading: ClassVar[frozenset[str]] = frozenset()
+    """Which fields of a `Reading` it takes."""
+    targets: ClassVar[frozenset[str]] = frozenset({"scale", "size", "region"})
+    """Which fields of a `Target` it takes."""
+    metrics: ClassVar[tuple[Metric, ...]] = (Psnr(),)
+    """Measures of quality; the first is the one that is named where there is room for one."""
+    default_coder: ClassVar[str] = "weights"
+    """What compresses it if nothing else is asked for."""
+    default_model: ClassVar[str | None] = None
+    """Model if none is asked for; None takes the preset's."""
+    suffix: ClassVar[str]
+    """Of a file in which a signal comes back as it was; not ".npy" unless that is all there is."""
+
+    @abstractmethod
+    def examples(self) -> tuple[Signal, ...]:
+        """Small signals that the conformance suite saves, compresses and compares: at least 8 samples on each axis."""
+
+    # --- reading ---
+
+    @abstractmethod
+    def sniff(self, source: Source) -> bool:
+        """True for a source that is of this kind, told by its first bytes, and by its name only where bytes cannot.
+
+        Raises:
+            FileAccessError: it cannot be read.
+        """
+
+    @abstractmethod
+    def load(self, source: Source, reading: Reading) -> Signal:
+        """Read a whole signal.
+
+        Raises:
+            FileAccessError: it cannot be read.
+            SignalError: it is damaged, or too large to be read at once.
+            SpecError: `reading` makes no sense.
+        """
+
+    def stored(self, source: Source, reading: Reading) -> StoredSignal | None:
+        """The source if its samples lie in a file as they are, so that some are read without the others; else None."""
+        del source, reading
+        return None
+
+    def parts(self, source: Source, reading: Reading, segment: int | None) -> Parts:
+        """Read a signal in parts along its first axis, each when it is asked for if `stored` allows it.
+
+        Args:
+            source: what to read.
+            reading: how.
+            segment: samples of a part along that axis, at most; None for what suits.
+
+        Raises:
+            InrError: as `load`.
+        """
+        stored = None
+        if source.path is not None:
+            with reported(source.path):
+                stored = self.stored(source, reading)
+        if stored is not None:
+            lengths = self.parts_are.lengths(stored.shape, segment, stored.most_samples)
+            self._check_limits(stored, max(lengths))
+            if len(lengths) > 1:
+                return Parts(lengths, Cut(lengths, stored.part), stored.shape)
+        return self.parts_are.cut(self.load(source, reading), segment)
+
+    def check(self, shape: Shape) -> None:
+        """Raise `SignalError` for a signal of which no field can be made, whose samples along each axis are these."""
+        del shape
+
+    @final
+    def _check_limits(self, stored: StoredSignal, longest: int) -> None:
+        """Raise `SignalError` for what a file cannot hold, or a part that is not read at once, before it is read."""
+        name, shape, most = stored.path, stored.shape, stored.most_samples
+        if max(shape) > limits.MAX_AXIS_SAMPLES or math.prod(shape) > limits.MAX_SAMPLES:
+            raise SignalError(
+                f"{name} has {joined(shape)} samples; a file holds at most {limits.MAX_AXIS_SAMPLES} along an axis, "
+                f"{limits.MAX_SAMPLES} in all"
+            )
+        samples = longest * math.prod(shape[1:])
+        if samples > most:
+            raise SignalError(
+                f"{name}: {longest} {self.parts_are.noun} are {samples} samples; at most {most} are read at once: "
+                "choose a smaller segment"
+            )
+
+    def reading_of(self, shape: Shape) -> Reading:
+        """How an original is read so that it has this grid."""
+        del shape
+        return Reading()
+
+    # --- writing ---
+
+    @abstractmethod
+    def check_format(self, path: str | Path, shape: Shape, channels: int, meta: SignalMeta) -> None:
+        """Raise `SpecError` if the suffix of a path (``-``: standard output) names no format for such samples.
+
+        ``.npy`` is not asked for: every kind is written so.
+        """
+
+    @abstractmethod
+    def write(self, path: str | Path, blocks: Iterable[Samples], shape: Shape, channels: int, meta: SignalMeta) -> None:
+        """Write samples in the format that a path names, whole or not at all.
+
+        Args:
+            path: where to; `check_format` has passed it.
+            blocks: consecutive, `(rows, *shape[1:], channels)` each.
+            shape: of the whole.
+            channels: values a sample.
+            meta: meaning of the samples.
+
+        Raises:
+            FileAccessError: it cannot be written.
+        """
+
+    @final
+    def save(self, path: str | Path, blocks: Iterable[Samples], shape: Shape, channels: int, meta: SignalMeta) -> None:
+        """As `write`, for any path; raises `SpecError` for one whose format cannot hold the samples."""
+        if Path(path).suffix.lower() == ".npy":
+            self.check_npy(channels, meta)
+            write_bytes(path, npy_bytes(gathered(blocks, shape, channels, meta)))
+            return
+        self.check_format(path, shape, channels, meta)
+        self.write(path, blocks, shape, channels, meta)
+
+    def check_npy(self, channels: int, meta: SignalMeta) -> None:
+        """Raise `SpecError` for samples that are not written as ``.npy``."""
+        del channels, meta
+
+    # --- in a file ---
+
+    @abstractmethod
+    def axes(self, count: int) -> tuple[str, ...]:
+        """Names of the axes of a signal with so many; raises `SpecError` for a number that it cannot have."""
+
+    def to_file(self, meta: SignalMeta) -> FileAttributes:
+        """The attributes as a file holds them."""
+        return FileAttributes(own=meta.attributes.to_wire())
+
+    def from_file(self, found: FileAttributes) -> Attributes:
+        """The inverse of `to_file`.
+
+        Raises:
+            SpecError: values that make no sense.
+            UnsupportedFeatureError: an attribute that this version does not know.
+        """
+        return self.attributes.from_wire(found.own)
+
+    # --- decoding ---
+
+    @final
+    def sampling(self, target: Target, domain: Domain, meta: SignalMeta, channels: int) -> Sampling:
+        """What a target comes to, before any work is done.
+
+        Args:
+            target: what is asked for.
+            domain: of the original.
+            meta: of the original.
+            channels: values a sample.
+
+        Raises:
+            SpecError: an option out of range, or one that does not go with this kind of signal.
+            LimitExceededError: more than `MAX_OUTPUT_SAMPLES` samples, or means over too many points.
+        """
+        part = self.region(target, domain)
+        self._check_target(target)
+        part, meta = self.timed(target, part, meta)
+        shape = self.grid_shape(target, part.shape)
+        check_output(shape, channels, self.size_text(shape))
+        means = self.means(part.shape, shape)
+        check_evaluations(shape, means)
+        return Sampling(part.resized(shape), means, meta)
+
+    @final
+    def _check_target(self, target: Target) -> None:
+        for name in sorted(target.given() - self.targets):
+            if name in ("time", "frame_rate"):
+                who = _who_takes("targets", name)
+                raise SpecError(f"time and frame rate: only {who} has them; this is {self.noun}")
+            raise SpecError(f"{name}: {self.noun} has none")
+
+    def region(self, target: Target, domain: Domain) -> Domain:
+        """The chosen region of a grid; raises `SpecError`."""
+        region, n = target.region, domain.ndim
+        if region is None:
+            return domain
+        if len(region) != 2 * n:
+            raise SpecError(f"region: needs {n} starts and {n} counts; got {joined(region, ',')}")
+        return domain.cropped(region[:n], region[n:])
+
+    def timed(self, target: Target, part: Domain, meta: SignalMeta) -> tuple[Domain, SignalMeta]:
+        """The chosen time of a grid, and what its samples mean then; raises `SpecError`."""
+        del target
+        return part, meta
+
+    def grid_shape(self, target: Target, part: Shape) -> Shape:
+        """Samples to make of a part of the original along each axis; raises `SpecError`."""
+        return target.scaled(part, target.size, f"{len(part)} numbers of samples")
+
+    def means(self, part: Shape, grid: Shape) -> Shape:
+        """Points of a cell to average over along each axis: about one for each original sample."""
+        return tuple(map(whole, ratios(part, grid)))
+
+    # --- showing ---
+
+    def size_text(self, shape: Shape) -> str:
+        """A grid as messages call it."""
+        return joined(shape)
+
+    def sides(self, shape: Shape) -> tuple[int | None, int | None]:
+        """Rows and columns of a picture or a frame; None for what has none."""
+        del shape
+        return None, None
+
+    def rate(self, meta: SignalMeta) -> Fraction | None:
+        """Frames, or samples, a second; None for what has no axis of time."""
+        del meta
+        return None
+
+    def preview(self, samples: Samples) -> Array | None:
+        """A small signal as an 8-bit picture `(height, width, 1..4)` for whoever watches; None if it has no picture."""
+        del samples
+        return None
+
+    def pngs(self, meta: SignalMeta) -> Pngs:
+        """What makes PNG files of consecutive samples, and says how many along the first axis each of them has.
+
+        Raises:
+            SpecError: signals of this kind are no pictures.
+        """
+        del meta
+        raise SpecError(f"format: {self.noun} has no PNG form; ask for raw samples")
+
+
+KINDS: Registry[Kind] = Registry(
+    "kind of signal", "inr.signals", group="inr.kinds", module="kind", names=ids.SIGNAL_KINDS
+)
+"""All kinds of signal."""
+
+
+def kind_for(meta: SignalMeta) -> Kind:
+    """The kind of a signal; raises `UnknownComponentError` if its package is gone."""
+    return KINDS.get(meta.kind)()
+
+
+def kind_of_source(source: Source, reading: Reading) -> Kind:
+    """The kind that a source is of.
+
+    The first kind, in the order of wire ids, that says so and takes what is asked of the reading. What no kind says is
+    its own is left to the very first one, which refuses it in its words.
+
+    Raises:
+        FileAccessError: the source cannot be read.
+        SpecError: none of its kinds takes what is asked.
+    """
+    kinds = [cls() for cls in KINDS]
+    found = [kind for kind in kinds if kind.sniff(source)] or kinds[:1]
+    able = [kind for kind in found if reading.given() <= kind.reading]
+    if not able:
+        refuse_reading(reading, found[0].noun, found[0].reading)
+    return able[0]
+
+
+def refuse_reading(reading: Reading, noun: str, allowed: frozenset[str] = frozenset()) -> None:
+    """Raise `SpecError` if more is asked of a reading than `allowed`; messages call what is read `noun`."""
+    words = {"time": "times", "axes": "a number of axes to choose"}
+    for name in sorted(reading.given() - allowed, reverse=True):
+        raise SpecError(f"{name}: only {_who_takes('reading', name)} has {words[name]}; this is {noun}")
+
+
+def gathered(blocks: Iterable[Samples], shape: Shape, channels: int, meta: SignalMeta) -> Samples:
+    """Consecutive blocks as one array `(*shape, channels)`."""
+    samples: Samples = np.empty((*shape, channels), dtype=meta.dtype)
+    row = 0
+    for block in blocks:
+        samples[row : row + len(block)] = block
+        row += len(block)
+    return samples
+
+
+def whole(ratio: float) -> int:
+    """Points along an axis that stand for so many original samples."""
+    return max(1, math.ceil(ratio - 1e-9))
+
+
+def _who_takes(options: str, name: str) -> str:
+    """Nouns of the kinds that take an option: "a video"."""
+    return " or ".join(kind.noun for kind in KINDS if name in getattr(kind, options))

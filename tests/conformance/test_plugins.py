@@ -1,0 +1,158 @@
+"""Components of another package, installed beside the library: in process, and through the command line."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.commands import is_one_error, png_of
+from tests.support.third_party import ROOT, Plugin, install
+
+MODELS = {"ripples": 1_234_567, "zigzag": 1_234_568}
+"""Names and ids."""
+
+
+def python(code: str, environment: dict[str, str], folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a program that finds what is installed."""
+    command = [sys.executable, "-c", code]
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=240, check=False
+    )
+
+
+def inr(environment: dict[str, str], folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command."""
+    command = [sys.executable, "-m", "inr", *arguments]
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=240, check=False
+    )
+
+
+def said(environment: dict[str, str], folder: Path, *arguments: str) -> str:
+    """Run the command, which must succeed; returns its standard output."""
+    run = inr(environment, folder, *arguments)
+    assert (run.returncode, run.stderr) == (0, "")
+    return run.stdout
+
+
+IN_PROCESS = """
+import json
+import numpy as np
+import inr
+from inr.backends.select import BACKENDS
+from inr.models.base import MODELS
+from tests.support.model_checks import CHECKS
+
+for kind in ("ripples", "zigzag"):
+    for check in CHECKS:
+        check(MODELS.get(kind)())
+    picture = np.random.default_rng(0).integers(0, 255, (16, 24, 3)).astype(np.uint8)
+    made = inr.compress(picture, model=kind, steps=5)
+    assert made.report.model == kind
+    assert inr.open(made.data).decode().shape == picture.shape
+print(json.dumps({kind: BACKENDS["native"].refuses(MODELS.make(kind).build(2, 3)) for kind in ("ripples", "zigzag")}))
+"""
+
+
+def test_models_of_another_package_in_process(tmp_path: Path) -> None:
+    """They pass every check that the library's own pass; the kernels run what they know, torch the rest."""
+    run = python(IN_PROCESS, install(tmp_path / "site"), tmp_path)
+    assert (run.returncode, run.stderr) == (0, "")
+    refusals = json.loads(run.stdout)
+    assert refusals["ripples"] is None
+    assert "Triangle" in refusals["zigzag"]
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_models_of_another_package_on_the_command_line(model: str, tmp_path: Path) -> None:
+    environment = install(tmp_path / "site")
+    (tmp_path / "photo.png").write_bytes(png_of(16))
+    said(environment, tmp_path, "compress", "photo.png", "photo.inr", "--model", model, "--steps", "5", "--quiet")
+    told = json.loads(said(environment, tmp_path, "info", "photo.inr", "--json"))
+    assert (told["model"], list(told["settings"])) == (model, ["width"])
+    said(environment, tmp_path, "decompress", "photo.inr", "back.png", "--scale", "2")
+    assert (tmp_path / "back.png").stat().st_size > 100
+    without = {**environment, "PYTHONPATH": str(ROOT)}
+    number = str(MODELS[model])
+    assert json.loads(said(without, tmp_path, "info", "photo.inr", "--json"))["model"] == f"#{number}"
+    refused = inr(without, tmp_path, "decompress", "photo.inr", "back.png")
+    assert refused.returncode == 1
+    assert is_one_error(refused.stderr)
+    assert number in refused.stderr
+
+
+def test_plugins_that_fail_are_named_and_left_out(tmp_path: Path) -> None:
+    """One is not there, one is taken already, one fails half-way; the one that works works."""
+    broken = (
+        Plugin("inr.models", "absent", "absent:Model"),
+        Plugin("inr.models", "again", "twin:Siren"),
+        Plugin("inr.models", "half", "half"),
+        Plugin("inr.models", "ripples", "ripples:Ripples"),
+        Plugin("inr.commands", "lost", "absent:command"),
+    )
+    site = tmp_path / "site"
+    environment = install(site, broken)
+    source = (site / "third_party" / "ripples.py").read_text("utf-8")
+    twin = source.replace("Ripples", "Siren").replace('"ripples"', '"siren"')
+    (site / "third_party" / "twin.py").write_text(twin, "utf-8")
+    half = source.replace("Ripples", "Half").replace('"ripples"', '"half"').replace("1_234_567", "1_234_600")
+    half = half.replace("import ModelSpec", "import MODELS, ModelSpec").replace("@final", "@final\n@MODELS.register")
+    (site / "third_party" / "half.py").write_text(f"{half}\nraise OSError('no\\ncoffee')\n", "utf-8")
+    run = inr(environment, tmp_path, "models", "--json")
+    assert run.returncode == 0
+    kinds = [row["kind"] for row in json.loads(run.stdout)]
+    assert kinds[-1] == "ripples"
+    assert kinds.count("siren") == 1
+    assert "half" not in kinds
+    absent, again, half = run.stderr.splitlines()
+    assert absent.startswith("inr: warning: plug-in absent = third_party.absent:Model of third_party 1.2 (inr.models)")
+    assert "is left out: ModuleNotFoundError: No module named 'third_party.absent'" in absent
+    assert "plug-in again" in again
+    assert "model Siren: 'siren' is already taken by Siren" in again
+    assert half.endswith("OSError: no coffee")
+    run = inr(environment, tmp_path, "lost")
+    assert run.returncode == 2
+    assert "plug-in lost" in run.stderr
+    assert "No such command 'lost'" in run.stderr.splitlines()[-1]
+
+
+THREADS = """
+import sys, threading
+sys.setswitchinterval(1e-6)
+from inr.models.base import MODELS
+found, start = [], threading.Barrier(8)
+def look():
+    start.wait()
+    found.append((MODELS.kinds(), MODELS.get("ripples").__name__, MODELS.by_wire_id(1_234_568).__name__))
+threads = [threading.Thread(target=look) for _ in range(8)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+assert len(found) == 8, found
+assert all(one == found[0] for one in found), found
+"""
+
+
+def test_registries_are_complete_for_every_thread(tmp_path: Path) -> None:
+    run = python(THREADS, install(tmp_path / "site"), tmp_path)
+    assert (run.returncode, run.stderr) == (0, "")
+
+
+OWN_FIRST = """
+import third_party.taken
+from inr.models.base import MODELS
+print(MODELS.get("siren").__module__)
+"""
+
+
+def test_names_of_the_library_are_its_own_whoever_comes_first(tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    environment = install(site, ())
+    source = (site / "third_party" / "zigzag.py").read_text("utf-8").replace('"zigzag"', '"siren"')
+    guarded = source.replace("@MODELS.register\n", "")
+    (site / "third_party" / "taken.py").write_text(
+        f"{guarded}\ntry:\n    MODELS.register(Zigzag)\nexcept ValueError as error:\n    print(error)\n", "utf-8"
+    )
+    run = python(OWN_FIRST, environment, tmp_path)
+    assert run.stdout.splitlines() == ["model Zigzag: 'siren' is already taken by Siren", "inr.models.siren"]
