@@ -3,8 +3,10 @@
 import json
 import subprocess
 import sys
+import wave
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.support.commands import is_one_error, png_of
@@ -83,6 +85,29 @@ def test_models_of_another_package_on_the_command_line(model: str, tmp_path: Pat
     assert refused.returncode == 1
     assert is_one_error(refused.stderr)
     assert number in refused.stderr
+
+
+def test_a_kind_of_another_package_on_the_command_line(tmp_path: Path) -> None:
+    """A sound in a WAV file, which nothing of the library knows."""
+    environment = install(tmp_path / "site")
+    with wave.open(str(tmp_path / "sound.wav"), "wb") as file:
+        file.setparams((1, 2, 8000, 0, "NONE", ""))
+        file.writeframes(np.rint(9000 * np.sin(np.arange(1000) / 9)).astype("<i2").tobytes())
+    said(environment, tmp_path, "compress", "sound.wav", "sound.inr", "--steps", "5", "--quiet")
+    assert json.loads(said(environment, tmp_path, "info", "sound.inr", "--json"))["kind"] == "tone"
+    said(environment, tmp_path, "decompress", "sound.inr", "back.wav")
+    assert (tmp_path / "back.wav").read_bytes()[:4] == b"RIFF"
+
+
+def test_a_coder_of_another_package_on_the_command_line(tmp_path: Path) -> None:
+    environment = install(tmp_path / "site")
+    (tmp_path / "photo.png").write_bytes(png_of(16))
+    said(environment, tmp_path, "compress", "photo.png", "photo.inr", "--coder", "cosine", "--size", "600", "--quiet")
+    said(environment, tmp_path, "decompress", "photo.inr", "back.png")
+    assert (tmp_path / "back.png").stat().st_size > 100
+    refused = inr({**environment, "PYTHONPATH": str(ROOT)}, tmp_path, "decompress", "photo.inr", "back.png")
+    assert refused.returncode == 1
+    assert is_one_error(refused.stderr)
 
 
 def test_plugins_that_fail_are_named_and_left_out(tmp_path: Path) -> None:

@@ -42,11 +42,11 @@ def test_sides_beyond_all_measure_are_refused() -> None:
 
 def test_timed() -> None:
     line = Domain.of_shape((100,), ("t",))
-    assert Target().timed(line, Fraction(50)) == (line, 50)
+    assert Target().timed(line, Fraction(50)) == (line, Fraction(50))
     part, rate = Target(time=(0.5, 1.5)).timed(line, Fraction(50))
-    assert (part.shape, part.box, rate) == ((50,), ((-0.5, 0.5),), 50)
+    assert (part.shape, part.box, rate) == ((50,), ((-0.5, 0.5),), Fraction(50))
     part, rate = Target(time=(0.5, float("inf")), frame_rate=10).timed(line, Fraction(50))
-    assert (part.shape, part.box, rate) == ((15,), ((-0.5, 1.0),), 10)
+    assert (part.shape, part.box, rate) == ((15,), ((-0.5, 1.0),), Fraction(10))
     with pytest.raises(SpecError, match="time: needs 0 <= start < end <= 2 seconds; got 3 to 4"):
         Target(time=(3.0, 4.0)).timed(line, Fraction(50))
     with pytest.raises(SpecError, match="frame rate: must be more than 0"):
