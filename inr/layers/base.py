@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     Tensors = Mapping[str, Tensor]
     """Stored and fixed tensors of one layer, by name."""
 
-Fixed = npt.NDArray[np.float32]
+FixedArray = npt.NDArray[np.float32]
 
 
 class Layer(ABC):
@@ -48,7 +48,7 @@ class Layer(ABC):
         """The distribution of each stored tensor before training, in the order of `layout`."""
         return {}
 
-    def fixed(self) -> dict[str, Fixed]:
+    def fixed(self) -> dict[str, FixedArray]:
         """Arrays that the forward reads and no file stores, since settings say it all; by name."""
         return {}
 

@@ -1,11 +1,13 @@
 """Backends: how they are chosen, and what they say when they cannot. Values are compared in `checks.py`."""
 
+from importlib.metadata import EntryPoint
 from typing import ClassVar, final
 
 import numpy as np
 import pytest
 import torch
 
+from inr import plugins
 from inr.backends import select as backends
 from inr.backends.base import (
     DEFAULT_RESOURCES,
@@ -131,6 +133,21 @@ def test_auto_says_why_if_nothing_can_run(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(backends, "BACKENDS", STUBS)
     with pytest.raises(BackendUnavailableError, match="backend stub: no layer Linear"):
         backends.select("auto", initialised(Siren.EXAMPLES[0]).network, "auto")
+
+
+def test_backends_of_other_packages_come_before_the_reference(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By entry points, each a class; one that fails is left out, and nothing is loaded before it is asked for."""
+    entries = {"stub": f"{__name__}:Stub", "broken": f"{__name__}:Nothing", "torch": f"{__name__}:Stub"}
+    points = [EntryPoint(name, value, "inr.backends") for name, value in entries.items()]
+    monkeypatch.setattr(plugins, "points", lambda group: points if group == "inr.backends" else [])
+    table = backends.BackendTable(backends.PLACES)
+    assert list(table) == ["native", "tcnn", "stub", "torch"]
+    assert len(table) == 4
+    assert isinstance(table["stub"], Stub)
+    assert isinstance(table["torch"], TorchBackend)
+    assert "broken" not in table
+    monkeypatch.setattr(backends, "BACKENDS", table)
+    assert backends.select("stub", initialised(Siren.EXAMPLES[0]).network, "cpu").kind == "stub"
 
 
 @each_running

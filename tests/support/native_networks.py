@@ -9,6 +9,8 @@ import numpy as np
 
 from inr.backends.torch import TorchNetwork
 from inr.layers import (
+    LAYERS,
+    Activation,
     Add,
     Axis,
     Blend,
@@ -205,3 +207,13 @@ AROUND: dict[str, Builder] = {
         lambda w: TuckerContraction((2, 3, few(w), 4), 3), lambda w: 2, lambda w: 3, few, lambda w: 4
     ),
 }
+
+
+def _example(layer: Layer) -> Callable[[int], Layer]:
+    return lambda width: layer
+
+
+for _cls in LAYERS:  # an elementwise layer that has an operation needs no row here
+    for _layer, _ in _cls.EXAMPLES[:1] if issubclass(_cls, Activation) else ():
+        if _layer.operation(1) is not None:
+            AROUND.setdefault(_cls.__name__, inside(_example(_layer), same))

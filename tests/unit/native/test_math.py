@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pytest
 import torch
 
+from inr.layers import LAYERS as VOCABULARY
 from inr.layers import (
     Activation,
     ComplexGabor,
@@ -51,6 +52,11 @@ LAYERS: dict[str, tuple[Activation, list[int], float]] = {
     "gated tanh": (GatedTanh(1.0), [0], 1.0),
     "tanh": (Tanh(), [0], 0.0),
 }
+for _cls in VOCABULARY:  # one that is not above is tried with the settings of its first example
+    for _layer, _ in _cls.EXAMPLES[:1]:
+        _told = _layer.operation(1)
+        if isinstance(_layer, Activation) and _told is not None:
+            LAYERS.setdefault(_told.kind, (_layer, [*_told.ints, 0][:1], [*_told.reals, 0.0][0]))
 
 
 def operation(kind: str, setting: float = 1.0, whole: int = 0) -> Any:
