@@ -83,6 +83,34 @@ def test_models_of_another_package_on_the_command_line(model: str, tmp_path: Pat
     assert number in refused.stderr
 
 
+TONE = """
+import inr
+from third_party import tone_kind
+inr.save(tone_kind.tone(), "a.wav")
+made = inr.compress("a.wav", "a.inr", steps=30, batch=256, size=2500)
+assert (made.report.kind, inr.open("a.inr").meta.attributes) == ("tone", tone_kind.ToneAttributes(8000))
+"""
+
+
+def test_a_kind_of_signal_of_another_package(tmp_path: Path) -> None:
+    """Sound, which the library knows nothing of: compressed, described, decoded and compared."""
+    environment = install(tmp_path / "site")
+    run = python(TONE, environment, tmp_path)
+    assert (run.returncode, run.stderr) == (0, "")
+    told = json.loads(said(environment, tmp_path, "info", "a.inr", "--json"))
+    assert (told["kind"], told["attributes"]) == ("tone", {"sample_rate": 8000})
+    said(environment, tmp_path, "decompress", "a.inr", "b.wav", "--time", "0:0.1")
+    assert (tmp_path / "b.wav").stat().st_size == 44 + 4 * 800
+    assert json.loads(said(environment, tmp_path, "compare", "a.wav", "a.inr", "--json"))["metrics"]["difference"] < 1
+    without = {**environment, "PYTHONPATH": str(ROOT)}
+    told = json.loads(said(without, tmp_path, "info", "a.inr", "--json"))
+    assert (told["kind"], told["attributes"]) == ("#70000", {"#0": 8000})
+    for arguments in (("decompress", "a.inr", "c.wav"), ("compress", "a.wav", "b.inr")):
+        refused = inr(without, tmp_path, *arguments)
+        assert refused.returncode == 1
+        assert is_one_error(refused.stderr)
+
+
 def test_plugins_that_fail_are_named_and_left_out(tmp_path: Path) -> None:
     """One is not there, one is taken already, one fails half-way; the one that works works."""
     broken = (

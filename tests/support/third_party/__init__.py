@@ -25,6 +25,7 @@ class Plugin:
 PLUGINS = (
     Plugin("inr.models", "ripples", "ripples:Ripples"),
     Plugin("inr.models", "zigzag", "zigzag"),  # a module that registers its class itself
+    Plugin("inr.kinds", "tone", "tone_kind:Tone"),
 )
 
 
