@@ -60,4 +60,4 @@ class Training(ABC, Generic[TrainedT]):
 
     @abstractmethod
     def restore(self, state: State) -> None:
-        """Go on from what `state` returned; raises `CheckpointError` if it is of something else."""
+        """Go on from what `state` of a training with the same identity returned."""

@@ -111,6 +111,17 @@ def test_a_kind_of_signal_of_another_package(tmp_path: Path) -> None:
         assert is_one_error(refused.stderr)
 
 
+def test_a_coder_of_another_package_on_the_command_line(tmp_path: Path) -> None:
+    environment = install(tmp_path / "site")
+    (tmp_path / "photo.png").write_bytes(png_of(16))
+    said(environment, tmp_path, "compress", "photo.png", "photo.inr", "--coder", "cosine", "--size", "600", "--quiet")
+    said(environment, tmp_path, "decompress", "photo.inr", "back.png")
+    assert (tmp_path / "back.png").stat().st_size > 100
+    refused = inr({**environment, "PYTHONPATH": str(ROOT)}, tmp_path, "decompress", "photo.inr", "back.png")
+    assert refused.returncode == 1
+    assert is_one_error(refused.stderr)
+
+
 def test_plugins_that_fail_are_named_and_left_out(tmp_path: Path) -> None:
     """One is not there, one is taken already, one fails half-way; the one that works works."""
     broken = (

@@ -26,6 +26,7 @@ PLUGINS = (
     Plugin("inr.models", "ripples", "ripples:Ripples"),
     Plugin("inr.models", "zigzag", "zigzag"),  # a module that registers its class itself
     Plugin("inr.kinds", "tone", "tone_kind:Tone"),
+    Plugin("inr.coders", "cosine", "cosine_coder:Cosine"),
 )
 
 
