@@ -26,8 +26,8 @@ from inr.signals.npy import npy_bytes
 from inr.signals.parts import Cut, PartRule, Parts
 from inr.signals.signal import Array, Samples, Signal
 from inr.signals.source import Reading, Source
-from inr.signals.stored import StoredSignal, reported
 from inr.signals.target import Sampling, Shape, Target, check_evaluations, check_output, joined, ratios
+from inr.signals.uncompressed import StoredSignal, reported
 from inr.spec import Spec
 
 Pngs = Callable[[Samples], Iterator[tuple[int, bytes]]]

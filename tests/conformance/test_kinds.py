@@ -15,9 +15,9 @@ import pytest
 import inr
 from inr.cli.main import main
 from inr.codec.info import describe
+from inr.codec.load_save import load_parts
 from inr.codec.measures import measures, tallied
 from inr.codec.pack import pack, unpack
-from inr.codec.sources import load_parts
 from inr.coders.weights.quantize import QuantSpec, quantize
 from inr.container import ids
 from inr.container.attributes import FileAttributes
