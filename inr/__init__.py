@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from inr.codec.decode import open
     from inr.codec.decompress import decompress
     from inr.codec.listing import list_models
-    from inr.codec.sources import load, save
+    from inr.codec.load_save import load, save
     from inr.coders.request import CompressSpec
     from inr.domain import Domain
     from inr.errors import InrError
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     **dict.fromkeys(("compress", "fit", "store"), "inr.codec.compress"),
-    **dict.fromkeys(("load", "save"), "inr.codec.sources"),
+    **dict.fromkeys(("load", "save"), "inr.codec.load_save"),
     "compare": "inr.codec.compare",
     "decompress": "inr.codec.decompress",
     "list_models": "inr.codec.listing",

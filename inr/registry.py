@@ -161,7 +161,11 @@ class Registry(Generic[C]):
     def _add(self, found: Any) -> bool:
         """Register what an entry point names, if loading it has not; a module has registered what it holds."""
         if isinstance(found, type) and found not in self._by_kind.values():
-            self.register(found)
+            try:
+                self.register(found)
+            except SpecError:
+                if found not in self._by_kind.values():  # else another thread has been quicker
+                    raise
         return True
 
 

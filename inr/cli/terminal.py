@@ -53,10 +53,18 @@ def say_json(value: Any) -> None:
 
 def _plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {name: item for name, item in fields_of(value).items() if not _said_elsewhere(name, item)}
+        named = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+        return {name: item for name, item in named.items() if not _left_out(name, item)}
     if isinstance(value, Path):
         return str(value)
     return value.model_dump(mode="json")
+
+
+def _left_out(name: str, value: Any) -> bool:
+    """Measures and attributes that have fields of their own, and the coder if it is the usual one."""
+    if name == "metrics":
+        return set(value) <= {"psnr", "ssim"}
+    return (name == "attributes" and not value) or (name == "coder" and value is None)
 
 
 @contextlib.contextmanager
@@ -166,16 +174,6 @@ def say_report(report: "CompressReport", output: str, as_json: bool) -> None:
             say("layers: " + ", ".join(f"{psnr:.2f} dB" for psnr in report.layer_psnr))
 
 
-def fields_of(value: Any) -> dict[str, Any]:
-    """The fields of a dataclass by name."""
-    return {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
-
-
-def _said_elsewhere(name: str, value: Any) -> bool:
-    """Measures that have a field of their own, and attributes of kinds of signal that have theirs."""
-    return (name == "metrics" and value.keys() <= {"psnr", "ssim"}) or (name == "attributes" and not value)
-
-
 def ssim_text(ssim: float | None) -> str:
     """The SSIM as part of a line; nothing for what has none."""
     return "" if ssim is None else f", SSIM {ssim:.4f}"
@@ -201,8 +199,7 @@ def say_file(source: str, as_json: bool) -> None:
     data = read_bytes(source)
     description = describe(parse(data), len(data))
     if as_json:
-        fields = {f.name: getattr(description, f.name) for f in dataclasses.fields(description)}
-        say_json({name: value for name, value in fields.items() if name != "coder" or value is not None})
+        say_json(description)
     else:
         _say_info(source, description)
 

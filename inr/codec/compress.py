@@ -7,14 +7,14 @@ from typing import Any
 from inr.codec.candidates import Candidates
 from inr.codec.decode import open_field
 from inr.codec.encode import Compressed, compress_parts
-from inr.codec.measures import measures, tallied
-from inr.codec.pack import pack
-from inr.codec.sources import (
+from inr.codec.load_save import (
     Readable,
     check_fittable,
     load,
     load_parts,
 )
+from inr.codec.measures import measures, tallied
+from inr.codec.pack import pack
 from inr.coders.base import DEFAULT, chosen
 from inr.coders.request import CompressSpec
 from inr.coders.weights.plan import WeightsPlan

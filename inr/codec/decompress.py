@@ -6,7 +6,7 @@ from typing import Unpack
 
 from inr.backends.base import Resources
 from inr.codec.decode import open_field, open_prefix
-from inr.codec.sources import check_name, save_blocks
+from inr.codec.load_save import check_name, save_blocks
 from inr.errors import FormatError, SpecError
 from inr.files import read_bytes
 from inr.signals.kind import kind_for

@@ -201,7 +201,7 @@ def fit_part(
         InrError: see `compress_parts`.
     """
     count = len(lengths)
-    coder = chosen(request)
+    coder = chosen(request, signal.meta)
     own = _share(request, lengths, number)
     power = None if shared is None else shared.power
     if shared is None and request.transform == "power":

@@ -9,8 +9,10 @@ from inr.backends.base import DEFAULT_RESOURCES, Field, Resources
 from inr.container import ids
 from inr.container.header import CoderPart, Header
 from inr.errors import CorruptHeaderError, SpecError, UnsupportedFeatureError
+from inr.meta import SignalMeta
 from inr.registry import Registry, kind_of
 from inr.signals.info import SignalInfo
+from inr.signals.kind import kind_for
 from inr.signals.signal import Signal
 from inr.spec import Spec, from_wire, to_wire, wire_fields
 
@@ -20,7 +22,7 @@ if TYPE_CHECKING:  # nothing that only compressing needs is loaded to decode
     from inr.fitting.training import Training
 
 DEFAULT = "weights"
-"""The coder of a request that names none."""
+"""The coder of a request that names none, for a kind of signal that has none of its own."""
 
 
 class Plan(Spec):
@@ -215,9 +217,15 @@ SHARED = frozenset({"coder", "preset", "seed", "transform"})
 """Fields of `CompressSpec` that are no coder's own business."""
 
 
-def chosen(request: "CompressSpec") -> AnyCoder:
-    """The coder of a request, which it makes sense for; raises `SpecError`."""
-    coder = CODERS.make(request.coder or DEFAULT)
+def chosen(request: "CompressSpec", meta: SignalMeta | None = None) -> AnyCoder:
+    """The coder of a request, which it makes sense for; raises `SpecError`.
+
+    Args:
+        request: if it names none, the kind of the signal does.
+        meta: of the signal; None if it is not known yet.
+    """
+    own = DEFAULT if meta is None else kind_for(meta).default_coder or DEFAULT
+    coder = CODERS.make(request.coder or own)
     coder.check(request)
     return coder
 

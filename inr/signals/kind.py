@@ -26,8 +26,8 @@ from inr.signals.npy import npy_bytes
 from inr.signals.parts import Cut, PartRule, Parts
 from inr.signals.signal import Array, Samples, Signal
 from inr.signals.source import Reading, Source
-from inr.signals.stored import StoredSignal, reported
 from inr.signals.target import Sampling, Shape, Target, check_evaluations, check_output, joined, ratios
+from inr.signals.uncompressed import StoredSignal, reported
 from inr.spec import Spec
 
 Pngs = Callable[[Samples], Iterator[tuple[int, bytes]]]
@@ -56,8 +56,8 @@ class Kind(Spec):
     """Which fields of a `Target` it takes."""
     metrics: ClassVar[tuple[Metric, ...]] = (Psnr(),)
     """Measures of quality; the first is the one that is named where there is room for one."""
-    default_coder: ClassVar[str] = "weights"
-    """What compresses it if nothing else is asked for."""
+    default_coder: ClassVar[str | None] = None
+    """What compresses it if nothing else is asked for; None takes the usual one, a network's weights."""
     default_model: ClassVar[str | None] = None
     """Model if none is asked for; None takes the preset's."""
     suffix: ClassVar[str]
@@ -304,11 +304,15 @@ def kind_of_source(source: Source, reading: Reading) -> Kind:
         SpecError: none of its kinds takes what is asked.
     """
     kinds = [cls() for cls in KINDS]
-    found = [kind for kind in kinds if kind.sniff(source)] or kinds[:1]
-    able = [kind for kind in found if reading.given() <= kind.reading]
-    if not able:
-        refuse_reading(reading, found[0].noun, found[0].reading)
-    return able[0]
+    found: Kind | None = None
+    for kind in kinds:
+        if kind.sniff(source):
+            if reading.given() <= kind.reading:
+                return kind
+            found = found or kind
+    found = found or kinds[0]
+    refuse_reading(reading, found.noun, found.reading)
+    return found
 
 
 def refuse_reading(reading: Reading, noun: str, allowed: frozenset[str] = frozenset()) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 
 from inr.codec.encode import Compressed, compress_parts
 from inr.codec.info import describe
-from inr.codec.sources import load_parts
+from inr.codec.load_save import load_parts
 from inr.coders.request import CompressSpec
 from inr.container.file import parse
 from inr.errors import CheckpointError, FileAccessError, FitCancelledError, InrError, QuotaExceededError, StorageError

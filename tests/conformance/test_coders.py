@@ -15,8 +15,8 @@ import inr
 from inr.codec.candidates import Candidates
 from inr.codec.decode import open_field
 from inr.codec.encode import compress_parts, fit_part, join_parts, shared_of
+from inr.codec.load_save import load_parts
 from inr.codec.pack import pack, unpack
-from inr.codec.sources import load_parts
 from inr.coders.base import CODERS, AnyCoder, Encoded, Plan, chosen, coder_in, coder_of
 from inr.coders.request import CompressSpec
 from inr.container import ids

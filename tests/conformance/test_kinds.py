@@ -15,9 +15,9 @@ import pytest
 import inr
 from inr.cli.main import main
 from inr.codec.info import describe
+from inr.codec.load_save import load_parts
 from inr.codec.measures import measures, tallied
 from inr.codec.pack import pack, unpack
-from inr.codec.sources import load_parts
 from inr.coders.weights.quantize import QuantSpec, quantize
 from inr.container import ids
 from inr.container.attributes import FileAttributes
@@ -189,7 +189,9 @@ def test_a_file_says_what_it_is(signal: Signal, tmp_path: Path, capsys: pytest.C
     assert main(["info", str(tmp_path / "a.inr")]) == 0
     assert f"inr 1.0, {signal.meta.kind} " in capsys.readouterr().out
     assert main(["info", str(tmp_path / "a.inr"), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["kind"] == signal.meta.kind
+    told = json.loads(capsys.readouterr().out)
+    assert told["kind"] == signal.meta.kind
+    assert ("attributes" in told) == bool(own.to_wire())
 
 
 def test_targets(signal: Signal) -> None:
@@ -284,6 +286,7 @@ def test_compressed_decoded_and_compared(signal: Signal, tmp_path: Path, capsys:
     report = json.loads(capsys.readouterr().out)
     assert (report["kind"], report["shape"]) == (kind.kind, list(signal.domain.shape))
     assert report["model"] == (kind.default_model or "hashgrid")
+    assert ("metrics" in report) == (not {metric.name for metric in kind.metrics} <= {"psnr", "ssim"})
     assert (report["height"], report["width"]) == kind.sides(signal.domain.shape)
     back = tmp_path / f"back{kind.suffix}"
     assert main(["decompress", str(packed_path), str(back)]) == 0

@@ -3,10 +3,8 @@
 import json
 import subprocess
 import sys
-import wave
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from tests.support.commands import is_one_error, png_of
@@ -87,16 +85,32 @@ def test_models_of_another_package_on_the_command_line(model: str, tmp_path: Pat
     assert number in refused.stderr
 
 
-def test_a_kind_of_another_package_on_the_command_line(tmp_path: Path) -> None:
-    """A sound in a WAV file, which nothing of the library knows."""
+TONE = """
+import inr
+from third_party import tone_kind
+inr.save(tone_kind.tone(), "a.wav")
+made = inr.compress("a.wav", "a.inr", steps=30, batch=256, size=2500)
+assert (made.report.kind, inr.open("a.inr").meta.attributes) == ("tone", tone_kind.ToneAttributes(8000))
+"""
+
+
+def test_a_kind_of_signal_of_another_package(tmp_path: Path) -> None:
+    """Sound, which the library knows nothing of: compressed, described, decoded and compared."""
     environment = install(tmp_path / "site")
-    with wave.open(str(tmp_path / "sound.wav"), "wb") as file:
-        file.setparams((1, 2, 8000, 0, "NONE", ""))
-        file.writeframes(np.rint(9000 * np.sin(np.arange(1000) / 9)).astype("<i2").tobytes())
-    said(environment, tmp_path, "compress", "sound.wav", "sound.inr", "--steps", "5", "--quiet")
-    assert json.loads(said(environment, tmp_path, "info", "sound.inr", "--json"))["kind"] == "tone"
-    said(environment, tmp_path, "decompress", "sound.inr", "back.wav")
-    assert (tmp_path / "back.wav").read_bytes()[:4] == b"RIFF"
+    run = python(TONE, environment, tmp_path)
+    assert (run.returncode, run.stderr) == (0, "")
+    told = json.loads(said(environment, tmp_path, "info", "a.inr", "--json"))
+    assert (told["kind"], told["attributes"]) == ("tone", {"sample_rate": 8000})
+    said(environment, tmp_path, "decompress", "a.inr", "b.wav", "--time", "0:0.1")
+    assert (tmp_path / "b.wav").stat().st_size == 44 + 4 * 800
+    assert json.loads(said(environment, tmp_path, "compare", "a.wav", "a.inr", "--json"))["metrics"]["difference"] < 1
+    without = {**environment, "PYTHONPATH": str(ROOT)}
+    told = json.loads(said(without, tmp_path, "info", "a.inr", "--json"))
+    assert (told["kind"], told["attributes"]) == ("#70000", {"#0": 8000})
+    for arguments in (("decompress", "a.inr", "c.wav"), ("compress", "a.wav", "b.inr")):
+        refused = inr(without, tmp_path, *arguments)
+        assert refused.returncode == 1
+        assert is_one_error(refused.stderr)
 
 
 def test_a_coder_of_another_package_on_the_command_line(tmp_path: Path) -> None:

@@ -20,8 +20,8 @@ from inr.signals.preview import eight_bits
 from inr.signals.signal import Array as Values
 from inr.signals.signal import Samples, Signal
 from inr.signals.source import Reading, Source
-from inr.signals.stored import StoredSignal, npy_file
 from inr.signals.target import Shape
+from inr.signals.uncompressed import StoredSignal, npy_file
 
 
 @final

@@ -16,8 +16,8 @@ from inr.metrics.base import Metric
 from inr.metrics.psnr import Psnr
 from inr.metrics.ssim import Ssim
 from inr.signals.image.attributes import ColourSpace, ImageAttributes, image_attributes
+from inr.signals.image.from_array import check_picture, colours_of, is_picture
 from inr.signals.image.gif import gif_frames
-from inr.signals.image.plain import check_picture, colours_of, is_picture
 from inr.signals.image.read import decode_image, image_from_array, is_image
 from inr.signals.image.tiff import TIFF_SIGNATURES, tiff_layout
 from inr.signals.image.write import check_format, encode_image, format_of, save_image
@@ -29,8 +29,8 @@ from inr.signals.preview import eight_bits
 from inr.signals.refusal import Refusal, damage_reported
 from inr.signals.signal import Array, Samples, Signal
 from inr.signals.source import Reading, Source
-from inr.signals.stored import StoredSignal, npy_file
 from inr.signals.target import Region, Shape, Target, joined, ratios
+from inr.signals.uncompressed import StoredSignal, npy_file
 
 AXES = ("y", "x")
 MIN_SIDE = 2

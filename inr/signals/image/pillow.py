@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from inr.signals.image.picture import Picture, check_frames, check_size, full_range
-from inr.signals.image.tags import exif_orientation
+from inr.signals.image.tiff_tags import exif_orientation
 from inr.signals.refusal import Refusal, damaged
 from inr.signals.signal import Array
 

@@ -7,7 +7,7 @@ import struct
 import zlib
 
 from inr.signals.image.picture import Picture, check_frames, check_size
-from inr.signals.image.tags import exif_orientation
+from inr.signals.image.tiff_tags import exif_orientation
 from inr.signals.refusal import Refusal, damaged
 from inr.signals.signal import Array
 

@@ -17,10 +17,12 @@ from inr.files import read_bytes
 from inr.meta import SampleType, SignalMeta
 from inr.signals.image.attributes import ImageAttributes
 from inr.signals.image.exr import read_exr
+from inr.signals.image.from_array import check_array, picture_of, read_npy
+from inr.signals.image.hdr import read_hdr
 from inr.signals.image.picture import Picture, oriented
 from inr.signals.image.pillow import read_avif, read_bmp, read_gif, read_jpeg, read_webp
-from inr.signals.image.plain import check_array, picture_of, read_hdr, read_npy, read_pnm
 from inr.signals.image.png import SIGNATURE, read_png
+from inr.signals.image.pnm import read_pnm
 from inr.signals.image.tiff import TIFF_SIGNATURES, read_tiff
 from inr.signals.image.write import check_format, encode_image, format_of
 from inr.signals.ranges import check_finite, value_range

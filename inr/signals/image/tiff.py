@@ -6,10 +6,10 @@ import re
 
 import numpy as np
 
-from inr.signals.image import tags
+from inr.signals.image import tiff_tags as tags
+from inr.signals.image.from_array import colours_of
 from inr.signals.image.picture import Picture, check_frames, check_size
 from inr.signals.image.pillow import array_of, quiet
-from inr.signals.image.plain import colours_of
 from inr.signals.npy import Layout
 from inr.signals.refusal import Refusal, damaged
 from inr.signals.signal import Array

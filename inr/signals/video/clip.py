@@ -19,8 +19,8 @@ from inr.signals.limits import MAX_SAMPLES
 from inr.signals.refusal import Refusal, damaged
 from inr.signals.signal import Array
 from inr.signals.video.detect import HEAD_BYTES, check_last_frame, check_whole, demuxer_of, opened
+from inr.signals.video.frame_source import Size, VideoInfo, reported, require_av
 from inr.signals.video.frames import Converter, Layout, has_alpha, is_transparent, layout_of
-from inr.signals.video.ranges import Size, VideoInfo, reported, require_av
 
 if TYPE_CHECKING:
     from av.container import InputContainer

@@ -11,8 +11,8 @@ import numpy as np
 
 from inr.errors import BackendUnavailableError
 from inr.signals.signal import Array
+from inr.signals.video.frame_source import VideoType
 from inr.signals.video.frames import frame_of
-from inr.signals.video.ranges import VideoType
 
 if TYPE_CHECKING:
     from av.filter import Graph

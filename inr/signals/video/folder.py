@@ -13,8 +13,8 @@ from inr.errors import FileAccessError, SignalError, SpecError
 from inr.files import reason
 from inr.signals.image.read import load_image
 from inr.signals.signal import Array, Signal
+from inr.signals.video.frame_source import Size, VideoInfo, VideoType, reported, require_av
 from inr.signals.video.frames import resampled
-from inr.signals.video.ranges import Size, VideoInfo, VideoType, reported, require_av
 
 DEFAULT_RATE = Fraction(25)
 _SUFFIXES = {

@@ -13,7 +13,7 @@ import numpy as np
 from inr.signals.image.picture import oriented
 from inr.signals.refusal import Refusal
 from inr.signals.signal import Array
-from inr.signals.video.ranges import Size, VideoType
+from inr.signals.video.frame_source import Size, VideoType
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame

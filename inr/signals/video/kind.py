@@ -25,7 +25,7 @@ from inr.signals.signal import Array, Samples, Signal
 from inr.signals.source import Reading, Source
 from inr.signals.target import Shape, Target, ratios
 from inr.signals.video.attributes import VideoAttributes, video_attributes
-from inr.signals.video.ranges import VideoType
+from inr.signals.video.frame_source import VideoType
 from inr.signals.video.read import is_video, load_video, video_segments
 from inr.signals.video.write import VideoWriter, check_video_format
 

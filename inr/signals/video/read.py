@@ -25,7 +25,7 @@ from inr.signals.video.attributes import VideoAttributes
 from inr.signals.video.clip import open_clip
 from inr.signals.video.detect import is_video_file
 from inr.signals.video.folder import frame_files, open_folder
-from inr.signals.video.ranges import (
+from inr.signals.video.frame_source import (
     FrameSource,
     Size,
     VideoInfo,

@@ -27,7 +27,7 @@ from inr.signals.image.write import encode_image, to_integers
 from inr.signals.signal import Array, Samples
 from inr.signals.video.attributes import VideoAttributes
 from inr.signals.video.encode import Encoder, check_encoder
-from inr.signals.video.ranges import VideoType, require_av, words
+from inr.signals.video.frame_source import VideoType, require_av, words
 
 _CHANNEL_NAMES = {1: "gray", 2: "gray with alpha", 3: "RGB", 4: "RGB with alpha"}
 _TYPES = ("uint8", "uint16")

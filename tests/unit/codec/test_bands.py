@@ -14,7 +14,7 @@ import inr
 from inr.cli.main import main
 from inr.codec.decode import DecodedField, open_encoded
 from inr.codec.encode import compress_parts, fit_part, join_parts, shared_of
-from inr.codec.sources import load_parts
+from inr.codec.load_save import load_parts
 from inr.codec.tiles import TiledField, Tiling
 from inr.coders.request import CompressSpec
 from inr.container.file import parse, section_sizes
@@ -222,7 +222,7 @@ def test_only_one_part_is_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     import gc
     import weakref
 
-    from inr.signals.stored import StoredSignal
+    from inr.signals.uncompressed import StoredSignal
 
     np.save(tmp_path / "a.npy", colours())
     alive: list[int] = []

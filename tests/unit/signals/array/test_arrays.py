@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import inr
-import inr.codec.sources
+import inr.codec.load_save
 from inr.cli.main import main
 from inr.errors import SignalError, SpecError
 from inr.signals.array.read import signal_of
@@ -34,7 +34,7 @@ def wave(*shape: int) -> Array:
     ],
 )
 def test_axes_and_channels(shape: tuple[int, ...], axes: int | None, grid: tuple[int, ...], channels: int) -> None:
-    signal = inr.load(wave(*shape)) if axes is None else inr.codec.sources.load(wave(*shape), axes=axes)
+    signal = inr.load(wave(*shape)) if axes is None else inr.codec.load_save.load(wave(*shape), axes=axes)
     assert signal.meta.kind == "array"
     assert signal.domain.shape == grid
     assert signal.channels == channels

@@ -26,7 +26,7 @@ from inr.meta import SignalMeta
 from inr.signals.image.attributes import ImageAttributes
 from inr.signals.image.write import save_image
 from inr.signals.video import clip as video_clip
-from inr.signals.video import ranges as video_common
+from inr.signals.video import frame_source as video_common
 from inr.signals.video.encode import Encoder
 from inr.signals.video.read import (
     VideoWriter,

@@ -14,11 +14,11 @@ import pytest
 import tifffile
 
 import inr
-from inr.codec.sources import load, load_parts
+from inr.codec.load_save import load, load_parts
 from inr.domain import Domain
 from inr.errors import FileAccessError, SignalError, SpecError
 from inr.meta import SignalMeta
-from inr.signals import stored
+from inr.signals import uncompressed
 from inr.signals.image.attributes import image_attributes
 from inr.signals.image.kind import Image
 from inr.signals.image.read import encode_image
@@ -231,7 +231,7 @@ def test_a_video_in_memory_has_segments_of_any_length() -> None:
 
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_samples_that_are_not_finite_are_found_in_any_part(order: Any, tmp_path: Path, monkeypatch: Any) -> None:
-    monkeypatch.setattr(stored, "PIECE", 7)
+    monkeypatch.setattr(uncompressed, "PIECE", 7)
     values = np.ones((9, 5, 4), np.float32)
     values[7, 2, 1], values[8, 0, 0] = np.nan, np.inf
     np.save(tmp_path / "a.npy", values.copy(order))
@@ -317,7 +317,7 @@ def test_limits_are_checked_before_anything_is_read(tmp_path: Path) -> None:
 
 READ = """
 import resource, sys
-from inr.codec.sources import load_parts
+from inr.codec.load_save import load_parts
 parts = load_parts(sys.argv[1])
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 part = parts.signals[len(parts.lengths) - 1]
@@ -361,6 +361,6 @@ def test_the_range_is_found_in_pieces(kind: str, tmp_path: Path, monkeypatch: py
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert signal.meta.value_range == (-2.0, 5.0)
-    assert peak < 2 * signal.samples.nbytes + 3 * 4 * stored.PIECE  # of 64 MB
-    monkeypatch.setattr(stored, "value_range_of", None)
+    assert peak < 2 * signal.samples.nbytes + 3 * 4 * uncompressed.PIECE  # of 64 MB
+    monkeypatch.setattr(uncompressed, "value_range_of", None)
     assert parts.signals[63].meta is signal.meta
