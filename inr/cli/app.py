@@ -1,35 +1,83 @@
-"""The sub-commands put together: those of this package, and those of others, loaded when they are looked at."""
+"""The sub-commands put together: those of this package, and those of others; each is made when it is looked at."""
 
+import importlib
+import inspect
+from collections.abc import Callable
 from typing import Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from inr import plugins
-from inr.cli import jobs, lists
-from inr.cli.compress import compress, fit
-from inr.cli.decompress import compare, decompress, info
+
+HOMES: dict[str, str] = {
+    "compress": "compress",
+    "decompress": "decompress",
+    "info": "decompress",
+    "compare": "decompress",
+    "fit": "compress",
+    **dict.fromkeys(
+        (
+            "models",
+            "inits",
+            "samplers",
+            "losses",
+            "tasks",
+            "optimisers",
+            "schedules",
+            "reparams",
+            "presets",
+            "backends",
+        ),
+        "lists",
+    ),
+    **dict.fromkeys(("submit", "jobs", "watch", "cancel", "fetch"), "jobs"),
+}
+"""Sub-commands in the order of the help, and the module that has each as a function; first those that need no server."""
 
 
 class Commands(TyperGroup):
     """Sub-commands, and those of other packages, by entry points of the group `inr.commands`: `serve`, `bench`.
 
-    Such an entry point names a function, or a `typer.Typer` with sub-commands of its own.
+    Such an entry point names a function, or a `typer.Typer` with sub-commands of its own. Options are parsed from
+    signatures, which takes long: a run does that for one command, and the help for none.
     """
 
     def list_commands(self, ctx: Any) -> list[str]:
         """All names, in the order of the help."""
-        own = super().list_commands(ctx)
-        return list(dict.fromkeys([*own, *(point.name for point in plugins.points("inr.commands"))]))
+        return list(dict.fromkeys([*HOMES, *(point.name for point in plugins.points("inr.commands"))]))
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """A command, or None if there is none or it cannot be loaded."""
-        for point in plugins.points("inr.commands"):
-            if point.name == cmd_name and cmd_name not in self.commands:
-                command = plugins.load(point, _command)
-                if command is not None:
-                    self.add_command(command, cmd_name)
+        known = self.list_commands(ctx)
+        for name in [cmd_name] if cmd_name in known else known:  # all of them: those with similar names are suggested
+            command = None if name in self.commands else _looked_at(name, _command)
+            if command is not None:
+                self.add_command(command, name)
         return super().get_command(ctx, cmd_name)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """The list in the help: the first lines of the documentation."""
+        texts = {name: _looked_at(name, _help_of) for name in self.list_commands(ctx)}
+        limit = formatter.width - 6 - max(map(len, texts))
+        rows = [
+            (name, TyperCommand(name, help=text).get_short_help_str(limit))
+            for name, text in texts.items()
+            if text is not None
+        ]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
+def _looked_at(name: str, use: Callable[[Any], Any]) -> Any:
+    """What `use` makes of the function or the `typer.Typer` of a command; None if that fails in another package."""
+    if name in HOMES:
+        return use(getattr(importlib.import_module(f"inr.cli.{HOMES[name]}"), name))
+    return next((plugins.load(point, use) for point in plugins.points("inr.commands") if point.name == name), None)
+
+
+def _help_of(found: Any) -> str:
+    return str(found.info.help) if isinstance(found, typer.Typer) else inspect.getdoc(found) or ""
 
 
 def _command(found: Any) -> Any:
@@ -48,6 +96,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-# In the order of the help; those that need no server first.
-for _function in (compress, decompress, info, compare, fit, *lists.COMMANDS, *jobs.COMMANDS):
-    app.command()(_function)
+
+
+@app.callback()
+def _group() -> None:
+    """Make it a group, which has no commands until they are looked at."""

@@ -162,9 +162,6 @@ def fetch(
         _say_job(_fetched(client.job(job_id), output, _Clock(timeout)), as_json, output)
 
 
-COMMANDS = (submit, jobs, watch, cancel, fetch)
-
-
 def _say_job(job: "JobInfo", as_json: bool, output: str | None = None) -> None:
     if as_json:
         say_json(job)

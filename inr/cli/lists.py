@@ -65,9 +65,6 @@ def backends(as_json: Json = False) -> None:
     _table(describe(), as_json)
 
 
-COMMANDS = (models, inits, samplers, losses, tasks, optimisers, schedules, reparams, presets, backends)
-
-
 def _components(what: str, as_json: bool) -> None:
     from inr.codec.listing import list_components
 
