@@ -17,7 +17,7 @@ def derive_seed(seed: int, *stream: str | int) -> int:
     return int(np.random.SeedSequence([seed, *words]).generate_state(1, np.uint64)[0] >> 1)
 
 
-def generator(seed: int, *stream: str | int) -> np.random.Generator:
+def generator(seed: int, *stream: str | int) -> "np.random.Generator":
     """A numpy generator (PCG64) for one named stream."""
     return np.random.Generator(np.random.PCG64(derive_seed(seed, *stream)))
 

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -12,13 +12,15 @@ from inr.domain import Domain
 from inr.errors import BackendUnavailableError
 from inr.layers.layout import FloatTensor
 from inr.layers.network import Network
-from inr.losses.base import LossSpec
 from inr.meta import SignalMeta
-from inr.optimisers.base import OptimiserSpec
-from inr.reparams.base import ReparamSpec
 from inr.rng import generator
-from inr.samplers.base import Wanted
 from inr.signals.signal import Samples, Signal
+
+if TYPE_CHECKING:  # a network is decoded without knowing how it was trained
+    from inr.losses.base import LossSpec
+    from inr.optimisers.base import OptimiserSpec
+    from inr.reparams.base import ReparamSpec
+    from inr.samplers.base import Wanted
 
 Coordinates = npt.NDArray[np.float32]
 Positions = npt.NDArray[np.float32] | npt.NDArray[np.float64]
@@ -150,7 +152,7 @@ class AbstractTrainer(ABC):
     """A network in training, with its optimiser state."""
 
     @abstractmethod
-    def step(self, batch: Batch, learning_rate: float, wanted: Wanted = "nothing") -> StepResult:
+    def step(self, batch: Batch, learning_rate: float, wanted: "Wanted" = "nothing") -> StepResult:
         """One gradient step on a batch.
 
         Raises:
@@ -191,7 +193,7 @@ class AbstractBackend(ABC):
         """None if this backend runs here on "auto", "cpu" or "cuda", else the reason and what to do."""
 
     @abstractmethod
-    def refuses(self, network: Network, loss: LossSpec | None = None) -> str | None:
+    def refuses(self, network: Network, loss: "LossSpec | None" = None) -> str | None:
         """None if it can run all layers of a network, and train it towards a loss if one is given, else why not."""
 
     @abstractmethod
@@ -199,12 +201,12 @@ class AbstractBackend(ABC):
         self,
         network: Network,
         tensors: Tensors,
-        loss: LossSpec,
-        optimiser: OptimiserSpec,
+        loss: "LossSpec",
+        optimiser: "OptimiserSpec",
         device: str,
         seed: int = 0,
         resources: Resources = DEFAULT_RESOURCES,
-        reparam: ReparamSpec | None = None,
+        reparam: "ReparamSpec | None" = None,
     ) -> AbstractTrainer:
         """Start training.
 
@@ -228,7 +230,7 @@ class AbstractBackend(ABC):
         """The network with these parameters as a function."""
 
 
-def check(backend: AbstractBackend, network: Network, device: str, loss: LossSpec | None = None) -> None:
+def check(backend: AbstractBackend, network: Network, device: str, loss: "LossSpec | None" = None) -> None:
     """Raise `BackendUnavailableError` if the backend cannot run this network on this device, or not train it so."""
     problem = backend.unavailable(device) or backend.refuses(network, loss)
     if problem is not None:

@@ -4,15 +4,17 @@ import importlib
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import final
+from typing import TYPE_CHECKING, final
 
 from inr import plugins
 from inr.backends.base import AbstractBackend, check
 from inr.domain import Domain
 from inr.errors import UnknownComponentError
 from inr.layers.network import Network
-from inr.losses.base import LossSpec
 from inr.models.base import MODELS
+
+if TYPE_CHECKING:
+    from inr.losses.base import LossSpec
 
 PLACES = {
     "native": "inr.backends.native:NativeBackend",
@@ -72,7 +74,7 @@ def get(kind: str) -> AbstractBackend:
     return BACKENDS[kind]
 
 
-def select(kind: str, network: Network, device: str, loss: LossSpec | None = None) -> AbstractBackend:
+def select(kind: str, network: Network, device: str, loss: "LossSpec | None" = None) -> AbstractBackend:
     """The named backend, or for "auto" the one that ``INR_BACKEND`` names, or else the first that can do it.
 
     Args:

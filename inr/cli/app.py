@@ -33,7 +33,7 @@ HOMES: dict[str, str] = {
     ),
     **dict.fromkeys(("submit", "jobs", "watch", "cancel", "fetch"), "jobs"),
 }
-"""Sub-commands in the order of the help, and the module that has each as a function; first those that need no server."""
+"""Sub-commands in the order of the help, with the modules that have them as functions; those of a server come last."""
 
 
 class Commands(TyperGroup):

@@ -14,7 +14,7 @@ class Distribution(ABC):
     """Draws a tensor of any shape; immutable, and the same generator gives the same numbers on every machine."""
 
     @abstractmethod
-    def draw(self, generator: np.random.Generator, shape: tuple[int, ...]) -> Floats:
+    def draw(self, generator: "np.random.Generator", shape: tuple[int, ...]) -> Floats:
         """Independent numbers, float32."""
 
 
@@ -26,7 +26,7 @@ class Uniform(Distribution):
     bound: float
     centre: float = 0.0
 
-    def draw(self, generator: np.random.Generator, shape: tuple[int, ...]) -> Floats:
+    def draw(self, generator: "np.random.Generator", shape: tuple[int, ...]) -> Floats:
         """See the base class."""
         unit: Floats = 2 * generator.random(shape, dtype=np.float32) - 1
         return unit * np.float32(self.bound) + np.float32(self.centre)
@@ -39,7 +39,7 @@ class Normal(Distribution):
 
     deviation: float
 
-    def draw(self, generator: np.random.Generator, shape: tuple[int, ...]) -> Floats:
+    def draw(self, generator: "np.random.Generator", shape: tuple[int, ...]) -> Floats:
         """See the base class."""
         unit: Floats = generator.standard_normal(shape, dtype=np.float32)
         return unit * np.float32(self.deviation)
@@ -52,7 +52,7 @@ class Fixed(Distribution):
 
     value: float
 
-    def draw(self, generator: np.random.Generator, shape: tuple[int, ...]) -> Floats:
+    def draw(self, generator: "np.random.Generator", shape: tuple[int, ...]) -> Floats:
         """See the base class."""
         del generator
         return np.full(shape, self.value, dtype=np.float32)
@@ -66,7 +66,7 @@ class Halves(Distribution):
     first: Distribution
     second: Distribution
 
-    def draw(self, generator: np.random.Generator, shape: tuple[int, ...]) -> Floats:
+    def draw(self, generator: "np.random.Generator", shape: tuple[int, ...]) -> Floats:
         """See the base class."""
         half = shape[0] // 2
         sizes = (half, *shape[1:]), (shape[0] - half, *shape[1:])
@@ -80,7 +80,7 @@ class Ladder(Distribution):
 
     step: float
 
-    def draw(self, generator: np.random.Generator, shape: tuple[int, ...]) -> Floats:
+    def draw(self, generator: "np.random.Generator", shape: tuple[int, ...]) -> Floats:
         """See the base class."""
         rows = np.arange(shape[0], dtype=np.float32).reshape(-1, *[1] * (len(shape) - 1))
         places: Floats = generator.random(shape, dtype=np.float32) + rows

@@ -103,7 +103,7 @@ class Network:
             replace(tensor, name=f"{i}.{tensor.name}") for layer, i in self.numbers.items() for tensor in layer.layout()
         )
 
-    def initial(self, generator: np.random.Generator) -> dict[str, FloatTensor]:
+    def initial(self, generator: "np.random.Generator") -> dict[str, FloatTensor]:
         """Parameters drawn from the distributions of the layers, in file order."""
         drawn = {}
         for layer, i in self.numbers.items():

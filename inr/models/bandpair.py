@@ -72,7 +72,7 @@ class BandPair(ModelSpec):
         graph.add(Add(), graph.splice(low), graph.splice(band))
         return graph.network(parts=(low, band))
 
-    def initial(self, network: Network, generator: np.random.Generator) -> dict[str, FloatTensor]:
+    def initial(self, network: Network, generator: "np.random.Generator") -> dict[str, FloatTensor]:
         """Each network's own."""
         low, band = network.parts
         first = network.renamed(low, self.low.initial(low, generator))

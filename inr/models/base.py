@@ -59,7 +59,7 @@ class ModelSpec(Spec):
             SpecError: it does not work on so many axes, or a setting does not fit the grid.
         """
 
-    def initial(self, network: Network, generator: np.random.Generator) -> dict[str, FloatTensor]:
+    def initial(self, network: Network, generator: "np.random.Generator") -> dict[str, FloatTensor]:
         """The parameters of a network that `build` made as the model's paper starts them, by name.
 
         What the distributions of the layers say, unless a model has more to say.

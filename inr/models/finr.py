@@ -157,7 +157,7 @@ class FInr(ModelSpec):
                 f"finr: rank: a core of {d_out} x rank^{d_in} has at most {MAX_PARAMETERS} entries; got {self.rank}"
             )
 
-    def initial(self, network: Network, generator: np.random.Generator) -> dict[str, FloatTensor]:
+    def initial(self, network: Network, generator: "np.random.Generator") -> dict[str, FloatTensor]:
         """What the layers say, and then factors of equal spread; imports torch to evaluate the networks of the axes."""
         tensors = network.initial(generator)
         for part in network.parts:
@@ -263,7 +263,7 @@ def _with_even_frequencies(part: Network, band: int) -> Network:
 
 
 def _scaled(
-    part: Network, tensors: dict[str, FloatTensor], spread: float, generator: np.random.Generator
+    part: Network, tensors: dict[str, FloatTensor], spread: float, generator: "np.random.Generator"
 ) -> dict[str, FloatTensor]:
     """Give the outputs of a network this root mean square, by its last layer; what that cannot give the bias does."""
     number = part.heads[-1] - 1

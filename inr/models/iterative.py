@@ -114,7 +114,7 @@ class IterativeInr(ModelSpec):
 
         return sampler.network(parts=(backbone,), training_graph=lesson.network())
 
-    def initial(self, network: Network, generator: np.random.Generator) -> dict[str, FloatTensor]:
+    def initial(self, network: Network, generator: "np.random.Generator") -> dict[str, FloatTensor]:
         """The backbone's own, and what the other layers say."""
         (backbone,) = network.parts
         own = network.renamed(backbone, self.backbone.initial(backbone, generator))

@@ -1,19 +1,19 @@
 """The backend: what it runs, and where."""
 
-from typing import ClassVar, final
+from typing import TYPE_CHECKING, ClassVar, final
 
 from inr import native
 from inr.backends.base import DEFAULT_RESOURCES, AbstractBackend, AbstractTrainer, Field, Resources, Tensors
 from inr.backends.cuda import cuda_found
 from inr.backends.lowering import Parameters, refusal
 from inr.backends.native.field import Evaluator, NativeField, finite
-from inr.backends.native.trainer import NativeTrainer
 from inr.errors import SpecError
 from inr.layers.network import Network
-from inr.losses.base import LossSpec
-from inr.losses.mse import MeanSquaredError
-from inr.optimisers.base import OptimiserSpec
-from inr.reparams.base import ReparamSpec
+
+if TYPE_CHECKING:
+    from inr.losses.base import LossSpec
+    from inr.optimisers.base import OptimiserSpec
+    from inr.reparams.base import ReparamSpec
 
 
 def _summary() -> str:
@@ -37,7 +37,7 @@ class NativeBackend(AbstractBackend):
             return f"device {device}: the kernels run on CPUs; use --device cpu"
         return native.reason()
 
-    def refuses(self, network: Network, loss: LossSpec | None = None) -> str | None:
+    def refuses(self, network: Network, loss: "LossSpec | None" = None) -> str | None:
         """A layer that has no kernel; whole grids, which torch joins by matrix products; a loss stated in torch only.
 
         The kernels compute the squared error themselves. For another loss they are told the derivative by the values,
@@ -54,14 +54,16 @@ class NativeBackend(AbstractBackend):
         self,
         network: Network,
         tensors: Tensors,
-        loss: LossSpec,
-        optimiser: OptimiserSpec,
+        loss: "LossSpec",
+        optimiser: "OptimiserSpec",
         device: str,
         seed: int = 0,
         resources: Resources = DEFAULT_RESOURCES,
-        reparam: ReparamSpec | None = None,
+        reparam: "ReparamSpec | None" = None,
     ) -> AbstractTrainer:
         """See the base class."""
+        from inr.backends.native.trainer import NativeTrainer
+
         del device
         problem = _loss_refusal(network, loss)
         if problem is not None:
@@ -77,7 +79,9 @@ class NativeBackend(AbstractBackend):
         )
 
 
-def _loss_refusal(network: Network, loss: LossSpec) -> str | None:
+def _loss_refusal(network: Network, loss: "LossSpec") -> str | None:
+    from inr.losses.mse import MeanSquaredError
+
     if isinstance(loss, MeanSquaredError):
         return None
     if not loss.stated:
