@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+collect_ignore = ["support/third_party"]  # modules that register themselves as those of another package, once imported
+
 # A deadline measures the machine's load; pytest's timeout stops what hangs. With CI set, hypothesis is deterministic.
 settings.register_profile("inr", settings(), deadline=None)
 settings.load_profile("inr")
