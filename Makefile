@@ -56,7 +56,7 @@ format: $(STAMP)  ## format the code and apply the safe fixes
 	$(BIN)/clang-format -i $(SOURCES)
 
 clean:  ## remove caches and outputs; keeps .venv
-	rm -rf build dist demo *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf build dist demo *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .grimp_cache
 	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
 # The compiled part is built when it is installed.

@@ -127,12 +127,12 @@ class Resources:
 
     Attributes:
         threads: at most; None for ``OMP_NUM_THREADS``, or else one for each core.
-        half: that operands of large matrix products may be rounded to 16 bits (bfloat16) where the machine then
+        bf16: that operands of large matrix products may be rounded to 16 bits (bfloat16) where the machine then
             multiplies faster; sums, weights and angles keep 32 bits.
     """
 
     threads: int | None = None
-    half: bool = False
+    bf16: bool = False
 
 
 DEFAULT_RESOURCES = Resources()

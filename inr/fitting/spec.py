@@ -24,7 +24,7 @@ from inr.tasks.fit import FitSamples
 
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "fp32", "bf16"]
-HALF_PSNR = 40.0
+BF16_PSNR = 40.0
 """PSNR up to which rounded operands cost little, in dB."""
 
 
@@ -73,9 +73,9 @@ class FitSpec(Spec):
     "auto" is "bf16" unless a PSNR above 40 dB is asked for."""
 
     @property
-    def half(self) -> bool:
+    def bf16(self) -> bool:
         """True if operands may have 16 bits."""
-        return self.precision == "bf16" or (self.precision == "auto" and (self.budget.psnr or 0) <= HALF_PSNR)
+        return self.precision == "bf16" or (self.precision == "auto" and (self.budget.psnr or 0) <= BF16_PSNR)
 
     @property
     def learning_rate(self) -> float:

@@ -71,7 +71,7 @@ class NetworkTraining(Training[TrainedNetwork]):
             spec.optimiser,
             spec.device,
             derive_seed(spec.seed, "training"),
-            Resources(spec.threads, spec.half),
+            Resources(spec.threads, spec.bf16),
             spec.reparam,
         )
         self._task = spec.task.start(signal, spec.loss)

@@ -16,7 +16,7 @@ from service.store.blobs import BlobStore
 from service.store.database import Database
 from service.store.queue import Queue
 from service.workers.channel import Parent, owner_of
-from service.workers.run import JobRunner
+from service.workers.job_runner import JobRunner
 
 POLL_SECONDS = 1.0
 """Between two looks at the queue, if nobody wakes this process: other servers may have put something there."""

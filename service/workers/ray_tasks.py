@@ -7,12 +7,12 @@ from service.store.queue import Claim
 
 if TYPE_CHECKING:
     from inr.codec.encode import FittedPart
-    from service.workers.parts import Step
+    from service.workers.job_steps import Step
 
 
 def first_part(settings: str, job: Job, fence: int) -> "Step":
-    """See `service.workers.parts.Steps.first`; `settings` is the JSON of a `ServerConfig`."""
-    from service.workers.parts import steps
+    """See `service.workers.job_steps.Steps.first`; `settings` is the JSON of a `ServerConfig`."""
+    from service.workers.job_steps import steps
 
     with steps(settings, Claim(job, fence)) as made:
         return made.first()
@@ -21,16 +21,16 @@ def first_part(settings: str, job: Job, fence: int) -> "Step":
 def other_part(
     settings: str, job: Job, fence: int, lengths: tuple[int, ...], number: int, first: "FittedPart"
 ) -> "Step":
-    """See `service.workers.parts.Steps.other`."""
-    from service.workers.parts import steps
+    """See `service.workers.job_steps.Steps.other`."""
+    from service.workers.job_steps import steps
 
     with steps(settings, Claim(job, fence)) as made:
         return made.other(lengths, number, first)
 
 
 def joined(settings: str, job: Job, fence: int, lengths: tuple[int, ...], began: float, *parts: "FittedPart") -> None:
-    """See `service.workers.parts.Steps.join`."""
-    from service.workers.parts import steps
+    """See `service.workers.job_steps.Steps.join`."""
+    from service.workers.job_steps import steps
 
     with steps(settings, Claim(job, fence)) as made:
         made.join(lengths, began, list(parts))

@@ -12,7 +12,7 @@ from inr.layers import Activation, Contraction, Layer, Linear
 from inr.layers.network import Network
 from tests.support.native_networks import AROUND, D_OUT
 from tests.support.native_reference import (
-    HALF_SETS,
+    BF16_SETS,
     SETS,
     Batch,
     Found,
@@ -158,11 +158,11 @@ def test_products_of_16_bits_are_near_those_of_float64(
     lowered, batch = Lowered.of(network, 3), batch_of(150, 3, D_OUT)
     expected = reference(network, batch)
     results = []
-    for isa in HALF_SETS:
+    for isa in BF16_SETS:
         monkeypatch.setenv("INR_ISA", isa)
-        assert lowered.engine(True, half=True).half
-        results.append(computed(lowered, batch, threads=threads, half=True))
-        assert_same_results(results[-1], expected, lowered.parameters, half=True)
+        assert lowered.engine(True, bf16=True).bf16
+        results.append(computed(lowered, batch, threads=threads, bf16=True))
+        assert_same_results(results[-1], expected, lowered.parameters, bf16=True)
         assert np.abs(results[-1].values - expected.values).max() > 1e-6
     for found in results[1:]:  # sums of the same products in another order
         np.testing.assert_allclose(found.values, results[0].values, rtol=0, atol=1e-2)

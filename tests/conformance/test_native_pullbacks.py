@@ -13,8 +13,8 @@ from inr.models.siren import Siren
 from tests.support.model_checks import initialised
 from tests.support.native_networks import AROUND, D_OUT
 from tests.support.native_reference import (
-    HALF,
-    HALF_SETS,
+    BF16,
+    BF16_SETS,
     SETS,
     Batch,
     Found,
@@ -52,14 +52,14 @@ def pulled(network: TorchNetwork, batch: Batch) -> Found:
     return Found(0.0, value.detach().numpy(), np.zeros_like(batch.targets), flat, whole[0].numpy())
 
 
-def pulled_by_kernels(lowered: Lowered, batch: Batch, threads: int = 1, half: bool = False) -> Found:
+def pulled_by_kernels(lowered: Lowered, batch: Batch, threads: int = 1, bf16: bool = False) -> Found:
     """By the kernels; everything they should write is filled with NaN before."""
-    engine = lowered.engine(True, True, threads, half=half)
+    engine = lowered.engine(True, True, threads, bf16=bf16)
     gradients, inputs = np.full_like(lowered.flat, NAN), np.full_like(batch.x, NAN)
     loss = engine.train_points(
         lowered.flat, batch.x, output_gradients=batch.targets, input_gradients=inputs, gradients=gradients
     )
-    values = values_of(lowered, batch.x, threads, half=half)
+    values = values_of(lowered, batch.x, threads, bf16=bf16)
     return Found(loss, values, np.zeros_like(batch.targets), gradients, inputs)
 
 
@@ -81,15 +81,15 @@ def test_every_model_goes_back_from_given_gradients(model: ModelSpec, threads: i
     assert_same_results(pulled_by_kernels(lowered, batch, threads), pulled(network, batch), lowered.parameters)
 
 
-@pytest.mark.parametrize("isa", HALF_SETS)
+@pytest.mark.parametrize("isa", BF16_SETS)
 def test_given_gradients_beside_16_bit_products(isa: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INR_ISA", isa)
     wide = Siren.EXAMPLES[0].model_copy(update={"width": 32})  # enough features for products of 16-bit operands
     network, batch = initialised(wide), batch_of(N, 2, 3, seed=7)
     lowered = Lowered.of(network, 2)
-    found, expected = pulled_by_kernels(lowered, batch, half=True), pulled(network, batch)
-    assert_near(found.gradients, expected.gradients, HALF, "gradients", least=1e-6)
-    assert_near(found.input_gradients, expected.input_gradients, HALF, "coordinates", least=1e-2)
+    found, expected = pulled_by_kernels(lowered, batch, bf16=True), pulled(network, batch)
+    assert_near(found.gradients, expected.gradients, BF16, "gradients", least=1e-6)
+    assert_near(found.input_gradients, expected.input_gradients, BF16, "coordinates", least=1e-2)
 
 
 @each_set

@@ -24,7 +24,7 @@ from inr.models.base import ModelSpec
 from inr.models.hashgrid import HashGridMlp
 from inr.models.siren import Siren
 from inr.signals.image.attributes import ImageAttributes
-from tests.golden import model_cases
+from tests.golden import model_files
 from tests.support.weights import weights_in
 
 FOLDER = Path(__file__).parent
@@ -96,7 +96,7 @@ CASES: tuple[Callable[[], InrFile], ...] = (
     gray_uint16_range,
     hashgrid_rgba,
     gray_alpha_corner,
-    *model_cases.CASES,
+    *model_files.CASES,
 )
 
 

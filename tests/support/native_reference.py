@@ -26,9 +26,9 @@ CORES: int = KERNELS.available_cores() if KERNELS is not None else 1
 
 needs_kernels = pytest.mark.skipif(KERNELS is None, reason=f"no compiled kernels: {native.reason()}")
 each_set = pytest.mark.parametrize("isa", SETS)
-HALF_SETS = ["amx_emulated", *[isa for isa in SETS if isa == "amx"]] if "avx512" in SETS else []
+BF16_SETS = ["amx_emulated", *[isa for isa in SETS if isa == "amx"]] if "avx512" in SETS else []
 """With products of 16-bit operands: in ordinary code that does what AMX does, and with AMX where there is any."""
-each_half_set = pytest.mark.parametrize("isa", HALF_SETS)
+each_bf16_set = pytest.mark.parametrize("isa", BF16_SETS)
 each_thread_count = pytest.mark.parametrize(
     "threads", [1, pytest.param(2, marks=pytest.mark.skipif(CORES < 2, reason="one core: two threads are refused"))]
 )
@@ -54,7 +54,7 @@ COORDINATES = 3e-4
 
 Measured: at most 6e-5, behind a normalisation of one feature; 2e-5 elsewhere.
 """
-HALF = 5e-2
+BF16 = 5e-2
 """Of everything where operands of products are rounded to 8 bits (2e-3 each)."""
 
 
@@ -138,26 +138,26 @@ class Lowered:
         return Lowered.of(module, training_width(module, d_in, d_out), module.network.training_graph)
 
     def engine(
-        self, training: bool, gradient: bool = False, threads: int = 1, tile: int = 64, half: bool = False
+        self, training: bool, gradient: bool = False, threads: int = 1, tile: int = 64, bf16: bool = False
     ) -> Any:
         """An engine on the instruction set that INR_ISA names."""
         size = self.parameters.size
-        return KERNELS.Engine(self.operations, self.d_in, self.heads, size, tile, training, gradient, threads, half)
+        return KERNELS.Engine(self.operations, self.d_in, self.heads, size, tile, training, gradient, threads, bf16)
 
 
-def values_of(lowered: Lowered, x: Floats, threads: int = 1, tile: int = 64, half: bool = False) -> Floats:
+def values_of(lowered: Lowered, x: Floats, threads: int = 1, tile: int = 64, bf16: bool = False) -> Floats:
     """What an engine that only evaluates makes of some points."""
-    engine = lowered.engine(False, threads=threads, tile=tile, half=half)
+    engine = lowered.engine(False, threads=threads, tile=tile, bf16=bf16)
     values: Floats = np.full((len(x), engine.d_out), np.nan, dtype=np.float32)
     engine.forward(lowered.flat, x, values)
     return values
 
 
 def computed(
-    lowered: Lowered, batch: Batch, gradient: bool = True, threads: int = 1, tile: int = 64, half: bool = False
+    lowered: Lowered, batch: Batch, gradient: bool = True, threads: int = 1, tile: int = 64, bf16: bool = False
 ) -> Found:
     """By the kernels; everything they should write is filled with NaN before."""
-    engine = lowered.engine(True, gradient, threads, tile, half)
+    engine = lowered.engine(True, gradient, threads, tile, bf16)
     gradients, residuals = np.full_like(lowered.flat, np.nan), np.full_like(batch.targets, np.nan)
     inputs = np.full_like(batch.x, np.nan) if gradient else None
     loss = engine.train_points(
@@ -165,7 +165,7 @@ def computed(
     )
     return Found(
         loss,
-        values_of(lowered, batch.x, threads, tile, half),
+        values_of(lowered, batch.x, threads, tile, bf16),
         residuals,
         gradients,
         np.zeros(0, dtype=np.float32) if inputs is None else inputs,
@@ -183,9 +183,9 @@ def assert_near(found: Any, expected: Any, tolerance: float, what: str, least: f
     assert error <= tolerance * scale, f"{what}: differs by {error:.3g} of {scale:.3g}"
 
 
-def assert_same_results(found: Found, expected: Found, parameters: Parameters, half: bool = False) -> None:
+def assert_same_results(found: Found, expected: Found, parameters: Parameters, bf16: bool = False) -> None:
     """All that a batch gives agrees with the reference within the tolerances above."""
-    rounding = HALF if half else 0.0
+    rounding = BF16 if bf16 else 0.0
     assert abs(found.loss - expected.loss) <= max(rounding, VALUES) * max(expected.loss, 1e-3)
     assert_near(found.values, expected.values, max(rounding, VALUES), "values")
     assert_near(found.residuals, expected.residuals, max(rounding, VALUES), "residuals")
@@ -193,7 +193,7 @@ def assert_same_results(found: Found, expected: Found, parameters: Parameters, h
     if found.input_gradients.size:
         tolerance = max(rounding, COORDINATES)
         assert_near(found.input_gradients, expected.input_gradients, tolerance, "coordinates", least=1e-2)
-    if half:
+    if bf16:
         return
     for name, offset in parameters.offsets.items():
         part = slice(offset, offset + int(np.prod(parameters.shapes[name])))

@@ -34,18 +34,18 @@ def check(found: Any, expected: Any, tolerance: float, what: str) -> None:
         raise ValueError(f"{what}: differs by {error:.3g}")
 
 
-def run_vector(module: Any, vector: Vector, tile: int, threads: int, half: bool) -> None:
+def run_vector(module: Any, vector: Vector, tile: int, threads: int, bf16: bool) -> None:
     """Evaluate, train with and without gradients of coordinates, and take a step of Adam."""
     name, engine, arrays = vector
     params, x, targets = arrays["params"], arrays["x"], arrays["targets"]
     operations = [module.Operation(**fields) for fields in engine["operations"]]
     made = operations, engine["d_in"], engine["heads"], len(params), tile
-    tolerance = 0.1 if half else 1e-4
+    tolerance = 0.1 if bf16 else 1e-4
     values = np.full_like(targets, np.nan)
-    module.Engine(*made, False, False, threads, half).forward(params, x, values)
+    module.Engine(*made, False, False, threads, bf16).forward(params, x, values)
     check(values, arrays["values"], tolerance, f"{name}: values")
     for gradient in (False, True):
-        trained = module.Engine(*made, True, gradient, threads, half)
+        trained = module.Engine(*made, True, gradient, threads, bf16)
         gradients, residuals = np.full_like(params, np.nan), np.full_like(targets, np.nan)
         inputs = np.full_like(x, np.nan) if gradient else None
         trained.train_points(params, x, targets, None, residuals, inputs, gradients=gradients)
@@ -136,12 +136,12 @@ def main(path: Path, folder: Path) -> None:
     threads = min(2, module.available_cores())
     sets = [(isa, False) for isa in module.instruction_sets()]
     sets += [(isa, True) for isa in ("amx", "amx_emulated") if isa in module.instruction_sets() or isa != "amx"]
-    for isa, half in sets:
+    for isa, bf16 in sets:
         os.environ["INR_ISA"] = isa
         if isa == "amx_emulated" and "avx512" not in module.instruction_sets():
             continue
         for number, vector in enumerate(vectors):
-            run_vector(module, vector, 64 if number % 2 else 128, 1 + number % threads, half)
+            run_vector(module, vector, 64 if number % 2 else 128, 1 + number % threads, bf16)
             count += 1
         run_samples(module)
     sys.stdout.write(f"{count} vectors, {run_coder(module)} payloads refused\n")

@@ -62,10 +62,10 @@ def engine_of(
     operations = lower(graph, parameters, network.numbers, d_in)
     threads = native.threads(resources.threads)
     heads = list(graph.heads)
-    rest = training, gradient, threads, resources.half
+    rest = training, gradient, threads, resources.bf16
     try:
         engine = module.Engine(operations, d_in, heads, parameters.size, TILE, *rest)
-        if engine.half and engine.memory <= CACHE // 2:  # reads and writes the sums of gradients half as often
+        if engine.bf16 and engine.memory <= CACHE // 2:  # reads and writes the sums of gradients bf16 as often
             engine = module.Engine(operations, d_in, heads, parameters.size, 2 * TILE, *rest)
     except ValueError as error:
         raise SpecError(str(error)) from None

@@ -74,18 +74,18 @@ class Ceilings:
     Attributes:
         fma_gflops: independent multiplications with sums, 32 bits, GFLOP/s.
         gemm_gflops: matrix products of 32-bit operands, GFLOP/s.
-        half_gemm_gflops: matrix products of 16-bit operands, GFLOP/s; 0 without such instructions.
+        bf16_gemm_gflops: matrix products of 16-bit operands, GFLOP/s; 0 without such instructions.
         sine_ns: a sine and its cosine, nanoseconds.
     """
 
     fma_gflops: float
     gemm_gflops: float
-    half_gemm_gflops: float
+    bf16_gemm_gflops: float
     sine_ns: float
 
     def products(self, precision: str) -> float:
         """That of matrix products in a precision, GFLOP/s."""
-        return self.half_gemm_gflops if precision == "bf16" and self.half_gemm_gflops else self.gemm_gflops
+        return self.bf16_gemm_gflops if precision == "bf16" and self.bf16_gemm_gflops else self.gemm_gflops
 
     def least_ms(self, done: Work, precision: str) -> float:
         """Milliseconds that one thread takes at the ceilings."""

@@ -105,10 +105,10 @@ def _work(measured: Measured, threads: int) -> str:
     table = "\n".join(markdown(rows))
     if ceiling is None:
         return table
-    half = f"{ceiling.half_gemm_gflops:.0f} GFLOP/s of these in bf16, " if ceiling.half_gemm_gflops else ""
+    bf16 = f"{ceiling.bf16_gemm_gflops:.0f} GFLOP/s of these in bf16, " if ceiling.bf16_gemm_gflops else ""
     about = (
         f"One thread of this machine: {ceiling.fma_gflops:.0f} GFLOP/s of independent sums of products in 32 bits, "
-        f"{ceiling.gemm_gflops:.0f} GFLOP/s of matrix products in fp32, {half}{ceiling.sine_ns:.3g} ns for a sine with "
+        f"{ceiling.gemm_gflops:.0f} GFLOP/s of matrix products in fp32, {bf16}{ceiling.sine_ns:.3g} ns for a sine with "
         "its cosine."
     )
     return f"{about}\n\n{table}"

@@ -149,7 +149,7 @@ def measure(cases: Mapping[str, Case], method: Method, tell: Callable[[str], Non
         raise BackendUnavailableError(f"backend {backend.kind}: {problem}")
     for case in cases.values():
         check(backend, started(case.model).network, "cpu")
-    half(method.precision)
+    bf16(method.precision)
     if not cases:
         return Measured((), None, ())
     with torch_threads(method.threads):
@@ -190,7 +190,7 @@ def told(method: Method) -> dict[str, Any]:
     }
 
 
-def half(precision: str) -> bool:
+def bf16(precision: str) -> bool:
     """If operands of products may have 16 bits; raises `SpecError` for "bf16" where no instruction multiplies them."""
     if precision not in ("auto", "fp32", "bf16"):
         raise SpecError(f"--precision: auto, fp32 or bf16; got {precision!r}")
@@ -200,8 +200,8 @@ def half(precision: str) -> bool:
 
 
 def measured_precision(precision: str) -> str:
-    """In which one large products are computed when a precision is asked for; raises as `half`."""
-    return "bf16" if half(precision) and instruction_set().startswith("amx") else "fp32"
+    """In which one large products are computed when a precision is asked for; raises as `bf16`."""
+    return "bf16" if bf16(precision) and instruction_set().startswith("amx") else "fp32"
 
 
 def instruction_set() -> str:
@@ -242,10 +242,10 @@ def torch_threads(count: int) -> Iterator[None]:
 
 def _compare(name: str, case: Case, backend: AbstractBackend, method: Method) -> tuple[Comparison, list[str]]:
     """One case, and what there is to say about it."""
-    network, resources = started(case.model), Resources(method.threads, half(method.precision))
+    network, resources = started(case.model), Resources(method.threads, bf16(method.precision))
     trainer: Any = backend.trainer(*_start(case.model), MeanSquaredError(), Adam(), "cpu", 0, resources)
     engine = trainer.engine(D_IN, D_OUT, False)
-    precision = "bf16" if engine.half else "fp32"
+    precision = "bf16" if engine.bf16 else "fp32"
     if case.batch is None:
         candidates = _decodes(case, backend.field(*_start(case.model), "cpu", resources), method.modes)
     else:

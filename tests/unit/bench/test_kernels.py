@@ -74,7 +74,7 @@ FIXED = Measured(
             work=Work(5.0, {}),
         ),
     ),
-    Ceilings(fma_gflops=130, gemm_gflops=125, half_gemm_gflops=1000, sine_ns=0.25),
+    Ceilings(fma_gflops=130, gemm_gflops=125, bf16_gemm_gflops=1000, sine_ns=0.25),
     ("SIREN 2-256x4-3: compile: NoCompiler: none",),
 )
 FITS = (
@@ -143,7 +143,7 @@ def test_work_counts_products_and_sines() -> None:
 
 
 def test_reach_and_kinds() -> None:
-    ceiling = Ceilings(fma_gflops=130, gemm_gflops=100, half_gemm_gflops=400, sine_ns=0.5)
+    ceiling = Ceilings(fma_gflops=130, gemm_gflops=100, bf16_gemm_gflops=400, sine_ns=0.5)
     done = Work(2.0, {"finer": 4.0})
     near = reach(done, 40.0, ceiling, "fp32", threads=2)
     assert (near.gflops, near.of_gemm, near.least_ms, near.of_both) == pytest.approx((50, 0.25, 11, 0.275))
@@ -259,7 +259,7 @@ def test_a_mode_that_fails_says_why() -> None:
 
 
 def test_ceilings_and_parts_are_those_of_the_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
-    told = {"fma_gflops": 1, "gemm_gflops": 2, "half_gemm_gflops": 0, "more": 5}
+    told = {"fma_gflops": 1, "gemm_gflops": 2, "bf16_gemm_gflops": 0, "more": 5}
     measures = SimpleNamespace(ceilings=lambda seconds: {**told, "sine_ns": seconds})
     monkeypatch.setattr(native, "load", lambda: measures)
     assert ceilings.ceilings(3.0) == (Ceilings(1, 2, 0, 3), "")

@@ -31,7 +31,7 @@ from inr.layers import (
     Tanh,
 )
 from inr.layers.network import Network
-from tests.support.native_reference import KERNELS, Lowered, each_half_set, each_set, needs_kernels, values_of
+from tests.support.native_reference import KERNELS, Lowered, each_bf16_set, each_set, needs_kernels, values_of
 from tests.support.torch_layers import TorchLayer, module_of
 
 Floats = npt.NDArray[np.float32]
@@ -65,10 +65,10 @@ def operation(kind: str, setting: float = 1.0, whole: int = 0) -> Any:
     return KERNELS.Operation(kind, [0], ints=[whole] * known.ints[0], reals=[setting] * known.reals[0])
 
 
-def elementwise(kind: str, x: Floats, setting: float = 1.0, whole: int = 0, half: bool = False) -> tuple[Exact, Exact]:
-    """Values and slopes; ``half`` as they are computed beside 16-bit products."""
+def elementwise(kind: str, x: Floats, setting: float = 1.0, whole: int = 0, bf16: bool = False) -> tuple[Exact, Exact]:
+    """Values and slopes; ``bf16`` as they are computed beside 16-bit products."""
     y, slope = np.full_like(x, 7), np.full_like(x, 7)
-    KERNELS.elementwise(operation(kind, setting, whole), x, y, slope, half)
+    KERNELS.elementwise(operation(kind, setting, whole), x, y, slope, bf16)
     return y.astype(np.float64), slope.astype(np.float64)
 
 
@@ -105,7 +105,7 @@ def test_sine_and_cosine(omega: float, isa: str, monkeypatch: pytest.MonkeyPatch
         assert np.abs(slope / omega - np.cos(angle)).max() <= factor * 8e-7 + 1.2e-7
 
 
-@each_half_set
+@each_bf16_set
 @pytest.mark.parametrize("omega", [1.0, 30.0, 0.1])
 def test_sine_and_cosine_beside_16_bit_products(omega: float, isa: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Absolute error below 1.4e-5 and 2.7e-6 of omega, beside that of an angle in turns that is rounded to 32 bits."""
@@ -114,14 +114,14 @@ def test_sine_and_cosine_beside_16_bit_products(omega: float, isa: str, monkeypa
         x = uniform(limit)
         angle = omega * x.astype(np.float64)
         rounding = np.abs(angle).max() * 2.0**-22
-        sine, slope = elementwise("sine", x, omega, half=True)
+        sine, slope = elementwise("sine", x, omega, bf16=True)
         assert np.abs(sine - np.sin(angle)).max() <= 1.4e-5 + rounding
         assert np.abs(slope / omega - np.cos(angle)).max() <= 2.7e-6 + 2e-7 + rounding
     for huge in (1e30, -1e36):
-        sine, slope = elementwise("sine", np.full(5, huge, dtype=np.float32), omega, half=True)
+        sine, slope = elementwise("sine", np.full(5, huge, dtype=np.float32), omega, bf16=True)
         assert np.abs(sine).max() <= 1 + 1e-6
         assert np.abs(slope / omega).max() <= 1 + 1e-6
-    sine, slope = elementwise("sine", np.array([np.nan, np.inf, 0.5], dtype=np.float32), omega, half=True)
+    sine, slope = elementwise("sine", np.array([np.nan, np.inf, 0.5], dtype=np.float32), omega, bf16=True)
     assert np.isnan(sine[:2]).all()
     assert np.isnan(slope[:2]).all()
     assert np.isfinite(sine[2])

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from inr.layers.network import Network
-from tests.conformance.test_native_half import GRAPHS
+from tests.conformance.test_native_bf16 import GRAPHS
 from tests.support.commands import ROOT
 from tests.support.native_networks import AROUND, D_OUT, Builder
 from tests.support.native_reference import Lowered, batch_of, randomised_layers, reference

@@ -61,8 +61,8 @@ Array checked(nb::handle value, const char* name, const char* type) {
     Array array;
     const bool found = nb::try_cast(value, array, false) && array.is_valid();
     if (!found || array.dtype() != nb::dtype<T>() || array.ndim() != 1) {
-        throw SpecError(std::string("entropy coder: ") + name + " must be an array of " + type + " with one axis; got " +
-                        described(value));
+        throw SpecError(std::string("entropy coder: ") + name + " must be an array of " + type +
+                        " with one axis; got " + described(value));
     }
     const bool aligned = reinterpret_cast<uintptr_t>(array.data()) % alignof(T) == 0;
     if (!aligned || (array.shape(0) > 1 && array.stride(0) != 1)) {
@@ -141,9 +141,8 @@ Decoded<uint8_t> decode_bits(LockedDecoder& self, nb::handle probabilities) {
     const Array at = probabilities_of(probabilities);
     const size_t number = at.shape(0);
     std::unique_ptr<uint8_t[]> bits = room<uint8_t>(number);
-    without_gil(self, [&](Decoder& coder) {
-        coder.decode_bits(static_cast<const uint16_t*>(at.data()), bits.get(), number);
-    });
+    without_gil(
+        self, [&](Decoder& coder) { coder.decode_bits(static_cast<const uint16_t*>(at.data()), bits.get(), number); });
     return handed_over(std::move(bits), number);
 }
 

@@ -23,9 +23,9 @@ namespace {
 using nb::literals::operator""_a;
 
 Program build(const std::vector<OpSpec>& ops, int64_t d_in, std::vector<int> heads, int64_t n_params, int64_t tile,
-              bool training, bool input_gradient, bool half) {
+              bool training, bool input_gradient, bool bf16) {
     if (n_params < 0 || n_params > (int64_t{1} << 31)) throw std::invalid_argument("program: too many parameters");
-    return Program::build(ops, d_in, std::move(heads), n_params, tile, training, input_gradient, half);
+    return Program::build(ops, d_in, std::move(heads), n_params, tile, training, input_gradient, bf16);
 }
 
 void check_width(const Engine& engine, int64_t width) {
@@ -163,16 +163,16 @@ nb::class_<Engine> bind_engine(nb::module_& m) {
         .def(
             "__init__",
             [](Engine* self, const std::vector<OpSpec>& ops, int64_t d_in, std::vector<int> heads, int64_t n_params,
-               int64_t tile, bool training, bool input_gradient, int threads, bool half) {
-                const bool used = half && selected().half;
+               int64_t tile, bool training, bool input_gradient, int threads, bool bf16) {
+                const bool used = bf16 && selected().bf16;
                 new (self)
                     Engine(build(ops, d_in, std::move(heads), n_params, tile, training, input_gradient, used), threads);
             },
             "ops"_a, "d_in"_a, "heads"_a, "n_params"_a, "tile"_a, "training"_a, "input_gradient"_a, "threads"_a,
-            "half"_a = false)
+            "bf16"_a = false)
         .def_prop_ro("isa", [](const Engine& e) { return std::string(e.isa()); })
         .def_prop_ro("threads", &Engine::threads)
-        .def_prop_ro("half", [](const Engine& e) { return e.program().half; })
+        .def_prop_ro("bf16", [](const Engine& e) { return e.program().bf16; })
         .def_prop_ro("d_out", [](const Engine& e) { return e.program().d_out; })
         .def_prop_ro("memory", [](const Engine& e) { return e.program().memory * 4; });
 }
@@ -334,7 +334,7 @@ NB_MODULE(_kernels, m) {
             nb::dict result;
             result["fma_gflops"] = found[0] * 1e-9;
             result["gemm_gflops"] = found[1] * 1e-9;
-            result["half_gemm_gflops"] = found[2] * 1e-9;
+            result["bf16_gemm_gflops"] = found[2] * 1e-9;
             result["sine_ns"] = 1e9 / found[3];
             return result;
         },

@@ -64,7 +64,7 @@ void bind_kinds(nb::module_& m) {
 }
 
 // An elementwise operation and its slopes, for tests.
-void elementwise(const OpSpec& given, const Given& x, const Writable& y, const Writable& slope, bool half) {
+void elementwise(const OpSpec& given, const Given& x, const Writable& y, const Writable& slope, bool bf16) {
     Op op;
     static_cast<OpSpec&>(op) = given;
     op.output = 1;
@@ -72,7 +72,7 @@ void elementwise(const OpSpec& given, const Given& x, const Writable& y, const W
     if (!is_elementwise(op.kind)) fail(op, "it is not elementwise");
     const int64_t n = static_cast<int64_t>(x.size());
     selected().elementwise(op, checked<float>(x, "x", {n}), checked<float>(y, "y", {n}),
-                           checked<float>(slope, "slope", {n}), n, half && selected().half);
+                           checked<float>(slope, "slope", {n}), n, bf16 && selected().bf16);
 }
 
 }  // namespace
@@ -84,5 +84,5 @@ void bind_operations(nanobind::module_& m) {
     using nb::literals::operator""_a;
     bind_operation(m);
     bind_kinds(m);
-    m.def("elementwise", &elementwise, "operation"_a, "x"_a, "y"_a, "slope"_a, "half"_a = false);
+    m.def("elementwise", &elementwise, "operation"_a, "x"_a, "y"_a, "slope"_a, "bf16"_a = false);
 }

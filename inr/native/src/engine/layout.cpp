@@ -12,7 +12,7 @@ namespace {
 constexpr int64_t kCheap = 4;  // columns of a matrix
 
 // The way back reads the inputs in 32 bits.
-bool keeps_inputs(const Op& op) { return facts(op.kind).inputs_kept && !op.half; }
+bool keeps_inputs(const Op& op) { return facts(op.kind).inputs_kept && !op.bf16; }
 
 bool keeps_output(Kind kind) { return facts(kind).output_kept; }
 
@@ -67,11 +67,11 @@ private:
     // A value that one operation alone reads.
     bool inner(int value) const { return value != 0 && uses(value) == 1 && !is_head(value); }
     void use_value(int v, int64_t time) {
-        if (!p_.half_values[static_cast<size_t>(v)].only) plan_.use(values_[static_cast<size_t>(v)], time);
+        if (!p_.bf16_values[static_cast<size_t>(v)].only) plan_.use(values_[static_cast<size_t>(v)], time);
     }
     void use_gradient(int v, int64_t time) {
         const int buffer = gradients_[static_cast<size_t>(v)];
-        if (buffer >= 0 && !p_.half_gradients[static_cast<size_t>(v)].only) plan_.use(buffer, time);
+        if (buffer >= 0 && !p_.bf16_gradients[static_cast<size_t>(v)].only) plan_.use(buffer, time);
     }
 
     Program& p_;
@@ -94,7 +94,7 @@ bool Layout::in_place(const Op& op) const {
 void Layout::join() {
     for (Op& op : p_.ops) {
         const int input = op.inputs[0];
-        const bool odd = p_.half && facts(op.kind).coarse_if_positive && op.reals[0] <= 0;
+        const bool odd = p_.bf16 && facts(op.kind).coarse_if_positive && op.reals[0] <= 0;
         if (is_elementwise(op.kind) && op.live && !odd && inner(input) && maker(input).kind == Kind::kLinear) {
             maker(input).function = op.output - 1;
             op.done = true;
@@ -126,34 +126,34 @@ void Layout::find_repeated() {
 
 // Which values and gradients are packed for 16-bit products, and who packs them.
 void Layout::find_halves() {
-    p_.half_values.resize(p_.widths.size());
-    p_.half_gradients.resize(p_.widths.size());
+    p_.bf16_values.resize(p_.widths.size());
+    p_.bf16_gradients.resize(p_.widths.size());
     for (Op& op : p_.ops) {
         if (op.kind != Kind::kLinear || !op.live) continue;
         const int input = op.inputs[0];
-        op.blocks = op.half;
+        op.blocks = op.bf16;
         for (const Op& other : p_.ops)
-            if (op.function >= 0 && other.half && other.live && other.inputs[0] == op.function + 1) op.blocks = true;
-        if (op.half) {
+            if (op.function >= 0 && other.bf16 && other.live && other.inputs[0] == op.function + 1) op.blocks = true;
+        if (op.bf16) {
             op.packs_gradient = op.trained;
             op.packs_input = !packed_by_maker(input);
             for (const Op& other : p_.ops)
-                if (other.output < op.output && other.half && other.live && other.inputs[0] == input)
+                if (other.output < op.output && other.bf16 && other.live && other.inputs[0] == input)
                     op.packs_input = false;
         }
         if (!packed_by_maker(input)) continue;
-        bool only = op.half && !is_head(input);
+        bool only = op.bf16 && !is_head(input);
         for (const Op& other : p_.ops)
-            for (const int read : other.inputs) only = only && (read != input || other.half || !other.live);
-        p_.half_values[static_cast<size_t>(input)].only = only;
+            for (const int read : other.inputs) only = only && (read != input || other.bf16 || !other.live);
+        p_.bf16_values[static_cast<size_t>(input)].only = only;
         if (op.undone < 0) continue;
         const int sums = maker(input).inputs[0];
-        maker(input).half_slopes = true;
-        p_.half_gradients[static_cast<size_t>(input)].only = maker(sums).half;
-        p_.half_gradients[static_cast<size_t>(sums)].only = maker(sums).half;
+        maker(input).bf16_slopes = true;
+        p_.bf16_gradients[static_cast<size_t>(input)].only = maker(sums).bf16;
+        p_.bf16_gradients[static_cast<size_t>(sums)].only = maker(sums).bf16;
     }
     for (Op& op : p_.ops) {
-        if (p_.half_gradients[static_cast<size_t>(op.output)].only) op.packs_gradient = false;
+        if (p_.bf16_gradients[static_cast<size_t>(op.output)].only) op.packs_gradient = false;
         if (!op.packs_gradient || op.function < 0) continue;
         Op& function = p_.ops[static_cast<size_t>(op.function)];
         op.packs_slopes = in_place(function);
@@ -221,7 +221,7 @@ void Layout::use_operation(size_t i) {
 }
 
 void Layout::use_halves() {
-    const auto floats = [&](int v) { return round_up(p_.widths[static_cast<size_t>(v)], kHalfRows) * p_.tile / 2; };
+    const auto floats = [&](int v) { return round_up(p_.widths[static_cast<size_t>(v)], kBf16Rows) * p_.tile / 2; };
     const auto use = [&](int64_t& place, int v, int64_t first, int64_t last) {
         if (place < 0) {
             place = plan_.add(floats(v));  // the number of the buffer, until all have their places
@@ -233,16 +233,16 @@ void Layout::use_halves() {
     std::vector<int64_t> packed(p_.widths.size(), 0);  // by value: when its first reader packs it
     for (size_t i = 0; i < p_.ops.size(); ++i) {
         const Op& op = p_.ops[i];
-        if (!op.half || !op.live) continue;
+        if (!op.bf16 || !op.live) continue;
         const int input = op.inputs[0];
         if (op.packs_input) packed[static_cast<size_t>(input)] = ahead(i);
         const int64_t made = packed_by_maker(input) ? ahead(static_cast<size_t>(maker(input).inputs[0]) - 1)
                                                     : packed[static_cast<size_t>(input)];
-        Halves& value = p_.half_values[static_cast<size_t>(input)];
+        Bf16Places& value = p_.bf16_values[static_cast<size_t>(input)];
         use(value.features, input, made, ahead(i));
         if (!op.trained) continue;
         use(value.samples, input, made, back(i));
-        Halves& gradient = p_.half_gradients[static_cast<size_t>(op.output)];
+        Bf16Places& gradient = p_.bf16_gradients[static_cast<size_t>(op.output)];
         int64_t known = back(i);
         for (size_t j = i; gradient.only && j < p_.ops.size(); ++j)
             if (p_.ops[j].undone >= 0 && p_.ops[j].undone == op.function) known = back(j);
@@ -254,7 +254,7 @@ void Layout::use_halves() {
 int64_t Layout::aux_floats(const Op& op) const {
     if (!op.trained) return 0;
     if (op.from_output) return 0;
-    if (op.half_slopes) return round_up(op.width, kHalfRows) * p_.tile / 2;
+    if (op.bf16_slopes) return round_up(op.width, kBf16Rows) * p_.tile / 2;
     if (is_elementwise(op.kind)) return op.width * p_.tile;
     const Facts& known = facts(op.kind);
     return known.kept_rows_rule == nullptr ? 0 : known.kept_rows_rule(op) * p_.tile;
@@ -264,7 +264,7 @@ int64_t Layout::scratch_floats(const Op& op) const {
     if (op.kind == Kind::kLinear) {
         const int64_t depth = op.in_widths[0];
         if (!op.trained) return 0;
-        return op.half ? round_up(depth, kHalfRows) * 16 : p_.tile * round_up(depth, 16);
+        return op.bf16 ? round_up(depth, kBf16Rows) * 16 : p_.tile * round_up(depth, 16);
     }
     const Facts& known = facts(op.kind);
     return known.scratch_rows_rule == nullptr ? 0 : known.scratch_rows_rule(op) * p_.tile;

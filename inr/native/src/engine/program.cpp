@@ -147,9 +147,9 @@ int64_t Builder::add_gradients(Op& op, int number) {
 
 // Room for the gradient of a matrix; returns where it ends.
 int64_t Builder::add_matrix(const Op& op, int number) {
-    const int64_t rows = op.half ? round_up(op.width, kHalfRows) : op.width;
-    const int64_t stride = round_up(op.in_widths[0], op.half ? kHalfRows : 16);
-    p_.blocks.push_back({op.params[0], op.width, op.ints[1], op.gradient, stride, op.ints[2] != 0, op.half, number});
+    const int64_t rows = op.bf16 ? round_up(op.width, kBf16Rows) : op.width;
+    const int64_t stride = round_up(op.in_widths[0], op.bf16 ? kBf16Rows : 16);
+    p_.blocks.push_back({op.params[0], op.width, op.ints[1], op.gradient, stride, op.ints[2] != 0, op.bf16, number});
     return op.gradient + rows * stride;
 }
 
@@ -157,19 +157,19 @@ int64_t Builder::add_matrix(const Op& op, int number) {
 // of coordinates, whose angles need all digits, and those of few outputs.
 void Builder::add_packed(Op& op) {
     const int64_t depth = op.in_widths[0];
-    op.half = p_.half && op.width >= kHalfRows / 2 && depth >= kHalfRows / 2;
+    op.bf16 = p_.bf16 && op.width >= kBf16Rows / 2 && depth >= kBf16Rows / 2;
     const auto room = [&](int64_t rows, int64_t columns) {
         const int64_t at = p_.packed_memory;
         const int64_t floats =
-            op.half ? round_up(rows, kHalfRows) * round_up(columns, kHalfRows) / 2 : round_up(rows, kRows) * columns;
+            op.bf16 ? round_up(rows, kBf16Rows) * round_up(columns, kBf16Rows) / 2 : round_up(rows, kRows) * columns;
         p_.packed_memory += round_up(floats, 16);
         return at;
     };
     op.packed = room(op.width, depth);
     if (op.writes[0] != Write::kNone) op.packed_transposed = room(depth, op.width);
-    if (!op.half) return;
+    if (!op.bf16) return;
     op.packed_bias = p_.packed_memory;
-    p_.packed_memory += round_up(op.width, kHalfRows) * 16;
+    p_.packed_memory += round_up(op.width, kBf16Rows) * 16;
 }
 
 void Builder::plan() {
@@ -184,7 +184,7 @@ void Builder::plan() {
 }  // namespace
 
 Program Program::build(std::vector<OpSpec> specs, int64_t d_in, std::vector<int> heads, int64_t n_params, int64_t tile,
-                       bool training, bool input_gradient, bool half) {
+                       bool training, bool input_gradient, bool bf16) {
     if (d_in < 1 || d_in > 4096) throw std::invalid_argument("program: inputs " + std::to_string(d_in));
     if (tile < kBlock || tile % kBlock || tile > 4096)
         throw std::invalid_argument("program: a tile has a multiple of 64 samples; got " + std::to_string(tile));
@@ -195,7 +195,7 @@ Program Program::build(std::vector<OpSpec> specs, int64_t d_in, std::vector<int>
     program.tile = tile;
     program.training = training;
     program.input_gradient = input_gradient;
-    program.half = half;
+    program.bf16 = bf16;
     program.widths.push_back(d_in);
     Builder builder(program, specs.size());
     for (size_t i = 0; i < specs.size(); ++i) builder.add(std::move(specs[i]), i);

@@ -11,7 +11,7 @@ namespace inr {
 
 constexpr int64_t kBlock = 64;     // samples of a register block; a tile has a multiple of it
 constexpr int64_t kRows = 6;       // rows of a register block of a matrix product
-constexpr int64_t kHalfRows = 32;  // rows, columns and depth of a block of a 16-bit product
+constexpr int64_t kBf16Rows = 32;  // rows, columns and depth of a block of a 16-bit product
 
 // How an input's gradient is written.
 enum class Write : int8_t { kNone, kSet, kAdd };
@@ -31,7 +31,7 @@ struct Op : ShapedOp {
     int64_t packed = -1;         // floats from the start of the packed matrices
     int64_t packed_transposed = -1;
     int64_t packed_bias = -1;     // of 16-bit products: tiles that sums begin with
-    bool half = false;            // its products have 16-bit operands
+    bool bf16 = false;            // its products have 16-bit operands
     bool blocks = false;          // its sums are made in blocks of 32 rows and columns, for 16-bit products or by them
     bool packs_input = false;     // it packs its input, since nobody has before it
     bool packs_gradient = false;  // it packs its output's gradient
@@ -40,7 +40,7 @@ struct Op : ShapedOp {
     bool done = false;         // on the way forward by the product before it
     bool folded = false;       // undone on the way back by the product after it
     bool from_output = false;  // its slopes are known from the sign of its output
-    bool half_slopes = false;  // its slopes are 16-bit numbers, in the order of `Halves::features`
+    bool bf16_slopes = false;  // its slopes are 16-bit numbers, in the order of `Bf16Places::features`
 };
 
 // Parameters that one run of a worker's gradients belongs to.
@@ -55,7 +55,7 @@ struct ParamBlock {
 };
 
 // A value, or a gradient, as operand of 16-bit products: places in a worker's memory, or -1.
-struct Halves {
+struct Bf16Places {
     int64_t features = -1;  // pairs of features, for products with a matrix
     int64_t samples = -1;   // pairs of samples, for the gradient of a matrix
     bool only = false;      // nothing reads the 32-bit numbers, and nothing writes them
@@ -63,11 +63,11 @@ struct Halves {
 
 struct Program {
     std::vector<Op> ops;
-    std::vector<int64_t> widths;                      // of each value
-    std::vector<int64_t> values;                      // place of each value in a worker's memory
-    std::vector<int64_t> values_back;                 // on the way back
-    std::vector<int64_t> gradients;                   // place of its gradient, or -1
-    std::vector<Halves> half_values, half_gradients;  // by value
+    std::vector<int64_t> widths;                          // of each value
+    std::vector<int64_t> values;                          // place of each value in a worker's memory
+    std::vector<int64_t> values_back;                     // on the way back
+    std::vector<int64_t> gradients;                       // place of its gradient, or -1
+    std::vector<Bf16Places> bf16_values, bf16_gradients;  // by value
     std::vector<int> heads;
     std::vector<ParamBlock> blocks;
     std::vector<std::vector<GridLevel>> grids;  // by number of the operation; empty for others
@@ -76,7 +76,7 @@ struct Program {
     int64_t tile = kBlock;
     bool training = false, input_gradient = false;
     bool inputs_move = false;     // the gradient of the inputs is written
-    bool half = false;            // large products have 16-bit operands
+    bool bf16 = false;            // large products have 16-bit operands
     int64_t memory = 0;           // floats a worker needs for values, gradients of values and scratch
     int64_t scratch = 0;          // where the scratch begins
     int64_t targets = 0;          // where the targets of a tile begin
@@ -86,7 +86,7 @@ struct Program {
 
     // Checks everything that later code relies on; throws std::invalid_argument with one line.
     static Program build(std::vector<OpSpec> specs, int64_t d_in, std::vector<int> heads, int64_t n_params,
-                         int64_t tile, bool training, bool input_gradient, bool half);
+                         int64_t tile, bool training, bool input_gradient, bool bf16);
 };
 
 inline int64_t round_up(int64_t n, int64_t unit) { return (n + unit - 1) / unit * unit; }

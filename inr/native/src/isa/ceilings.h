@@ -61,10 +61,10 @@ static void ceilings(double seconds, double* results) {
 #ifdef INR_TILES
     const TileUse tiles;
     results[2] = rate(seconds, operations, [&] {
-        product_half(reinterpret_cast<const uint32_t*>(w), reinterpret_cast<const uint32_t*>(x), kProbe / kHalfRows,
+        product_bf16(reinterpret_cast<const uint32_t*>(w), reinterpret_cast<const uint32_t*>(x), kProbe / kBf16Rows,
                      kProbe, kProbe, nullptr, [&](int64_t row, int64_t column, const float* block) {
-                         for (int64_t i = 0; i < kHalfRows; ++i)
-                             std::memcpy(y + (row + i) * kProbe + column, block + i * kHalfRows, 128);
+                         for (int64_t i = 0; i < kBf16Rows; ++i)
+                             std::memcpy(y + (row + i) * kProbe + column, block + i * kBf16Rows, 128);
                      });
     });
 #endif

@@ -10,9 +10,9 @@ namespace inr {
 namespace INR_ISA {
 
 constexpr int64_t kTileWords = 256;  // 32-bit words of a tile
-constexpr int64_t kBlockSums = kHalfRows * kHalfRows;
+constexpr int64_t kBlockSums = kBf16Rows * kBf16Rows;
 
-INR_INLINE int64_t blocks(int64_t n) { return (n + kHalfRows - 1) / kHalfRows; }
+INR_INLINE int64_t blocks(int64_t n) { return (n + kBf16Rows - 1) / kBf16Rows; }
 #ifdef INR_TILES
 static_assert(kLanes == 16, "tiles are packed by vectors of 16 numbers");
 
@@ -67,18 +67,18 @@ INR_INLINE void transpose_samples(const float* words, uint32_t* to, int64_t step
 
 // Both forms of x (rows, size) as right operands; what is beyond the rows is zero. `samples` may be null.
 static void pack_value(const float* x, int64_t rows, int64_t size, uint32_t* features, uint32_t* samples) {
-    const int64_t deep = blocks(rows), next = deep * kTileWords, steps = size / kHalfRows;
+    const int64_t deep = blocks(rows), next = deep * kTileWords, steps = size / kBf16Rows;
     alignas(64) float words[2 * kTileWords];
-    for (int64_t row = 0; row < rows; row += kHalfRows)
-        for (int64_t column = 0; column < size; column += kHalfRows) {
+    for (int64_t row = 0; row < rows; row += kBf16Rows)
+        for (int64_t column = 0; column < size; column += kBf16Rows) {
             const float* from = x + row * size + column;
             const auto value = [&](int64_t i, int64_t j) { return row + i < rows ? load(from + i * size + j) : V{}; };
-            float* to = reinterpret_cast<float*>(features + (column / 16 * deep + row / kHalfRows) * kTileWords);
+            float* to = reinterpret_cast<float*>(features + (column / 16 * deep + row / kBf16Rows) * kTileWords);
             for (int64_t q = 0; q < 16; ++q)
                 pack_quad({{value(q, 0), value(q, 16)}, {value(q + 16, 0), value(q + 16, 16)}}, q, to, next,
                           samples == nullptr ? nullptr : words, kTileWords);
             if (samples == nullptr) continue;
-            transpose_samples(words, samples + (row / 16 * steps + column / kHalfRows) * kTileWords, steps);
+            transpose_samples(words, samples + (row / 16 * steps + column / kBf16Rows) * kTileWords, steps);
         }
 }
 
@@ -100,12 +100,12 @@ INR_INLINE void multiply_tiles(const uint32_t* left, const uint32_t* right, int6
 // Left operand (rows, 32 steps) times right operand (32 steps, columns), block by block: `finish(row, column, block)`
 // takes 32 x 32 sums. `starts` are tiles that sums begin with, one for 16 rows, or null for zero.
 template <typename Finish>
-static void product_half(const uint32_t* left, const uint32_t* right, int64_t steps, int64_t rows, int64_t columns,
+static void product_bf16(const uint32_t* left, const uint32_t* right, int64_t steps, int64_t rows, int64_t columns,
                          const float* starts, Finish finish) {
     alignas(64) float block[kBlockSums];
-    constexpr int64_t kStride = kHalfRows * sizeof(float);
-    for (int64_t column = 0; column < columns; column += kHalfRows)
-        for (int64_t row = 0; row < rows; row += kHalfRows) {
+    constexpr int64_t kStride = kBf16Rows * sizeof(float);
+    for (int64_t column = 0; column < columns; column += kBf16Rows)
+        for (int64_t row = 0; row < rows; row += kBf16Rows) {
             INR_FENCE;
             if (starts != nullptr) {
                 const float* start = starts + row * 16;
@@ -122,8 +122,8 @@ static void product_half(const uint32_t* left, const uint32_t* right, int64_t st
             multiply_tiles(left + row / 16 * steps * kTileWords, right + column / 16 * steps * kTileWords, steps);
             INR_TILE_STORE(0, block, kStride);
             INR_TILE_STORE(1, block + 16, kStride);
-            INR_TILE_STORE(2, block + 16 * kHalfRows, kStride);
-            INR_TILE_STORE(3, block + 16 * kHalfRows + 16, kStride);
+            INR_TILE_STORE(2, block + 16 * kBf16Rows, kStride);
+            INR_TILE_STORE(3, block + 16 * kBf16Rows + 16, kStride);
             INR_FENCE;
             finish(row, column, block);
         }
@@ -131,11 +131,11 @@ static void product_half(const uint32_t* left, const uint32_t* right, int64_t st
 
 // w += left operand (rows, 32 steps) times right operand (32 steps, columns). w stands in squares of 16 rows and
 // columns, one after the other along the columns.
-static void outer_half(const uint32_t* left, const uint32_t* right, int64_t steps, float* w, int64_t rows,
+static void outer_bf16(const uint32_t* left, const uint32_t* right, int64_t steps, float* w, int64_t rows,
                        int64_t columns) {
-    const int64_t below = round_up(columns, kHalfRows) * 16;  // the squares of the next 16 rows
-    for (int64_t row = 0; row < rows; row += kHalfRows)
-        for (int64_t column = 0; column < columns; column += kHalfRows) {
+    const int64_t below = round_up(columns, kBf16Rows) * 16;  // the squares of the next 16 rows
+    for (int64_t row = 0; row < rows; row += kBf16Rows)
+        for (int64_t column = 0; column < columns; column += kBf16Rows) {
             float* square = w + row / 16 * below + column * 16;
             INR_FENCE;
             INR_TILE_LOAD(0, square, 64);

@@ -8,7 +8,7 @@
 namespace inr {
 namespace INR_ISA {
 
-static void elementwise(const Op& op, const float* x, float* y, float* slope, int64_t n, bool half) {
+static void elementwise(const Op& op, const float* x, float* y, float* slope, int64_t n, bool bf16) {
     float scale = 1.0f;
     const auto use = [&](auto f) {
         for (int64_t i = 0; i < n; i += kBlock) {
@@ -21,13 +21,13 @@ static void elementwise(const Op& op, const float* x, float* y, float* slope, in
         }
     };
 #ifdef INR_TILES
-    if (half) {
+    if (bf16) {
         scale = coarse_scale(op);
         with_coarse_formula(op, use);
         return;
     }
 #endif
-    (void)half;
+    (void)bf16;
     with_formula(op, use);
 }
 
@@ -35,11 +35,11 @@ static void elementwise(const Op& op, const float* x, float* y, float* slope, in
 #define INR_TEXT(name) INR_TEXT_OF(name)
 extern const Isa table;
 #ifdef INR_TILES
-constexpr bool kHalf = true;
+constexpr bool kBf16 = true;
 #else
-constexpr bool kHalf = false;
+constexpr bool kBf16 = false;
 #endif
-const Isa table = {INR_TEXT(INR_ISA), kHalf,      forward, train, grid_scatter_entry, reduce, adam, pack,
+const Isa table = {INR_TEXT(INR_ISA), kBf16,      forward, train, grid_scatter_entry, reduce, adam, pack,
                    ceilings,          elementwise};
 
 }  // namespace INR_ISA

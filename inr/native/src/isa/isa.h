@@ -62,7 +62,7 @@ struct Memory {
 
 struct Isa {
     const char* name;
-    bool half;  // it has products of 16-bit operands
+    bool bf16;  // it has products of 16-bit operands
     // Values of the points of some tiles.
     void (*forward)(const Program&, const float* params, const Memory&, const Points&, const Target&, int64_t first,
                     int64_t last);
@@ -80,8 +80,8 @@ struct Isa {
     // What one thread of this machine can do: multiplications and additions in registers, matrix products of cached
     // 32-bit and of 16-bit tiles (operations a second; 0 without them), and sines with their cosines (a second).
     void (*ceilings)(double seconds, double* results);
-    // An elementwise operation and its derivative, for tests; `half` as it is done beside 16-bit products.
-    void (*elementwise)(const Op&, const float* x, float* y, float* slope, int64_t n, bool half);
+    // An elementwise operation and its derivative, for tests; `bf16` as it is done beside 16-bit products.
+    void (*elementwise)(const Op&, const float* x, float* y, float* slope, int64_t n, bool bf16);
 };
 
 // Instruction sets of this build that this machine has, best first; never empty.

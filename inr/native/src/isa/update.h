@@ -109,25 +109,25 @@ static void pack_panel(const Op& op, const float* w, float* to, bool turned, int
 
 // Rows panel * 32 ... of the matrix or its transpose as a left operand of 16-bit products: word p of a row holds
 // columns p and 16 + p of 32. Times `scale`.
-static void pack_half(const Op& op, const float* w, uint32_t* to, bool turned, int64_t panel, int64_t rows,
+static void pack_bf16(const Op& op, const float* w, uint32_t* to, bool turned, int64_t panel, int64_t rows,
                       int64_t inner, float scale) {
     const int64_t steps = blocks(inner), d_in = op.ints[1];
     const bool complex = op.ints[2] != 0;
     alignas(64) float block[kBlockSums];
     for (int64_t step = 0; step < steps; ++step) {
         // Of the matrix itself: from this row and column on.
-        const int64_t row = (turned ? step : panel) * kHalfRows, column = (turned ? panel : step) * kHalfRows;
+        const int64_t row = (turned ? step : panel) * kBf16Rows, column = (turned ? panel : step) * kBf16Rows;
         const int64_t n_rows = turned ? inner : rows, n_columns = turned ? rows : inner;
-        const int64_t high = n_rows - row < kHalfRows ? n_rows - row : kHalfRows;
-        const int64_t wide = n_columns - column < kHalfRows ? n_columns - column : kHalfRows;
+        const int64_t high = n_rows - row < kBf16Rows ? n_rows - row : kBf16Rows;
+        const int64_t wide = n_columns - column < kBf16Rows ? n_columns - column : kBf16Rows;
         const float* from = w + row * d_in + column;
         int64_t stride = d_in;
-        if (complex || high < kHalfRows || wide < kHalfRows) {
+        if (complex || high < kBf16Rows || wide < kBf16Rows) {
             std::memset(block, 0, sizeof(block));
             for (int64_t i = 0; i < high; ++i)
-                for (int64_t j = 0; j < wide; ++j) block[i * kHalfRows + j] = entry(w, op, row + i, column + j);
+                for (int64_t j = 0; j < wide; ++j) block[i * kBf16Rows + j] = entry(w, op, row + i, column + j);
             from = block;
-            stride = kHalfRows;
+            stride = kBf16Rows;
         }
         for (int64_t half = 0; half < 2; ++half) {
             V words[16];
@@ -146,8 +146,8 @@ static void pack_half(const Op& op, const float* w, uint32_t* to, bool turned, i
 
 // Tiles that the sums of a block of 32 rows begin with.
 static void pack_bias(const Op& op, const float* params, float* to, int64_t panel, float scale) {
-    for (int64_t i = 0; i < kHalfRows; ++i) {
-        const int64_t row = panel * kHalfRows + i;
+    for (int64_t i = 0; i < kBf16Rows; ++i) {
+        const int64_t row = panel * kBf16Rows + i;
         const float value = op.params[1] < 0 || row >= op.width ? 0.0f : scale * params[op.params[1] + row];
         store(to + i * 16, splat(value));
     }
@@ -163,17 +163,17 @@ static void pack(const Program& program, const float* params, float* packed, int
             const int64_t place = turned ? op.packed_transposed : op.packed;
             if (place < 0) continue;
             const int64_t rows = turned ? op.in_widths[0] : op.width, inner = turned ? op.width : op.in_widths[0];
-            const int64_t unit = op.half ? kHalfRows : kRows, panels = (rows + unit - 1) / unit;
+            const int64_t unit = op.bf16 ? kBf16Rows : kRows, panels = (rows + unit - 1) / unit;
             for (int64_t panel = panels * part / parts; panel < panels * (part + 1) / parts; ++panel) {
 #ifdef INR_TILES
-                if (op.half) {
-                    const int64_t words = round_up(inner, kHalfRows) * kHalfRows / 2;
+                if (op.bf16) {
+                    const int64_t words = round_up(inner, kBf16Rows) * kBf16Rows / 2;
                     // Sines take their angles in turns.
                     const float scale =
                         turned || op.function < 0 ? 1.0f : coarse_scale(program.ops[static_cast<size_t>(op.function)]);
-                    pack_half(op, w, reinterpret_cast<uint32_t*>(packed + place) + panel * words, turned, panel, rows,
+                    pack_bf16(op, w, reinterpret_cast<uint32_t*>(packed + place) + panel * words, turned, panel, rows,
                               inner, scale);
-                    if (!turned) pack_bias(op, params, packed + op.packed_bias + panel * kHalfRows * 16, panel, scale);
+                    if (!turned) pack_bias(op, params, packed + op.packed_bias + panel * kBf16Rows * 16, panel, scale);
                     continue;
                 }
 #endif

@@ -22,9 +22,9 @@ from service.store.blobs import BlobStore
 from service.store.database import Database
 from service.store.queue import Claim, Queue
 from service.workers.channel import owner_of
+from service.workers.job_runner import JobRunner, Teller
 from service.workers.lease import Lease
 from service.workers.part_news import PartNews
-from service.workers.run import JobRunner, Teller
 
 Step = tuple[PartNews | None, FittedPart | None]
 """News for whoever drives the job, None if there is nothing to follow; and the part."""

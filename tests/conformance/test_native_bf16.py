@@ -42,7 +42,7 @@ from tests.support.native_reference import (
     Lowered,
     batch_of,
     computed,
-    each_half_set,
+    each_bf16_set,
     each_thread_count,
     needs_kernels,
     randomised_layers,
@@ -62,7 +62,7 @@ ROWS = 0.15
 8 bits (2e-3), and gradients that cancel grow that. Measured: at most 0.11.
 """
 USUAL = 0.02
-"""The same of half of the rows. Measured: at most 0.008."""
+"""The same of bf16 of the rows. Measured: at most 0.008."""
 MODEL_TENSORS = 0.2
 """Of a tensor's gradients, likewise: sines with omega = 30 multiply the errors of what comes before. Measured: 0.12."""
 MODEL_VALUES = 0.05
@@ -186,11 +186,11 @@ def row_errors(found: Floats | Exact, expected: Floats | Exact, what: str) -> tu
 
 
 def assert_rows_are_near(found: Floats | Exact, expected: Floats | Exact, what: str) -> None:
-    """All rows within `ROWS`, and half of them within `USUAL`."""
+    """All rows within `ROWS`, and bf16 of them within `USUAL`."""
     errors, sizes = row_errors(found, expected, what)
     allowed = ROWS * sizes
     worst = int(np.argmax(errors - allowed))
-    assert np.median(errors / np.maximum(allowed, 1e-30)) <= USUAL / ROWS, f"{what}: half of the rows"
+    assert np.median(errors / np.maximum(allowed, 1e-30)) <= USUAL / ROWS, f"{what}: bf16 of the rows"
     assert (errors <= allowed).all(), f"{what}: row {worst} differs by {errors[worst]:.3g} of {sizes[worst]:.3g}"
 
 
@@ -211,16 +211,16 @@ def tensors(lowered: Lowered, flat: Floats | Exact) -> dict[str, Floats | Exact]
     return parts
 
 
-@each_half_set
+@each_bf16_set
 @each_thread_count
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("builder", GRAPHS, ids=lambda builder: builder.__name__)
 def test_graphs(builder: Builder, width: int, threads: int, isa: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INR_ISA", isa)
     lowered, batch, expected = example(builder, width)
-    assert lowered.engine(True, half=True).half
+    assert lowered.engine(True, bf16=True).bf16
     for tile in (64, 128):
-        found = computed(lowered, batch, threads=threads, tile=tile, half=True)
+        found = computed(lowered, batch, threads=threads, tile=tile, bf16=True)
         assert np.abs(found.values - expected.values).max() > 1e-6  # they are rounded
         np.testing.assert_allclose(found.loss, expected.loss, rtol=0.02)
         assert_rows_are_near(found.values.T, expected.values.T, "values")
@@ -231,17 +231,17 @@ def test_graphs(builder: Builder, width: int, threads: int, isa: str, monkeypatc
             assert_rows_are_near(part, exact[name], name)
 
 
-@each_half_set
+@each_bf16_set
 @pytest.mark.parametrize("builder", GRAPHS, ids=lambda builder: builder.__name__)
 def test_gradients_of_coordinates_change_nothing(builder: Builder, isa: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INR_ISA", isa)
     lowered, batch, _ = example(builder, 33)
-    with_them, without = (computed(lowered, batch, gradient=gradient, half=True) for gradient in (True, False))
+    with_them, without = (computed(lowered, batch, gradient=gradient, bf16=True) for gradient in (True, False))
     np.testing.assert_array_equal(with_them.residuals, without.residuals)
     np.testing.assert_allclose(with_them.gradients, without.gradients, rtol=0, atol=1e-4)
 
 
-@each_half_set
+@each_bf16_set
 @pytest.mark.parametrize("seed", range(60))
 def test_random_graphs(seed: int, isa: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Any operations in any order: who packs what, what is kept and where it lies is decided by the graph.
@@ -253,7 +253,7 @@ def test_random_graphs(seed: int, isa: str, monkeypatch: pytest.MonkeyPatch) -> 
     batch = batch_of(70, 2, int(network(torch.zeros(1, 2)).shape[1]), seed)
     lowered, expected = Lowered.of(network, 2), reference(network, batch)
     for gradient in (True, False):
-        found = computed(lowered, batch, gradient, half=True)
+        found = computed(lowered, batch, gradient, bf16=True)
         assert_most_rows_are_near(found.values.T, expected.values.T, "values")
         assert_most_rows_are_near(found.residuals.T, expected.residuals.T, "residuals")
         exact = tensors(lowered, expected.gradients)
@@ -266,7 +266,7 @@ SPECS: dict[str, ModelSpec] = {
 }
 
 
-@each_half_set
+@each_bf16_set
 @pytest.mark.parametrize("name", SPECS)
 def test_models(name: str, isa: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INR_ISA", isa)
@@ -276,7 +276,7 @@ def test_models(name: str, isa: str, monkeypatch: pytest.MonkeyPatch) -> None:
     rows, targets = batch_of(100, training_width(network, 2, 3), 3), batch_of(100, 2, 3)
     batch = Batch(rows.x, targets.targets)
     expected = reference(network, batch)
-    found = computed(lowered, batch, half=True)
+    found = computed(lowered, batch, bf16=True)
     scale = max(1.0, float(np.abs(expected.values).max()))
     assert float(np.abs(found.residuals - expected.residuals).max()) <= MODEL_VALUES * scale
     exact = tensors(lowered, expected.gradients)
