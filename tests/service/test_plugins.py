@@ -65,3 +65,26 @@ def test_a_server_knows_the_kinds_of_another_package(tmp_path: Path) -> None:
         assert result.psnr > 15
         with pytest.raises(UnsupportedFeatureError, match="kind of signal 70000 is not known"):
             inr.open(job.result())
+
+
+def test_a_server_knows_the_coders_of_another_package(tmp_path: Path, picture: npt.NDArray[np.uint8]) -> None:
+    """Its workers code with it in several layers, its helpers check settings for it, describe and decode."""
+    environment = install(tmp_path / "site")
+    with (
+        RunningServer(tmp_path / "data", "--workers", "1", environment=environment) as server,
+        inr.Client(server.address) as client,
+    ):
+        job = client.submit(picture, coder="cosine:terms=12", size=900, layers=3)
+        assert [e.state for e in job.watch() if isinstance(e, StateChanged)][-1] == "done"
+        result = job.info().result
+        assert result is not None
+        assert result.model == "cosine"
+        assert len(job.result()) <= 900
+        assert len([layer for _, layer in client.stream(job)]) == 3
+        assert client.decode(job).shape == picture.shape
+        height, width = picture.shape[:2]
+        assert client.decode(job, scale=2.0).shape[:2] == (2 * height, 2 * width)
+        with pytest.raises(SpecError, match="batch: the coder cosine has none; it takes"):
+            client.submit(picture, coder="cosine", batch=7)
+        with pytest.raises(UnsupportedFeatureError, match="coder id 77001 is not known"):
+            inr.open(job.result())
