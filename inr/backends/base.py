@@ -193,8 +193,14 @@ class AbstractBackend(ABC):
         """None if this backend runs here on "auto", "cpu" or "cuda", else the reason and what to do."""
 
     @abstractmethod
-    def refuses(self, network: Network, loss: "LossSpec | None" = None) -> str | None:
-        """None if it can run all layers of a network, and train it towards a loss if one is given, else why not."""
+    def refuses(self, network: Network, loss: "LossSpec | None" = None, pulled: bool = False) -> str | None:
+        """None if it can do what is asked of it, else why not.
+
+        Args:
+            network: all of whose layers it should run.
+            loss: what it is to be trained towards; None for no training.
+            pulled: that it is to be trained by steps that have a pull-back in place of targets.
+        """
 
     @abstractmethod
     def trainer(
@@ -230,8 +236,17 @@ class AbstractBackend(ABC):
         """The network with these parameters as a function."""
 
 
-def check(backend: AbstractBackend, network: Network, device: str, loss: "LossSpec | None" = None) -> None:
+def lesson_refusal(network: Network) -> str | None:
+    """Why no backend trains a network by a pull-back, or None."""
+    if network.training_graph is None:
+        return None
+    return "a network that is trained on its targets needs steps with targets; use task fit"
+
+
+def check(
+    backend: AbstractBackend, network: Network, device: str, loss: "LossSpec | None" = None, pulled: bool = False
+) -> None:
     """Raise `BackendUnavailableError` if the backend cannot run this network on this device, or not train it so."""
-    problem = backend.unavailable(device) or backend.refuses(network, loss)
+    problem = backend.unavailable(device) or backend.refuses(network, loss, pulled)
     if problem is not None:
         raise BackendUnavailableError(f"backend {backend.kind}: {problem}")

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inr import native
+from inr.backends.base import lesson_refusal
 from inr.errors import SpecError
 from inr.layers import DenseGrid, HashGrid, Layer
 from inr.layers.layout import FloatTensor
@@ -60,6 +61,13 @@ def refusal(network: Network) -> str | None:
             if isinstance(layer, HashGrid | DenseGrid) and network.layers.count(layer) > 1:
                 return f"layer {i} ({type(layer).__name__}): a table that is read at several places has none"
     return None
+
+
+def pulled_refusal(network: Network) -> str | None:
+    """None if the kernels train a network by steps with a pull-back, else why not."""
+    if len(network.heads) > 1:
+        return f"a network of {len(network.heads)} outputs needs steps with targets here; use backend torch"
+    return lesson_refusal(network)
 
 
 def lower(graph: Network, parameters: Parameters, names: Mapping[Layer, int], d_in: int) -> list[Lowered]:

@@ -74,7 +74,9 @@ def get(kind: str) -> AbstractBackend:
     return BACKENDS[kind]
 
 
-def select(kind: str, network: Network, device: str, loss: "LossSpec | None" = None) -> AbstractBackend:
+def select(
+    kind: str, network: Network, device: str, loss: "LossSpec | None" = None, pulled: bool = False
+) -> AbstractBackend:
     """The named backend, or for "auto" the one that ``INR_BACKEND`` names, or else the first that can do it.
 
     Args:
@@ -82,6 +84,7 @@ def select(kind: str, network: Network, device: str, loss: "LossSpec | None" = N
         network: what is to be run.
         device: "auto", "cpu" or "cuda".
         loss: what it is to be trained towards; None for no training.
+        pulled: that it is to be trained by steps with a pull-back.
 
     Raises:
         UnknownComponentError: no such backend.
@@ -91,11 +94,12 @@ def select(kind: str, network: Network, device: str, loss: "LossSpec | None" = N
         kind = os.environ.get("INR_BACKEND", "auto")
     if kind == "auto":
         for backend in BACKENDS.values():
-            if backend.automatic and backend.unavailable(device) is None and backend.refuses(network, loss) is None:
+            refused = not backend.automatic or backend.unavailable(device) or backend.refuses(network, loss, pulled)
+            if not refused:
                 return backend
         kind = next(reversed(list(BACKENDS)))  # the reference: report why it cannot run
     backend = get(kind)
-    check(backend, network, device, loss)
+    check(backend, network, device, loss, pulled)
     return backend
 
 

@@ -39,6 +39,7 @@ class SuperResolve(TaskSpec):
 
     kind: Literal["superresolve"] = "superresolve"
     wire_id: ClassVar[int] = 2
+    pulls: ClassVar[bool] = True
     paper: ClassVar[str] = (
         "after Chen, Liu, Wang 2021, Learning Continuous Image Representation with Local Implicit Image Function"
     )

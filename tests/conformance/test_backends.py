@@ -58,7 +58,7 @@ class Stub(AbstractBackend):
     def unavailable(self, device: str) -> str | None:
         return self.absent
 
-    def refuses(self, network: Network, loss: LossSpec | None = None) -> str | None:
+    def refuses(self, network: Network, loss: LossSpec | None = None, pulled: bool = False) -> str | None:
         return self.refusal
 
     def trainer(

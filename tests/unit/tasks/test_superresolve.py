@@ -8,9 +8,13 @@ from inr.backends.base import PulledBatch
 from inr.backends.render import render
 from inr.backends.select import BACKENDS
 from inr.coders.weights.open import open_tensors
-from inr.errors import SpecError
+from inr.errors import BackendUnavailableError, SpecError
 from inr.fitting.steps import fit
+from inr.inits.default import DefaultInit
 from inr.losses.mse import MeanSquaredError
+from inr.models.bacon import Bacon
+from inr.models.base import ModelSpec
+from inr.models.iterative import IterativeInr
 from inr.models.siren import Siren
 from inr.samplers.base import Block, Points
 from inr.signals.signal import Signal
@@ -110,6 +114,37 @@ def test_seen_field_is_the_mean_over_cells() -> None:
     axes = [SMALL.domain.axis_coordinates(axis) for axis in (0, 1)]
     np.testing.assert_allclose(seen.grid(axes), expected, rtol=0, atol=1e-5)
     np.testing.assert_allclose(seen(SMALL.domain.coordinates(np.arange(256))), expected, rtol=0, atol=1e-5)
+
+
+def test_auto_goes_on_to_a_backend_that_runs_the_task(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernels take a pull-back of one output alone."""
+    monkeypatch.delenv("INR_BACKEND", raising=False)
+    bacon = Bacon.EXAMPLES[0]
+    assert fit(SMALL, spec(bacon, 2, task="superresolve", device="cpu")).report.backend == "torch"
+    if "native" in RUNNING:
+        assert fit(SMALL, spec(MODEL, 2, task="superresolve", device="cpu")).report.backend == "native"
+        with pytest.raises(BackendUnavailableError, match=r"backend native: a network of . outputs needs steps with"):
+            fit(SMALL, spec(bacon, 2, task="superresolve", backend="native", device="cpu"))
+
+
+def test_a_network_that_sees_its_targets_is_refused_before_anything_is_searched(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    searched: list[ModelSpec] = []
+
+    def prepare(self: DefaultInit, model: ModelSpec, signal: Signal, seed: int) -> tuple[ModelSpec, None]:
+        searched.append(model)
+        return model, None
+
+    monkeypatch.setattr(DefaultInit, "prepare", prepare)
+    iterative = IterativeInr.EXAMPLES[0]
+    with pytest.raises(
+        SpecError, match=r"task superresolve, model iterative: .* needs steps with targets; use task fit"
+    ):
+        fit(SMALL, spec(iterative, 2, task="superresolve"))
+    assert searched == []
+    fit(SMALL, spec(iterative, 2))
+    assert searched == [iterative]
 
 
 def test_what_does_not_fit_is_refused() -> None:
