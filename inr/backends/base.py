@@ -140,6 +140,11 @@ Tensors = Mapping[str, FloatTensor]
 """Parameters of a network, by the names of its layout."""
 
 
+def lesson_width(d_in: int, d_out: int) -> int:
+    """Of the rows that a training graph reads."""
+    return d_in + 2 * d_out + 1
+
+
 def lesson_rows(coordinates: Coordinates, targets: Values, seed: int, step: int) -> Coordinates:
     """The rows that a training graph reads: coordinates, targets, and the random numbers of a step."""
     source = generator(seed, "training graph", step)

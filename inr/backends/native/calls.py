@@ -15,6 +15,7 @@ from inr.backends.base import (
     StepResult,
     Values,
     lesson_rows,
+    lesson_width,
 )
 from inr.backends.lowering import Flat, Parameters, pulled_refusal
 from inr.backends.native.field import INTEGERS, Evaluator, NativeField, engine_of, grid_of
@@ -57,7 +58,7 @@ class Engines:
 
     def width(self, d_in: int, d_out: int) -> int:
         """Of the input of what is trained: coordinates alone, or with what a training graph wants."""
-        return d_in + 2 * d_out + 1 if self.has_lesson else d_in
+        return lesson_width(d_in, d_out) if self.has_lesson else d_in
 
     def rows(self, batch: PointBatch, step: int) -> Coordinates:
         """What is trained on: coordinates, and for a training graph targets and the random numbers of a step."""
