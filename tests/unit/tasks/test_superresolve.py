@@ -1,11 +1,14 @@
 """Super-resolution: the operator, its pull-back, and what a fit by it learns on either backend."""
 
+from collections.abc import Sequence
+from typing import final
+
 import numpy as np
 import pytest
 import torch
 
-from inr.backends.base import PulledBatch
-from inr.backends.render import render
+from inr.backends.base import Positions, PulledBatch, Values
+from inr.backends.render import mesh, render
 from inr.backends.select import BACKENDS
 from inr.coders.weights.open import open_tensors
 from inr.errors import BackendUnavailableError, SpecError
@@ -18,6 +21,7 @@ from inr.models.iterative import IterativeInr
 from inr.models.siren import Siren
 from inr.samplers.base import Block, Points
 from inr.signals.signal import Signal
+from inr.tasks import superresolve
 from inr.tasks.base import TASKS
 from inr.tasks.fit import FitSamples
 from inr.tasks.superresolve import SuperResolve
@@ -114,6 +118,48 @@ def test_seen_field_is_the_mean_over_cells() -> None:
     axes = [SMALL.domain.axis_coordinates(axis) for axis in (0, 1)]
     np.testing.assert_allclose(seen.grid(axes), expected, rtol=0, atol=1e-5)
     np.testing.assert_allclose(seen(SMALL.domain.coordinates(np.arange(256))), expected, rtol=0, atol=1e-5)
+
+
+@final
+class Counting:
+    """A field that notes how many points it is asked for at once, along each axis of a grid."""
+
+    def __init__(self) -> None:
+        self.points: list[int] = []
+        self.grids: list[tuple[int, ...]] = []
+
+    def __call__(self, coordinates: Positions) -> Values:
+        self.points.append(len(coordinates))
+        values: Values = np.sin(3 * coordinates @ np.array([[1.0], [2.0]])).astype(np.float32)
+        return values
+
+    def grid(self, axes: Sequence[Positions]) -> Values:
+        self.grids.append(tuple(len(x) for x in axes))
+        values = self(mesh([x.astype(np.float32) for x in axes]))
+        self.points.pop()
+        return values
+
+
+def test_what_is_seen_is_evaluated_in_pieces_and_on_a_grid_as_a_grid(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Same values; a piece has at most so many points, or those of one cell."""
+    axes = [SMALL.domain.axis_coordinates(axis) for axis in (0, 1)]
+    points = SMALL.domain.coordinates(np.arange(256))
+    whole = Counting()
+    seen = SuperResolve(factor=3).start(SMALL, MeanSquaredError()).seen(whole)
+    expected = seen.grid(axes)
+    assert (whole.grids, whole.points) == ([(48, 48)], [])
+    np.testing.assert_allclose(seen(points), expected, rtol=0, atol=1e-6)
+    assert whole.points == [256 * 9]
+    for piece, most in ((200, 200), (5, 9)):
+        monkeypatch.setattr(superresolve, "PIECE", piece)
+        cut = Counting()
+        seen = SuperResolve(factor=3).start(SMALL, MeanSquaredError()).seen(cut)
+        np.testing.assert_allclose(seen.grid(axes), expected, rtol=0, atol=1e-6)
+        assert cut.points == []
+        assert max(rows * columns for rows, columns in cut.grids) <= most
+        np.testing.assert_allclose(seen(points), expected, rtol=0, atol=1e-6)
+        assert max(cut.points) <= most
+        assert seen(points[:0]).shape == (0, 1)
 
 
 def test_auto_goes_on_to_a_backend_that_runs_the_task(monkeypatch: pytest.MonkeyPatch) -> None:
