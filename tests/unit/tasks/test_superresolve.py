@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from inr.backends.base import Positions, PulledBatch, Values
+from inr.backends.base import Field, Positions, PulledBatch, Values
 from inr.backends.render import mesh, render
 from inr.backends.select import BACKENDS
 from inr.coders.weights.open import open_tensors
 from inr.errors import BackendUnavailableError, SpecError
+from inr.fitting import observe
+from inr.fitting.spec import Budget
 from inr.fitting.steps import fit
 from inr.inits.default import DefaultInit
 from inr.losses.mse import MeanSquaredError
@@ -118,6 +120,21 @@ def test_seen_field_is_the_mean_over_cells() -> None:
     axes = [SMALL.domain.axis_coordinates(axis) for axis in (0, 1)]
     np.testing.assert_allclose(seen.grid(axes), expected, rtol=0, atol=1e-5)
     np.testing.assert_allclose(seen(SMALL.domain.coordinates(np.arange(256))), expected, rtol=0, atol=1e-5)
+
+
+def test_a_fit_that_stops_at_a_psnr_measures_what_the_task_sees(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the whole picture as on the curve."""
+    measured: list[tuple[str, float]] = []
+    whole = observe.whole_psnr
+
+    def noted(field: Field, signal: Signal) -> float:
+        measured.append((type(field).__name__, whole(field, signal)))
+        return measured[-1][1]
+
+    monkeypatch.setattr(observe, "whole_psnr", noted)
+    fitted = fit(SMALL, spec(MODEL, 2000, task="superresolve", budget=Budget(steps=2000, psnr=18.0)))
+    assert fitted.report.steps < 2000
+    assert measured[-1] == ("_SeenField", pytest.approx(fitted.report.curve[-1].psnr, abs=0.01))
 
 
 @final
