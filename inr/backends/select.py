@@ -2,8 +2,9 @@
 
 import importlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, final
 
 from inr import plugins
@@ -33,6 +34,7 @@ class BackendTable(Mapping[str, AbstractBackend]):
     def __init__(self, places: Mapping[str, str]) -> None:
         self._places = dict(places)
         self._made: dict[str, AbstractBackend] = {}
+        self._complete = False
 
     def __getitem__(self, kind: str) -> AbstractBackend:
         if kind not in self._made:
@@ -56,12 +58,29 @@ class BackendTable(Mapping[str, AbstractBackend]):
         return len(list(iter(self)))
 
     def _load_others(self) -> None:
-        """Make the backends that entry points of the group `inr.backends` name, each a class."""
+        """Make the backends that entry points of the group `inr.backends` name, each a class.
+
+        Two threads may do so at once; both then have those of the first.
+        """
+        if self._complete:
+            return
+        others: dict[str, AbstractBackend] = {}
         for point in plugins.points("inr.backends"):
-            if point.name not in self._places and point.name not in self._made:
-                found = plugins.load(point, lambda cls: cls())
-                if found is not None:
-                    self._made[point.name] = found
+            plugins.load(point, partial(self._add, others, point.name))
+        for kind, backend in others.items():
+            self._made.setdefault(kind, backend)
+        self._complete = True
+
+    def _add(self, others: dict[str, AbstractBackend], name: str, cls: Callable[[], object]) -> None:
+        """Make a backend of another package; raises `ValueError` for a taken name, or what is no backend of the name."""
+        if name in self._places or name in others:
+            raise ValueError(f"backend {name!r} is already taken")
+        made = cls()
+        if not isinstance(made, AbstractBackend):
+            raise ValueError(f"expected a class derived from AbstractBackend; got {cls!r}")
+        if made.kind != name:
+            raise ValueError(f"the entry point must be called like its backend, {made.kind!r}; got {name!r}")
+        others[name] = made
 
 
 BACKENDS: Mapping[str, AbstractBackend] = BackendTable(PLACES)
