@@ -72,7 +72,7 @@ class BackendTable(Mapping[str, AbstractBackend]):
         self._complete = True
 
     def _add(self, others: dict[str, AbstractBackend], name: str, cls: Callable[[], object]) -> None:
-        """Make a backend of another package; raises `ValueError` for a taken name, or what is no backend of the name."""
+        """Make a backend of another package; raises `ValueError` for a taken name or for what is no backend."""
         if name in self._places or name in others:
             raise ValueError(f"backend {name!r} is already taken")
         made = cls()
