@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inr.domain import Domain
-from inr.errors import BackendUnavailableError
+from inr.errors import BackendUnavailableError, SpecError
 from inr.layers.layout import FloatTensor
 from inr.layers.network import Network
 from inr.meta import SignalMeta
@@ -101,6 +101,13 @@ class PulledBatch:
 
     coordinates: Coordinates
     pull_back: PullBack
+
+    def pulled(self, values: Values) -> tuple[float, Values]:
+        """What the pull-back makes of the values at the points; raises `SpecError` for derivatives of another shape."""
+        loss, slopes = self.pull_back(values)
+        if slopes.shape != values.shape:
+            raise SpecError(f"pull-back: expected derivatives of shape {values.shape}; got {slopes.shape}")
+        return loss, slopes
 
 
 Batch = PointBatch | GridBatch | SampleBatch | PulledBatch

@@ -9,7 +9,7 @@ from inr import native
 from inr.backends.base import (
     Coordinates,
     PointBatch,
-    PullBack,
+    PulledBatch,
     Resources,
     SampleBatch,
     StepResult,
@@ -178,19 +178,17 @@ class LossCall(Call):
 class PulledCall(Call):
     """Values go out, and their derivative comes back from whoever knows the loss."""
 
-    def __init__(self, engines: Engines, coordinates: Coordinates, pull_back: PullBack) -> None:
+    def __init__(self, engines: Engines, batch: PulledBatch) -> None:
         problem = pulled_refusal(engines.network)
         if problem is not None:
             raise SpecError(problem)
-        self._engines, self._pull_back = engines, pull_back
-        self._rows = np.ascontiguousarray(coordinates, dtype=np.float32)
+        self._engines, self._batch = engines, batch
+        self._rows = np.ascontiguousarray(batch.coordinates, dtype=np.float32)
 
     def run(self, flat: Flat, **how: Any) -> float:
         """See the base class."""
         values = NativeField(self._engines.lesson, flat)(self._rows)
-        loss, slopes = self._pull_back(values)
-        if slopes.shape != values.shape:
-            raise SpecError(f"pull-back: expected derivatives of shape {values.shape}; got {slopes.shape}")
+        loss, slopes = self._batch.pulled(values)
         engine = self._engines.engine(self._rows.shape[1], values.shape[1], False)
         given = np.ascontiguousarray(slopes, dtype=np.float32)
         engine.train_points(flat, self._rows, output_gradients=given, **how)

@@ -103,7 +103,7 @@ class TorchTrainer(AbstractTrainer):
         total = 0.0
         slopes = []
         for output in outputs:
-            loss, slope = points.pull_back(output.detach().cpu().numpy())
+            loss, slope = points.pulled(output.detach().cpu().numpy())
             total += loss / len(outputs)
             slopes.append(torch.from_numpy(slope).to(output) / len(outputs))
         torch.autograd.backward(outputs, slopes)
