@@ -121,7 +121,9 @@ class _SeenField:
         shape = [len(x) for x in axes]
         if math.prod(shape) > max(1, PIECE // len(self._offsets)):
             axis = max(range(len(shape)), key=lambda a: shape[a])
-            halves = [[*axes[:axis], half, *axes[axis + 1 :]] for half in np.array_split(axes[axis], 2)]
+            middle = shape[axis] // 2
+            cut = axes[axis][:middle], axes[axis][middle:]
+            halves = [[*axes[:axis], half, *axes[axis + 1 :]] for half in cut]
             values = [self.grid(half).reshape(*[len(x) for x in half], -1) for half in halves]
             return np.concatenate(values, axis=axis).reshape(math.prod(shape), -1)
         finer = [(x.astype(np.float32)[:, None] + p).reshape(-1) for x, p in zip(axes, self._parts, strict=True)]

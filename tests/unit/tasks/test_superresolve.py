@@ -134,7 +134,8 @@ def test_a_fit_that_stops_at_a_psnr_measures_what_the_task_sees(monkeypatch: pyt
     monkeypatch.setattr(observe, "whole_psnr", noted)
     fitted = fit(SMALL, spec(MODEL, 2000, task="superresolve", budget=Budget(steps=2000, psnr=18.0)))
     assert fitted.report.steps < 2000
-    assert measured[-1] == ("_SeenField", pytest.approx(fitted.report.curve[-1].psnr, abs=0.01))
+    assert measured[-1][0] == "_SeenField"
+    assert measured[-1][1] == pytest.approx(fitted.report.curve[-1].psnr, abs=0.01)
 
 
 @final
