@@ -6,6 +6,7 @@ schema admits it and the conformance suite tests it. Other packages add theirs b
 
 import importlib
 import pkgutil
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from importlib.util import find_spec
@@ -140,13 +141,24 @@ class Registry(Generic[C]):
         try:
             self._load_own()
             for point in plugins.points(self.group):
-                before = set(self._by_kind.values())
                 if not plugins.load(point, self._add):
-                    for cls in set(self._by_kind.values()) - before:
-                        self.unregister(cls)  # of a module that failed half-way
+                    self._take_out(point.module)
             self._loaded = True
         finally:
             self._loading.discard(thread)
+
+    def _take_out(self, module: str) -> None:
+        """Undo what a module has registered that failed half-way, or is in a package that did.
+
+        What it imported, or another thread, stays: that is whole, and will not be executed again.
+        """
+        parts = module.split(".")
+        names = (".".join(parts[: i + 1]) for i in range(len(parts)))
+        failed = next((name for name in names if name not in sys.modules), None)
+        if failed is not None:
+            for cls in list(self._by_kind.values()):
+                if f"{cls.__module__}.".startswith(f"{failed}."):
+                    self.unregister(cls)
 
     def _load_own(self) -> None:
         """Load what comes with the library."""
