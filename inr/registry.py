@@ -41,6 +41,7 @@ class Registry(Generic[C]):
             default: the name of the package.
         module: of packages in it, the module that registers; None if only modules do.
         names: kind of each wire id of the library's own components, so that files need only load what they name.
+        first_foreign: smallest wire id that components of other packages may have.
     """
 
     def __init__(
@@ -50,8 +51,9 @@ class Registry(Generic[C]):
         group: str | None = None,
         module: str | None = None,
         names: Mapping[int, str] | None = None,
+        first_foreign: int = 0,
     ) -> None:
-        self.noun, self.group = noun, group or package
+        self.noun, self.group, self._first_foreign = noun, group or package, first_foreign
         self._package, self._module, self._names = package, module, names or {}
         self._by_kind: dict[str, type[C]] = {}
         self._by_wire_id: dict[int, type[C]] = {}
@@ -60,10 +62,19 @@ class Registry(Generic[C]):
         self._lock = threading.Lock()
 
     def register(self, cls: type[C]) -> type[C]:
-        """Class decorator. A second class with the same ``kind`` or ``wire_id`` raises `SpecError`."""
+        """Class decorator.
+
+        Raises:
+            SpecError: another class has the same ``kind`` or ``wire_id``, or the id is none for other packages.
+        """
+        kind, wire_id = kind_of(cls), int(cls.wire_id)  # type: ignore[attr-defined]
         if not cls.__module__.startswith(f"{self._package}."):
             self._load_own()  # names and ids of the library are its own, whoever comes first
-        kind, wire_id = kind_of(cls), int(cls.wire_id)  # type: ignore[attr-defined]
+            if wire_id < self._first_foreign:
+                raise SpecError(
+                    f"{self.noun} {cls.__qualname__}: wire ids of other packages are {self._first_foreign} or more; "
+                    f"got {wire_id}"
+                )
         with self._lock:
             for taken, other in ((kind, self._by_kind.get(kind)), (wire_id, self._by_wire_id.get(wire_id))):
                 if other is not None:

@@ -113,6 +113,21 @@ def test_a_kind_of_signal_of_another_package(tmp_path: Path) -> None:
         assert is_one_error(refused.stderr)
 
 
+@pytest.mark.parametrize("number", ["1", "1_234", "65_535"])
+def test_a_kind_of_signal_whose_id_no_file_can_hold_is_left_out(number: str, tmp_path: Path) -> None:
+    """Ids below the first one for other packages are the library's, given already or not."""
+    site = tmp_path / "site"
+    environment = install(site, (Plugin("inr.kinds", "tone", "tone_kind:Tone"),))
+    module = site / "third_party" / "tone_kind.py"
+    module.write_text(module.read_text("utf-8").replace("70_000", number), "utf-8")
+    run = python("from inr.signals.kind import KINDS; print(*KINDS.kinds())", environment, tmp_path)
+    assert run.stdout == "image video array\n"
+    [line] = run.stderr.splitlines()
+    reason = f"kind of signal Tone: wire ids of other packages are 65536 or more; got {int(number)}"
+    assert line.startswith("inr: warning: plug-in tone = third_party.tone_kind:Tone of third_party 1.2 (inr.kinds)")
+    assert line.endswith(f"is left out: SpecError: {reason}")
+
+
 def test_a_coder_of_another_package_on_the_command_line(tmp_path: Path) -> None:
     environment = install(tmp_path / "site")
     (tmp_path / "photo.png").write_bytes(png_of(16))
