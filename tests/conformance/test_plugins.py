@@ -113,6 +113,21 @@ def test_a_kind_of_signal_of_another_package(tmp_path: Path) -> None:
         assert is_one_error(refused.stderr)
 
 
+@pytest.mark.parametrize("number", ["1", "1_234", "65_535"])
+def test_a_kind_of_signal_whose_id_no_file_can_hold_is_left_out(number: str, tmp_path: Path) -> None:
+    """Ids below the first one for other packages are the library's, given already or not."""
+    site = tmp_path / "site"
+    environment = install(site, (Plugin("inr.kinds", "tone", "tone_kind:Tone"),))
+    module = site / "third_party" / "tone_kind.py"
+    module.write_text(module.read_text("utf-8").replace("70_000", number), "utf-8")
+    run = python("from inr.signals.kind import KINDS; print(*KINDS.kinds())", environment, tmp_path)
+    assert run.stdout == "image video array\n"
+    [line] = run.stderr.splitlines()
+    reason = f"kind of signal Tone: wire ids of other packages are 65536 or more; got {int(number)}"
+    assert line.startswith("inr: warning: plug-in tone = third_party.tone_kind:Tone of third_party 1.2 (inr.kinds)")
+    assert line.endswith(f"is left out: SpecError: {reason}")
+
+
 def test_a_coder_of_another_package_on_the_command_line(tmp_path: Path) -> None:
     environment = install(tmp_path / "site")
     (tmp_path / "photo.png").write_bytes(png_of(16))
@@ -157,6 +172,51 @@ def test_plugins_that_fail_are_named_and_left_out(tmp_path: Path) -> None:
     assert run.returncode == 2
     assert "plug-in lost" in run.stderr
     assert "No such command 'lost'" in run.stderr.splitlines()[-1]
+
+
+HALF = {
+    "half.py": "import {other}\n",
+    "later.py": "import importlib, threading\n"
+    "other = threading.Thread(target=importlib.import_module, args=('{other}',))\n"
+    "other.start()\n"
+    "other.join()\n",
+    "package/__init__.py": "import {other}\nimport third_party.package.inner\n",
+}
+"""Modules that have other modules imported, by themselves or in another thread, before they fail."""
+
+
+@pytest.mark.parametrize("file", HALF)
+def test_a_plugin_that_fails_takes_nothing_with_it(file: str, tmp_path: Path) -> None:
+    """What it had registered itself is gone, what others had registered in the meantime stays."""
+    name = file.removesuffix(".py").replace("/__init__", ".inner")
+    site = tmp_path / "site"
+    environment = install(site, (Plugin("inr.models", "half", name), Plugin("inr.models", "zigzag", "zigzag")))
+    package = site / "third_party"
+    ripples = (package / "ripples.py").read_text("utf-8")
+    own = ripples.replace("import ModelSpec", "import MODELS, ModelSpec").replace("@final", "@final\n@MODELS.register")
+    (package / file).parent.mkdir(exist_ok=True)
+    if name.endswith(".inner"):
+        (package / "package" / "inner.py").write_text(own, "utf-8")
+    fails = "raise OSError('no coffee')\n"
+    mine = fails if name.endswith(".inner") else f"{own}\n{fails}"
+    (package / file).write_text(HALF[file].format(other="third_party.zigzag") + mine, "utf-8")
+    run = python("from inr.models.base import MODELS; print(*MODELS.kinds())", environment, tmp_path)
+    kinds = run.stdout.split()
+    assert kinds[-1] == "zigzag"
+    assert "ripples" not in kinds
+    [line] = run.stderr.splitlines()
+    assert line.endswith("is left out: OSError: no coffee")
+
+
+def test_a_module_whose_entry_point_is_wrong_is_whole(tmp_path: Path) -> None:
+    """Another entry point names it rightly, and it is not executed again."""
+    wrong = (Plugin("inr.models", "wrong", "zigzag:Nothing"), Plugin("inr.models", "zigzag", "zigzag"))
+    run = python(
+        "from inr.models.base import MODELS; print(MODELS.kinds()[-1])", install(tmp_path / "site", wrong), tmp_path
+    )
+    assert run.stdout == "zigzag\n"
+    [line] = run.stderr.splitlines()
+    assert "plug-in wrong" in line
 
 
 THREADS = """
