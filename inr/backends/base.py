@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inr.domain import Domain
-from inr.errors import BackendUnavailableError
+from inr.errors import BackendUnavailableError, SpecError
 from inr.layers.layout import FloatTensor
 from inr.layers.network import Network
 from inr.meta import SignalMeta
@@ -102,6 +102,13 @@ class PulledBatch:
     coordinates: Coordinates
     pull_back: PullBack
 
+    def pulled(self, values: Values) -> tuple[float, Values]:
+        """What the pull-back makes of the values at the points; raises `SpecError` for derivatives of another shape."""
+        loss, slopes = self.pull_back(values)
+        if slopes.shape != values.shape:
+            raise SpecError(f"pull-back: expected derivatives of shape {values.shape}; got {slopes.shape}")
+        return loss, slopes
+
 
 Batch = PointBatch | GridBatch | SampleBatch | PulledBatch
 
@@ -138,6 +145,11 @@ class Resources:
 DEFAULT_RESOURCES = Resources()
 Tensors = Mapping[str, FloatTensor]
 """Parameters of a network, by the names of its layout."""
+
+
+def lesson_width(d_in: int, d_out: int) -> int:
+    """Of the rows that a training graph reads."""
+    return d_in + 2 * d_out + 1
 
 
 def lesson_rows(coordinates: Coordinates, targets: Values, seed: int, step: int) -> Coordinates:
@@ -193,8 +205,14 @@ class AbstractBackend(ABC):
         """None if this backend runs here on "auto", "cpu" or "cuda", else the reason and what to do."""
 
     @abstractmethod
-    def refuses(self, network: Network, loss: "LossSpec | None" = None) -> str | None:
-        """None if it can run all layers of a network, and train it towards a loss if one is given, else why not."""
+    def refuses(self, network: Network, loss: "LossSpec | None" = None, pulled: bool = False) -> str | None:
+        """None if it can do what is asked of it, else why not.
+
+        Args:
+            network: all of whose layers it should run.
+            loss: what it is to be trained towards; None for no training.
+            pulled: that it is to be trained by steps that have a pull-back in place of targets.
+        """
 
     @abstractmethod
     def trainer(
@@ -230,8 +248,17 @@ class AbstractBackend(ABC):
         """The network with these parameters as a function."""
 
 
-def check(backend: AbstractBackend, network: Network, device: str, loss: "LossSpec | None" = None) -> None:
+def lesson_refusal(network: Network) -> str | None:
+    """Why no backend trains a network by a pull-back, or None."""
+    if network.training_graph is None:
+        return None
+    return "a network that is trained on its targets needs steps with targets; use task fit"
+
+
+def check(
+    backend: AbstractBackend, network: Network, device: str, loss: "LossSpec | None" = None, pulled: bool = False
+) -> None:
     """Raise `BackendUnavailableError` if the backend cannot run this network on this device, or not train it so."""
-    problem = backend.unavailable(device) or backend.refuses(network, loss)
+    problem = backend.unavailable(device) or backend.refuses(network, loss, pulled)
     if problem is not None:
         raise BackendUnavailableError(f"backend {backend.kind}: {problem}")

@@ -4,14 +4,24 @@ import importlib.util
 import sys
 from pathlib import Path
 
-_SIGNS = ("/proc/driver/nvidia/version", "/dev/nvidiactl", "/dev/dxg")
-"""What the drivers of NVIDIA leave behind on Linux; the last one under Windows."""
+_SIGNS = (
+    "/proc/driver/nvidia/version",
+    "/dev/nvidiactl",
+    "/dev/nvhost-ctrl",
+    "/dev/nvmap",
+    "/dev/kfd",
+    "/dev/dxg",
+)
+"""What drivers leave behind on Linux: NVIDIA's for cards and for boards with a GPU inside (Tegra), AMD's, Windows'."""
 
 
 def cuda_found() -> bool:
-    """True if there is a CUDA device that torch can use. Imports torch only where a driver makes that likely."""
-    loaded = sys.modules.get("torch")
-    if loaded is None and not (_driver() and importlib.util.find_spec("torch")):
+    """True if there is a CUDA device that torch can use.
+
+    Imports torch only where a driver makes that likely. What was imported before makes no difference: a fit must not
+    go another way because of it.
+    """
+    if not _driver() or importlib.util.find_spec("torch") is None:
         return False
     import torch
 

@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from inr import native
+from inr.backends.base import lesson_refusal, lesson_width
+from inr.container.limits import MAX_AXES
 from inr.errors import SpecError
 from inr.layers import DenseGrid, HashGrid, Layer
 from inr.layers.layout import FloatTensor
@@ -52,14 +54,51 @@ class Parameters:
 
 
 def refusal(network: Network) -> str | None:
-    """None if the kernels have every layer, else which one they lack."""
+    """None if the kernels have every layer, else which one they lack.
+
+    A network does not say how many axes it takes: a layer may have its operation at some numbers of them alone.
+    """
     for graph in (network, network.training_graph):
         for i, layer in enumerate(graph.layers if graph is not None else ()):
             if type(layer).operation is Layer.operation:
-                return f"layer {i} ({type(layer).__name__}) has no compiled kernel"
+                return _lacks(i, layer)
             if isinstance(layer, HashGrid | DenseGrid) and network.layers.count(layer) > 1:
                 return f"layer {i} ({type(layer).__name__}): a table that is read at several places has none"
+    problem: str | None = None
+    for d_in in range(1, MAX_AXES + 1):
+        problem = _unknown(network, d_in)
+        if problem is None:
+            return None
+    return problem
+
+
+def _unknown(network: Network, d_in: int) -> str | None:
+    """Which layer has no operation for coordinates of so many axes, or None."""
+    module: Any = native.load()
+    known = None if module is None else {kind.name for kind in module.operation_kinds()}
+    graphs = [(network, d_in)]
+    if network.training_graph is not None:
+        graphs.append((network.training_graph, lesson_width(d_in, network.widths(d_in)[network.heads[-1]])))
+    for graph, width in graphs:
+        widths = graph.widths(width)
+        for i, (layer, sources) in enumerate(zip(graph.layers, graph.sources, strict=True)):
+            told = layer.operation(*[widths[s] for s in sources])
+            if told is None:
+                return _lacks(i, layer)
+            if known is not None and told.kind not in known:
+                return f"{_lacks(i, layer)}: there is no operation {told.kind!r}"
     return None
+
+
+def _lacks(i: int, layer: Layer) -> str:
+    return f"layer {i} ({type(layer).__name__}) has no compiled kernel"
+
+
+def pulled_refusal(network: Network) -> str | None:
+    """None if the kernels train a network by steps with a pull-back, else why not."""
+    if len(network.heads) > 1:
+        return f"a network of {len(network.heads)} outputs needs steps with targets here; use backend torch"
+    return lesson_refusal(network)
 
 
 def lower(graph: Network, parameters: Parameters, names: Mapping[Layer, int], d_in: int) -> list[Lowered]:
@@ -78,7 +117,7 @@ def lower(graph: Network, parameters: Parameters, names: Mapping[Layer, int], d_
         sources = list(graph.sources[i])
         told = layer.operation(*[widths[s] for s in sources])
         if told is None:
-            raise SpecError(f"layer {i} ({type(layer).__name__}) has no compiled kernel")
+            raise SpecError(_lacks(i, layer))
         operation = module.Operation(
             told.kind,
             sources,

@@ -58,7 +58,10 @@ def _means(field: Field, block: Domain, fineness: tuple[int, ...]) -> Values:
     if block.size * math.prod(fineness) <= PIECE:
         finer = _finer(block, fineness)
         values = field.grid([finer.axis_coordinates(axis) for axis in range(finer.ndim)])
-        return _cell_means(values, block.shape, fineness) if math.prod(fineness) > 1 else values
+        if math.prod(fineness) == 1:
+            return values
+        clamped = np.clip(values, -1, 1)  # as the finer picture would be: what overshoots counts as its limit
+        return cell_means(clamped, block.shape, fineness)
     if block.size > 1:
         axis = max(range(block.ndim), key=lambda a: block.shape[a])
         halves = _halves(block.shape[axis])
@@ -91,12 +94,11 @@ def _part(domain: Domain, axis: int, first: int, count: int) -> Domain:
     return domain.cropped(start, tuple(count if a == axis else n for a, n in enumerate(domain.shape)))
 
 
-def _cell_means(values: Values, shape: tuple[int, ...], fineness: tuple[int, ...]) -> Values:
+def cell_means(values: Values, shape: tuple[int, ...], fineness: tuple[int, ...]) -> Values:
     """Means over the cells of a grid: `(prod shape * prod fineness, channels)` -> `(prod shape, channels)`."""
     channels = values.shape[1]
     split = [n for pair in zip(shape, fineness, strict=True) for n in pair]
-    clamped = np.clip(values, -1, 1)  # as the finer picture would be: what overshoots counts as its limit
-    means: Values = clamped.reshape(*split, channels).mean(axis=tuple(range(1, 2 * len(shape), 2)))
+    means: Values = values.reshape(*split, channels).mean(axis=tuple(range(1, 2 * len(shape), 2)))
     return means.reshape(-1, channels)
 
 

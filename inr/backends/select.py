@@ -2,8 +2,9 @@
 
 import importlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, final
 
 from inr import plugins
@@ -33,6 +34,7 @@ class BackendTable(Mapping[str, AbstractBackend]):
     def __init__(self, places: Mapping[str, str]) -> None:
         self._places = dict(places)
         self._made: dict[str, AbstractBackend] = {}
+        self._complete = False
 
     def __getitem__(self, kind: str) -> AbstractBackend:
         if kind not in self._made:
@@ -56,12 +58,29 @@ class BackendTable(Mapping[str, AbstractBackend]):
         return len(list(iter(self)))
 
     def _load_others(self) -> None:
-        """Make the backends that entry points of the group `inr.backends` name, each a class."""
+        """Make the backends that entry points of the group `inr.backends` name, each a class.
+
+        Two threads may do so at once; both then have those of the first.
+        """
+        if self._complete:
+            return
+        others: dict[str, AbstractBackend] = {}
         for point in plugins.points("inr.backends"):
-            if point.name not in self._places and point.name not in self._made:
-                found = plugins.load(point, lambda cls: cls())
-                if found is not None:
-                    self._made[point.name] = found
+            plugins.load(point, partial(self._add, others, point.name))
+        for kind, backend in others.items():
+            self._made.setdefault(kind, backend)
+        self._complete = True
+
+    def _add(self, others: dict[str, AbstractBackend], name: str, cls: Callable[[], object]) -> None:
+        """Make a backend of another package; raises `ValueError` for a taken name or for what is no backend."""
+        if name in self._places or name in others:
+            raise ValueError(f"backend {name!r} is already taken")
+        made = cls()
+        if not isinstance(made, AbstractBackend):
+            raise ValueError(f"expected a class derived from AbstractBackend; got {cls!r}")
+        if made.kind != name:
+            raise ValueError(f"the entry point must be called like its backend, {made.kind!r}; got {name!r}")
+        others[name] = made
 
 
 BACKENDS: Mapping[str, AbstractBackend] = BackendTable(PLACES)
@@ -74,7 +93,9 @@ def get(kind: str) -> AbstractBackend:
     return BACKENDS[kind]
 
 
-def select(kind: str, network: Network, device: str, loss: "LossSpec | None" = None) -> AbstractBackend:
+def select(
+    kind: str, network: Network, device: str, loss: "LossSpec | None" = None, pulled: bool = False
+) -> AbstractBackend:
     """The named backend, or for "auto" the one that ``INR_BACKEND`` names, or else the first that can do it.
 
     Args:
@@ -82,6 +103,7 @@ def select(kind: str, network: Network, device: str, loss: "LossSpec | None" = N
         network: what is to be run.
         device: "auto", "cpu" or "cuda".
         loss: what it is to be trained towards; None for no training.
+        pulled: that it is to be trained by steps with a pull-back.
 
     Raises:
         UnknownComponentError: no such backend.
@@ -91,11 +113,12 @@ def select(kind: str, network: Network, device: str, loss: "LossSpec | None" = N
         kind = os.environ.get("INR_BACKEND", "auto")
     if kind == "auto":
         for backend in BACKENDS.values():
-            if backend.automatic and backend.unavailable(device) is None and backend.refuses(network, loss) is None:
+            refused = not backend.automatic or backend.unavailable(device) or backend.refuses(network, loss, pulled)
+            if not refused:
                 return backend
         kind = next(reversed(list(BACKENDS)))  # the reference: report why it cannot run
     backend = get(kind)
-    check(backend, network, device, loss)
+    check(backend, network, device, loss, pulled)
     return backend
 
 

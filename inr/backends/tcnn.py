@@ -15,7 +15,15 @@ import torch
 from torch import Tensor, nn
 
 from inr.backends import tcnn_probe
-from inr.backends.base import DEFAULT_RESOURCES, AbstractBackend, AbstractTrainer, Field, Resources, Tensors
+from inr.backends.base import (
+    DEFAULT_RESOURCES,
+    AbstractBackend,
+    AbstractTrainer,
+    Field,
+    Resources,
+    Tensors,
+    lesson_refusal,
+)
 from inr.backends.tcnn_lowering import GridRun, MlpRun, flat_parameters, level_calls, plan, problem
 from inr.backends.torch import TorchField, TorchTrainer
 from inr.backends.torch.backend import on_device
@@ -50,10 +58,10 @@ class TcnnBackend(AbstractBackend):
             reasons.append(f"{missing}; install it with: {tcnn_probe.INSTALL}")
         return "; ".join(reasons) or None
 
-    def refuses(self, network: Network, loss: LossSpec | None = None) -> str | None:
+    def refuses(self, network: Network, loss: LossSpec | None = None, pulled: bool = False) -> str | None:
         """See the base class; a network of which only some layers can be mapped is run, towards any loss."""
         del loss
-        return problem(network)
+        return problem(network) or (lesson_refusal(network) if pulled else None)
 
     def trainer(
         self,

@@ -90,12 +90,13 @@ def fit(source: Readable, spec: FitSpec | None = None, hooks: Hooks | None = Non
 
 def _planned(signal: Signal, request: CompressSpec) -> tuple[Signal, WeightsPlan]:
     """The signal as a network learns it, and the settings of a fit alone, for which a PSNR of the file is no target."""
+    request = request.replace(psnr=None)
     coder = chosen(request)
     if coder.kind != DEFAULT:
         raise SpecError(f"coder: a fit without a file is one of {DEFAULT}; got {coder.kind}")
     if request.transform == "power" and signal.meta.power is None:
         signal = with_power(signal, symmetric_power(signal))
-    plan: WeightsPlan = coder.plan(SignalInfo.of(signal), request.replace(psnr=None), Candidates(signal))
+    plan: WeightsPlan = coder.plan(SignalInfo.of(signal), request, Candidates(signal))
     return signal, plan
 
 

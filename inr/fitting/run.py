@@ -180,7 +180,7 @@ class _Run(Generic[TrainedT]):
         if target is None or self._curve[-1].psnr < target:
             return False
         with self._clock_stopped():
-            return observe.whole_psnr(self._training.field(), self._signal) >= target
+            return observe.whole_psnr(self._training.seen(), self._signal) >= target
 
     def _resume(self) -> float:
         """Go on from a checkpoint if there is one; returns the seconds it took to get there."""

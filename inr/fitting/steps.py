@@ -3,7 +3,7 @@
 import copy
 from typing import final
 
-from inr.backends.base import AbstractTrainer, Field, Resources, Values
+from inr.backends.base import AbstractTrainer, Field, Resources, Values, lesson_refusal
 from inr.backends.select import select
 from inr.container.limits import MAX_PARAMETERS
 from inr.errors import SpecError
@@ -58,11 +58,13 @@ class NetworkTraining(Training[TrainedNetwork]):
         self._spec = spec
         spec.model.check(signal.domain, signal.channels)
         _check_parameters(spec.model, signal)
+        _check_task(spec, signal)
+        self._task = spec.task.start(signal, spec.loss)
         self._model, self.search = spec.init.prepare(spec.model, signal, derive_seed(spec.seed, "search"))
         network = self._model.build(signal.domain, signal.channels)
         tensors = spec.init.apply(self._model, network, signal, generator(spec.seed, "init"))
         spec.reparam.check(self._model, network)
-        backend = select(spec.backend, network, spec.device, spec.loss)
+        backend = select(spec.backend, network, spec.device, spec.loss, spec.task.pulls)
         self.backend = backend.kind
         self._trainer: AbstractTrainer = backend.trainer(
             network,
@@ -74,7 +76,6 @@ class NetworkTraining(Training[TrainedNetwork]):
             Resources(spec.threads, spec.bf16),
             spec.reparam,
         )
-        self._task = spec.task.start(signal, spec.loss)
         self._sampler = spec.sampler.start(signal, derive_seed(spec.seed, "sampler"), self._residuals)
         self.on_grids = network.contraction is not None
 
@@ -130,3 +131,10 @@ def _check_parameters(model: ModelSpec, signal: Signal) -> None:
         raise SpecError(
             f"{model.kind}: these settings give {parameters} parameters; a file holds at most {MAX_PARAMETERS}"
         )
+
+
+def _check_task(spec: FitSpec, signal: Signal) -> None:
+    """Raise `SpecError` for a network that cannot be trained for the task, before anything is searched."""
+    problem = lesson_refusal(spec.model.build(signal.domain, signal.channels)) if spec.task.pulls else None
+    if problem is not None:
+        raise SpecError(f"task {spec.task.kind}, model {spec.model.kind}: {problem}")

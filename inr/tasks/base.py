@@ -33,6 +33,9 @@ class TaskSpec(Spec):
     kind: str
     wire_id: ClassVar[int]
     paper: ClassVar[str]
+    pulls: ClassVar[bool] = False
+    """True if the field is not compared with the samples as it is, but through an operator: its steps have a pull-back
+    in place of targets."""
 
     @abstractmethod
     def start(self, signal: Signal, loss: LossSpec) -> AbstractTask:

@@ -1,6 +1,7 @@
 """Super-resolution: the samples are means of the field over their cells."""
 
 import itertools
+import math
 from collections.abc import Sequence
 from typing import Annotated, ClassVar, Literal, final
 
@@ -9,7 +10,7 @@ import numpy.typing as npt
 from pydantic import Field as Setting
 
 from inr.backends.base import Coordinates, Field, Positions, PulledBatch, Values
-from inr.backends.render import mesh
+from inr.backends.render import PIECE, cell_means
 from inr.domain import Domain
 from inr.errors import SpecError
 from inr.losses.base import LossSpec
@@ -39,6 +40,7 @@ class SuperResolve(TaskSpec):
 
     kind: Literal["superresolve"] = "superresolve"
     wire_id: ClassVar[int] = 2
+    pulls: ClassVar[bool] = True
     paper: ClassVar[str] = (
         "after Chen, Liu, Wang 2021, Learning Continuous Image Representation with Local Implicit Image Function"
     )
@@ -64,6 +66,7 @@ class _Means(AbstractTask):
         self._signal, self._loss = signal, loss
         self._domain = signal.domain.centred()
         parts = (np.arange(factor, dtype=np.float32) + np.float32(0.5)) / np.float32(factor) - np.float32(0.5)
+        self._parts: npt.NDArray[np.float32] = parts
         self._offsets: npt.NDArray[np.float32] = np.array(list(itertools.product(parts, repeat=self._domain.ndim)))
         """Places of the parts, `(factor^d, d)`, in cells from the centre of theirs."""
 
@@ -89,28 +92,40 @@ class _Means(AbstractTask):
 
     def seen(self, field: Field) -> Field:
         """Its means over cells."""
-        return _SeenField(field, self._domain, self._offsets)
+        return _SeenField(field, self._domain, self._parts)
 
 
 @final
 class _SeenField:
     """A field whose value at a point is the mean over a cell around it."""
 
-    def __init__(self, field: Field, domain: Domain, offsets: npt.NDArray[np.float32]) -> None:
+    def __init__(self, field: Field, domain: Domain, parts: npt.NDArray[np.float32]) -> None:
         self._field = field
         cells = [(high - low) / n for n, (low, high) in zip(domain.shape, domain.box, strict=True)]
-        self._offsets = offsets * np.array(cells, dtype=np.float32)
+        self._parts = [parts * np.float32(cell) for cell in cells]
+        """Places of the parts along each axis, from the centre of their cell."""
+        self._offsets = np.array(list(itertools.product(*self._parts)), dtype=np.float32)
 
     def __call__(self, coordinates: Positions) -> Values:
         """See `Field`."""
-        points: Coordinates = (coordinates.astype(np.float32)[:, None] + self._offsets).reshape(
-            -1, len(self._offsets[0])
-        )
-        return _means(self._field(points), len(self._offsets))
+        cells = max(1, PIECE // len(self._offsets))
+        pieces = [self._at(coordinates[i : i + cells]) for i in range(0, max(1, len(coordinates)), cells)]
+        return np.concatenate(pieces)
+
+    def _at(self, coordinates: Positions) -> Values:
+        points: Coordinates = coordinates.astype(np.float32)[:, None] + self._offsets
+        return _means(self._field(points.reshape(-1, len(self._parts))), len(self._offsets))
 
     def grid(self, axes: Sequence[Positions]) -> Values:
-        """See `Field`."""
-        return self(mesh([x.astype(np.float32) for x in axes]))
+        """See `Field`; the parts of the cells of a grid are a grid."""
+        shape = [len(x) for x in axes]
+        if math.prod(shape) > max(1, PIECE // len(self._offsets)):
+            axis = max(range(len(shape)), key=lambda a: shape[a])
+            halves = [[*axes[:axis], half, *axes[axis + 1 :]] for half in np.array_split(axes[axis], 2)]
+            values = [self.grid(half).reshape(*[len(x) for x in half], -1) for half in halves]
+            return np.concatenate(values, axis=axis).reshape(math.prod(shape), -1)
+        finer = [(x.astype(np.float32)[:, None] + p).reshape(-1) for x, p in zip(axes, self._parts, strict=True)]
+        return cell_means(self._field.grid(finer), tuple(shape), tuple(len(p) for p in self._parts))
 
 
 def _means(values: Values, parts: int) -> Values:

@@ -45,7 +45,6 @@ each_running = pytest.mark.parametrize("backend", RUNNING, ids=[backend.kind for
 each_model = pytest.mark.parametrize("model", EXAMPLES, ids=lambda model: str(model.kind))
 
 
-@final
 class Stub(AbstractBackend):
     """Runs nothing, for one reason or another."""
 
@@ -58,7 +57,7 @@ class Stub(AbstractBackend):
     def unavailable(self, device: str) -> str | None:
         return self.absent
 
-    def refuses(self, network: Network, loss: LossSpec | None = None) -> str | None:
+    def refuses(self, network: Network, loss: LossSpec | None = None, pulled: bool = False) -> str | None:
         return self.refusal
 
     def trainer(
@@ -148,6 +147,34 @@ def test_backends_of_other_packages_come_before_the_reference(monkeypatch: pytes
     assert "broken" not in table
     monkeypatch.setattr(backends, "BACKENDS", table)
     assert backends.select("stub", initialised(Siren.EXAMPLES[0]).network, "cpu").kind == "stub"
+
+
+@final
+class Torch(Stub):
+    """Called like one of ours."""
+
+    kind: ClassVar[str] = "torch"
+
+
+def test_backends_that_are_left_out_are_named_in_a_warning(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One that takes a name, twice, and what is no backend of the name; once each."""
+    entries = [("stub", "Stub"), ("torch", "Torch"), ("stub", "Torch"), ("lines", "Stub"), ("adam", "Adam")]
+    points = [EntryPoint(name, f"{__name__}:{what}", "inr.backends") for name, what in entries]
+    monkeypatch.setattr(plugins, "points", lambda group: points if group == "inr.backends" else [])
+    plugins._warn.cache_clear()
+    table = backends.BackendTable(backends.PLACES)
+    for _ in range(2):
+        assert list(table) == ["native", "tcnn", "stub", "torch"]
+    assert type(table["stub"]) is Stub
+    said = [record.getMessage().partition("is left out: ")[2] for record in caplog.records]
+    assert [text.partition(";")[0] for text in said] == [
+        "ValueError: backend 'torch' is already taken",
+        "ValueError: backend 'stub' is already taken",
+        "ValueError: the entry point must be called like its backend, 'stub'",
+        "ValueError: expected a class derived from AbstractBackend",
+    ]
 
 
 @each_running

@@ -4,12 +4,17 @@ from functools import cache
 
 import numpy as np
 import pytest
+import torch
 from torch import Tensor
 
 from inr import layers as vocabulary
 from inr.backends.lowering import refusal
-from inr.layers import Activation, Contraction, Layer, Linear
+from inr.backends.native import NativeBackend
+from inr.backends.select import select
+from inr.errors import SpecError
+from inr.layers import Activation, Columns, Contraction, Layer, Linear
 from inr.layers.network import Network
+from inr.layers.operation import Operation
 from tests.support.native_networks import AROUND, D_OUT
 from tests.support.native_reference import (
     BF16_SETS,
@@ -132,6 +137,46 @@ class Cube(Activation):
 def test_unknown_layer_is_refused_by_name() -> None:
     assert refusal(Network([Linear(2, 3), Cube()])) == "layer 1 (Cube) has no compiled kernel"
     assert refusal(Network([Linear(2, 3)])) is None
+
+
+class Chosen(Activation):
+    """A layer whose operation depends on the features it gets."""
+
+    def __init__(self, kinds: dict[int, str]) -> None:
+        self.kinds = kinds
+
+    def operation(self, *inputs: int) -> Operation | None:
+        kind = self.kinds.get(inputs[0])
+        return None if kind is None else Operation(kind)
+
+    def forward(self, tensors: dict[str, Tensor], x: Tensor) -> Tensor:
+        return torch.relu(x)
+
+
+def test_operations_are_asked_for_with_the_widths() -> None:
+    """A layer may have none for some, and name one that this build of the kernels does not have."""
+    layer = Chosen({3: "relu", 5: "cube"})
+    assert refusal(Network([Linear(2, 3), layer])) is None
+    assert refusal(Network([Linear(2, 4), layer])) == "layer 1 (Chosen) has no compiled kernel"
+    unknown = "layer 1 (Chosen) has no compiled kernel: there is no operation 'cube'"
+    assert refusal(Network([Linear(2, 5), layer])) == unknown
+    assert select("auto", Network([Linear(2, 4), layer]), "cpu").kind == "torch"
+    assert refusal(Network([Chosen({2: "relu"})])) is None
+    lesson = Network([Columns(0, 2), Linear(2, 4), layer])
+    assert "layer 2 (Chosen)" in str(refusal(Network([Linear(2, 4)], training_graph=lesson)))
+
+
+def test_what_the_kernels_lack_at_this_number_of_axes_is_one_line() -> None:
+    """A network is refused before it is told how many axes there are only if no number would do."""
+    for kinds, problem in (
+        ({3: "relu"}, "has no compiled kernel"),
+        ({2: "cube", 3: "relu"}, "unknown operation cube"),
+    ):
+        network = Network([Chosen(kinds)])
+        assert refusal(network) is None
+        field = NativeBackend().field(network, {}, "cpu")
+        with pytest.raises(SpecError, match=problem):
+            field(np.zeros((4, 2), dtype=np.float32))
 
 
 def test_layers_that_combine_axes_are_known() -> None:

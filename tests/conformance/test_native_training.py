@@ -13,6 +13,7 @@ from inr.backends.select import select
 from inr.backends.torch import TorchBackend
 from inr.errors import BackendUnavailableError, SpecError
 from inr.losses.base import LOSSES, LossSpec
+from inr.losses.huber import Huber
 from inr.losses.mse import MeanSquaredError
 from inr.models.bacon import Bacon
 from inr.models.base import MODELS, ModelSpec
@@ -23,6 +24,7 @@ from inr.models.wire import WireMlp
 from inr.optimisers.adam import Adam
 from inr.optimisers.adamw import AdamW
 from inr.optimisers.base import OptimiserSpec
+from inr.optimisers.lbfgs import Lbfgs
 from inr.reparams.base import REPARAMS
 from tests.support.model_checks import initialised
 from tests.support.native_reference import (
@@ -277,6 +279,25 @@ class Cubic(LossSpec):
 
     def values(self, output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         return (output - target).abs().pow(3).mean(dim=1)
+
+
+@pytest.mark.parametrize("loss", [MeanSquaredError(), Huber()], ids=lambda loss: str(loss.kind))
+def test_what_a_step_with_several_evaluations_finds_is_of_the_first(loss: LossSpec) -> None:
+    """A line search writes to the same arrays again; they are those of the parameters before the step."""
+    trainers = [
+        backend.trainer(*told(initialised(MODEL)), loss, Lbfgs(), "cpu")
+        for backend in (NativeBackend(), TorchBackend())
+    ]
+    batch = points(0)
+    before = trainers[0].field()(batch.coordinates) - batch.targets
+    found, expected = (trainer.step(batch, 1.0, "gradients") for trainer in trainers)
+    assert np.abs(trainers[0].field()(batch.coordinates) - batch.targets - before).max() > 1e-2
+    assert found.residuals is not None
+    assert found.gradients is not None
+    assert expected.gradients is not None
+    np.testing.assert_allclose(found.residuals, before, rtol=0, atol=1e-5)
+    scale = float(np.abs(expected.gradients).max())
+    np.testing.assert_allclose(found.gradients, expected.gradients, rtol=0, atol=1e-3 * scale)
 
 
 def test_losses_without_a_derivative_are_refused() -> None:

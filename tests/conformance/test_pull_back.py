@@ -120,9 +120,9 @@ def torches_of(trainers: list[AbstractTrainer]) -> list[dict[str, np.ndarray[tup
     return [trainer.tensors() for trainer in trainers]
 
 
-@needs_kernels
-def test_pull_back_of_another_shape_is_refused() -> None:
-    trainer = trainer_of(BACKENDS["native"], Siren.EXAMPLES[0], MeanSquaredError())
+@each_running
+def test_pull_back_of_another_shape_is_refused(backend: AbstractBackend) -> None:
+    trainer = trainer_of(backend, Siren.EXAMPLES[0], MeanSquaredError())
     with pytest.raises(SpecError, match=r"pull-back: expected derivatives of shape \(150, 3\); got \(150, 1\)"):
         trainer.step(PulledBatch(points(0).coordinates, lambda values: (0.0, values[:, :1])), 1e-3)
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, ClassVar, final
 from inr import native
 from inr.backends.base import DEFAULT_RESOURCES, AbstractBackend, AbstractTrainer, Field, Resources, Tensors
 from inr.backends.cuda import cuda_found
-from inr.backends.lowering import Parameters, refusal
+from inr.backends.lowering import Parameters, pulled_refusal, refusal
 from inr.backends.native.field import Evaluator, NativeField, finite
 from inr.errors import SpecError
 from inr.layers.network import Network
@@ -37,18 +37,22 @@ class NativeBackend(AbstractBackend):
             return f"device {device}: the kernels run on CPUs; use --device cpu"
         return native.reason()
 
-    def refuses(self, network: Network, loss: "LossSpec | None" = None) -> str | None:
+    def refuses(self, network: Network, loss: "LossSpec | None" = None, pulled: bool = False) -> str | None:
         """A layer that has no kernel; whole grids, which torch joins by matrix products; a loss stated in torch only.
 
-        The kernels compute the squared error themselves. For another loss they are told the derivative by the values,
-        which takes a second way through the network, and one output.
+        The kernels compute the squared error themselves. For another loss, or a pull-back, they are told the derivative
+        by the values, which takes a second way through the network, and one output.
         """
         if network.contraction is not None:
             return (
                 f"layer {network.contraction} ({type(network.layers[network.contraction]).__name__}): grids of a "
                 "separable network are matrix products, which torch runs"
             )
-        return refusal(network) or (None if loss is None else _loss_refusal(network, loss))
+        return (
+            refusal(network)
+            or (pulled_refusal(network) if pulled else None)
+            or (None if loss is None else _loss_refusal(network, loss))
+        )
 
     def trainer(
         self,

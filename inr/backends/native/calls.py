@@ -9,14 +9,15 @@ from inr import native
 from inr.backends.base import (
     Coordinates,
     PointBatch,
-    PullBack,
+    PulledBatch,
     Resources,
     SampleBatch,
     StepResult,
     Values,
     lesson_rows,
+    lesson_width,
 )
-from inr.backends.lowering import Flat, Parameters
+from inr.backends.lowering import Flat, Parameters, pulled_refusal
 from inr.backends.native.field import INTEGERS, Evaluator, NativeField, engine_of, grid_of
 from inr.errors import SpecError
 from inr.layers.network import Network
@@ -30,12 +31,13 @@ class Engines:
     """The engines of one network in training, and what they read.
 
     Attributes:
+        network: what is trained and decoded.
         decoder: evaluates the network.
         lesson: evaluates what is trained, which is the network if that has no training graph.
     """
 
     def __init__(self, network: Network, parameters: Parameters, resources: Resources, seed: int) -> None:
-        self._network, self._parameters, self._resources, self._seed = network, parameters, resources, seed
+        self.network, self._parameters, self._resources, self._seed = network, parameters, resources, seed
         self._graph = network.training_graph or network
         self.decoder = Evaluator(network, network, parameters, resources)
         self.lesson = Evaluator(network, self._graph, parameters, resources)
@@ -46,24 +48,17 @@ class Engines:
         """The engine that trains, with or without gradients of coordinates."""
         if gradient not in self._engines:
             width, parameters, resources = self.width(d_in, d_out), self._parameters, self._resources
-            self._engines[gradient] = engine_of(
-                self._network, self._graph, parameters, resources, width, True, gradient
-            )
+            self._engines[gradient] = engine_of(self.network, self._graph, parameters, resources, width, True, gradient)
         return self._engines[gradient]
-
-    @property
-    def outputs(self) -> int:
-        """Outputs of what is trained."""
-        return len(self._graph.heads)
 
     @property
     def has_lesson(self) -> bool:
         """True if what is trained is not what is decoded."""
-        return self._network.training_graph is not None
+        return self.network.training_graph is not None
 
     def width(self, d_in: int, d_out: int) -> int:
         """Of the input of what is trained: coordinates alone, or with what a training graph wants."""
-        return d_in + 2 * d_out + 1 if self.has_lesson else d_in
+        return lesson_width(d_in, d_out) if self.has_lesson else d_in
 
     def rows(self, batch: PointBatch, step: int) -> Coordinates:
         """What is trained on: coordinates, and for a training graph targets and the random numbers of a step."""
@@ -183,20 +178,17 @@ class LossCall(Call):
 class PulledCall(Call):
     """Values go out, and their derivative comes back from whoever knows the loss."""
 
-    def __init__(self, engines: Engines, coordinates: Coordinates, pull_back: PullBack) -> None:
-        if engines.has_lesson:
-            raise SpecError("a network that is trained on its targets needs steps with targets")
-        if engines.outputs > 1:
-            raise SpecError(f"a network of {engines.outputs} outputs needs steps with targets here; use backend torch")
-        self._engines, self._pull_back = engines, pull_back
-        self._rows = np.ascontiguousarray(coordinates, dtype=np.float32)
+    def __init__(self, engines: Engines, batch: PulledBatch) -> None:
+        problem = pulled_refusal(engines.network)
+        if problem is not None:
+            raise SpecError(problem)
+        self._engines, self._batch = engines, batch
+        self._rows = np.ascontiguousarray(batch.coordinates, dtype=np.float32)
 
     def run(self, flat: Flat, **how: Any) -> float:
         """See the base class."""
         values = NativeField(self._engines.lesson, flat)(self._rows)
-        loss, slopes = self._pull_back(values)
-        if slopes.shape != values.shape:
-            raise SpecError(f"pull-back: expected derivatives of shape {values.shape}; got {slopes.shape}")
+        loss, slopes = self._batch.pulled(values)
         engine = self._engines.engine(self._rows.shape[1], values.shape[1], False)
         given = np.ascontiguousarray(slopes, dtype=np.float32)
         engine.train_points(flat, self._rows, output_gradients=given, **how)

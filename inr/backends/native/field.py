@@ -59,11 +59,11 @@ def engine_of(
 ) -> Any:
     """An engine for a graph over the layers of a network."""
     module: Any = native.load()
-    operations = lower(graph, parameters, network.numbers, d_in)
     threads = native.threads(resources.threads)
     heads = list(graph.heads)
     rest = training, gradient, threads, resources.bf16
     try:
+        operations = lower(graph, parameters, network.numbers, d_in)
         engine = module.Engine(operations, d_in, heads, parameters.size, TILE, *rest)
         if engine.bf16 and engine.memory <= CACHE // 2:  # reads and writes the sums of gradients bf16 as often
             engine = module.Engine(operations, d_in, heads, parameters.size, 2 * TILE, *rest)

@@ -15,6 +15,7 @@ from inr.backends.base import (
     SampleBatch,
     StepResult,
     Tensors,
+    Values,
 )
 from inr.backends.lowering import Flat, Parameters
 from inr.backends.native.calls import Call, Engines, LossCall, PulledCall, SquaredCall
@@ -77,12 +78,13 @@ class NativeTrainer(AbstractTrainer):
             loss = call.run(self._flat, moments=self._moments, adam=self._settings(self._adam, learning_rate))
             self._steps += 1
             return call.result(loss)
-        results: list[StepResult] = []
+        results: list[StepResult] = []  # of the first evaluation; those of a line search write to the same arrays
 
         def evaluate(flat: Flat, gradients: Flat) -> float:
             loss = call.run(flat, gradients=gradients)
             if not results:
-                results.append(call.result(loss))
+                found = call.result(loss)
+                results.append(StepResult(loss, _copy(found.residuals), _copy(found.gradients)))
             return loss
 
         self._twin.step(evaluate, learning_rate)
@@ -94,7 +96,7 @@ class NativeTrainer(AbstractTrainer):
         if isinstance(batch, PulledBatch):
             if wanted != "nothing":
                 raise SpecError(f"a step without targets has no {wanted}")
-            return PulledCall(self._engines, batch.coordinates, batch.pull_back)
+            return PulledCall(self._engines, batch)
         if isinstance(self._loss, MeanSquaredError):
             return SquaredCall(self._engines, self._flat, batch, wanted, self._steps)
         points = batch.points() if isinstance(batch, SampleBatch) else batch
@@ -152,3 +154,7 @@ class NativeTrainer(AbstractTrainer):
         for flat, name in zip(self._moments, ("exp_avg", "exp_avg_sq"), strict=True):
             for tensor, view in self._parameters.views(flat).items():
                 view[...] = kept[tensor][name] if tensor in kept else 0.0
+
+
+def _copy(found: Values | None) -> Values | None:
+    return None if found is None else found.copy()

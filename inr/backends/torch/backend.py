@@ -4,7 +4,15 @@ from typing import ClassVar, final
 
 import torch
 
-from inr.backends.base import DEFAULT_RESOURCES, AbstractBackend, AbstractTrainer, Field, Resources, Tensors
+from inr.backends.base import (
+    DEFAULT_RESOURCES,
+    AbstractBackend,
+    AbstractTrainer,
+    Field,
+    Resources,
+    Tensors,
+    lesson_refusal,
+)
 from inr.backends.torch.field import TorchField
 from inr.backends.torch.network import TorchNetwork
 from inr.backends.torch.trainer import TorchTrainer
@@ -29,10 +37,10 @@ class TorchBackend(AbstractBackend):
             return "device cuda: torch finds no CUDA GPU; use --device cpu"
         return None
 
-    def refuses(self, network: Network, loss: LossSpec | None = None) -> str | None:
-        """It runs all layers, and all losses."""
-        del network, loss
-        return None
+    def refuses(self, network: Network, loss: LossSpec | None = None, pulled: bool = False) -> str | None:
+        """It runs all layers, and all losses; a network that is trained on its targets needs some."""
+        del loss
+        return lesson_refusal(network) if pulled else None
 
     def trainer(
         self,

@@ -16,6 +16,7 @@ from inr.backends.base import (
     SampleBatch,
     StepResult,
     Values,
+    lesson_refusal,
     lesson_rows,
 )
 from inr.backends.render import mesh
@@ -95,13 +96,14 @@ class TorchTrainer(AbstractTrainer):
 
     def _pulled(self, points: PulledBatch, found: list[StepResult]) -> torch.Tensor:
         """Where another computes the loss; of several outputs each gets its own share of it."""
-        if self._runs.network.training_graph is not None:
-            raise SpecError("a network that is trained on its targets needs steps with targets")
+        problem = lesson_refusal(self._runs.network)
+        if problem is not None:
+            raise SpecError(problem)
         outputs = self._runs.outputs(torch.from_numpy(points.coordinates).to(self._device))
         total = 0.0
         slopes = []
         for output in outputs:
-            loss, slope = points.pull_back(output.detach().cpu().numpy())
+            loss, slope = points.pulled(output.detach().cpu().numpy())
             total += loss / len(outputs)
             slopes.append(torch.from_numpy(slope).to(output) / len(outputs))
         torch.autograd.backward(outputs, slopes)

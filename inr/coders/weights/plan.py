@@ -71,8 +71,6 @@ def plan(
         SpecError: unknown names, settings out of range.
         TargetError: a size that no model can have.
     """
-    if request.psnr is not None and coding_of(request) != "uniform":
-        raise SpecError(f"psnr: cannot be combined with weights stored as {coding_of(request)}")
     preset = presets.get(request.preset)
     model = _model(signal, request, preset) if like is None else model_in(like)
     bits = request.bits or model.weight_bits
@@ -120,6 +118,13 @@ def coding_of(request: CompressSpec) -> Coding:
 def check(request: CompressSpec) -> None:
     """Raise `SpecError` for a request that makes no sense whatever the signal is."""
     QuantSpec(coding=coding_of(request), layers=request.layers)
+    if request.psnr is not None and coding_of(request) != "uniform":
+        raise SpecError(f"psnr: cannot be combined with weights stored as {coding_of(request)}")
+    if request.psnr is not None and request.task.pulls:
+        raise SpecError(
+            f"psnr: cannot be combined with task {request.task.kind}, whose samples are not those of the decoded file; "
+            "give a size, bpp or quality"
+        )
     if request.model is not None:
         _check_settings(request.model, request.settings)
         MODELS.get(request.model)(**request.settings)

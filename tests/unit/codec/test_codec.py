@@ -327,6 +327,7 @@ def test_profile_and_orientation_are_kept(tmp_path: Path) -> None:
         ({"bits": 13}, "bits: 1 to 12, or 16 or 32"),
         ({"bits": 16, "layers": 2}, "float16 come in 1 layer; got 2"),
         ({"bits": 32, "psnr": 30.0}, "cannot be combined"),
+        ({"task": "superresolve", "psnr": 30.0}, "psnr: cannot be combined with task superresolve, .*give a size"),
         ({"preset": "extreme"}, "unknown preset 'extreme'; known: fast, default, best"),
         ({"model": "wyre"}, "unknown model 'wyre'; known: siren, hashgrid"),
         ({"settings": {"width": 8}, "size": 900}, "not both"),

@@ -1,19 +1,29 @@
 """Super-resolution: the operator, its pull-back, and what a fit by it learns on either backend."""
 
+from collections.abc import Sequence
+from typing import final
+
 import numpy as np
 import pytest
 import torch
 
-from inr.backends.base import PulledBatch
-from inr.backends.render import render
+from inr.backends.base import Field, Positions, PulledBatch, Values
+from inr.backends.render import mesh, render
 from inr.backends.select import BACKENDS
 from inr.coders.weights.open import open_tensors
-from inr.errors import SpecError
+from inr.errors import BackendUnavailableError, SpecError
+from inr.fitting import observe
+from inr.fitting.spec import Budget
 from inr.fitting.steps import fit
+from inr.inits.default import DefaultInit
 from inr.losses.mse import MeanSquaredError
+from inr.models.bacon import Bacon
+from inr.models.base import ModelSpec
+from inr.models.iterative import IterativeInr
 from inr.models.siren import Siren
 from inr.samplers.base import Block, Points
 from inr.signals.signal import Signal
+from inr.tasks import superresolve
 from inr.tasks.base import TASKS
 from inr.tasks.fit import FitSamples
 from inr.tasks.superresolve import SuperResolve
@@ -110,6 +120,94 @@ def test_seen_field_is_the_mean_over_cells() -> None:
     axes = [SMALL.domain.axis_coordinates(axis) for axis in (0, 1)]
     np.testing.assert_allclose(seen.grid(axes), expected, rtol=0, atol=1e-5)
     np.testing.assert_allclose(seen(SMALL.domain.coordinates(np.arange(256))), expected, rtol=0, atol=1e-5)
+
+
+def test_a_fit_that_stops_at_a_psnr_measures_what_the_task_sees(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the whole picture as on the curve."""
+    measured: list[tuple[str, float]] = []
+    whole = observe.whole_psnr
+
+    def noted(field: Field, signal: Signal) -> float:
+        measured.append((type(field).__name__, whole(field, signal)))
+        return measured[-1][1]
+
+    monkeypatch.setattr(observe, "whole_psnr", noted)
+    fitted = fit(SMALL, spec(MODEL, 2000, task="superresolve", budget=Budget(steps=2000, psnr=18.0)))
+    assert fitted.report.steps < 2000
+    assert measured[-1] == ("_SeenField", pytest.approx(fitted.report.curve[-1].psnr, abs=0.01))
+
+
+@final
+class Counting:
+    """A field that notes how many points it is asked for at once, along each axis of a grid."""
+
+    def __init__(self) -> None:
+        self.points: list[int] = []
+        self.grids: list[tuple[int, ...]] = []
+
+    def __call__(self, coordinates: Positions) -> Values:
+        self.points.append(len(coordinates))
+        values: Values = np.sin(3 * coordinates @ np.array([[1.0], [2.0]])).astype(np.float32)
+        return values
+
+    def grid(self, axes: Sequence[Positions]) -> Values:
+        self.grids.append(tuple(len(x) for x in axes))
+        values = self(mesh([x.astype(np.float32) for x in axes]))
+        self.points.pop()
+        return values
+
+
+def test_what_is_seen_is_evaluated_in_pieces_and_on_a_grid_as_a_grid(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Same values; a piece has at most so many points, or those of one cell."""
+    axes = [SMALL.domain.axis_coordinates(axis) for axis in (0, 1)]
+    points = SMALL.domain.coordinates(np.arange(256))
+    whole = Counting()
+    seen = SuperResolve(factor=3).start(SMALL, MeanSquaredError()).seen(whole)
+    expected = seen.grid(axes)
+    assert (whole.grids, whole.points) == ([(48, 48)], [])
+    np.testing.assert_allclose(seen(points), expected, rtol=0, atol=1e-6)
+    assert whole.points == [256 * 9]
+    for piece, most in ((200, 200), (5, 9)):
+        monkeypatch.setattr(superresolve, "PIECE", piece)
+        cut = Counting()
+        seen = SuperResolve(factor=3).start(SMALL, MeanSquaredError()).seen(cut)
+        np.testing.assert_allclose(seen.grid(axes), expected, rtol=0, atol=1e-6)
+        assert cut.points == []
+        assert max(rows * columns for rows, columns in cut.grids) <= most
+        np.testing.assert_allclose(seen(points), expected, rtol=0, atol=1e-6)
+        assert max(cut.points) <= most
+        assert seen(points[:0]).shape == (0, 1)
+
+
+def test_auto_goes_on_to_a_backend_that_runs_the_task(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernels take a pull-back of one output alone."""
+    monkeypatch.delenv("INR_BACKEND", raising=False)
+    bacon = Bacon.EXAMPLES[0]
+    assert fit(SMALL, spec(bacon, 2, task="superresolve", device="cpu")).report.backend == "torch"
+    if "native" in RUNNING:
+        assert fit(SMALL, spec(MODEL, 2, task="superresolve", device="cpu")).report.backend == "native"
+        with pytest.raises(BackendUnavailableError, match=r"backend native: a network of . outputs needs steps with"):
+            fit(SMALL, spec(bacon, 2, task="superresolve", backend="native", device="cpu"))
+
+
+def test_a_network_that_sees_its_targets_is_refused_before_anything_is_searched(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    searched: list[ModelSpec] = []
+
+    def prepare(self: DefaultInit, model: ModelSpec, signal: Signal, seed: int) -> tuple[ModelSpec, None]:
+        searched.append(model)
+        return model, None
+
+    monkeypatch.setattr(DefaultInit, "prepare", prepare)
+    iterative = IterativeInr.EXAMPLES[0]
+    with pytest.raises(
+        SpecError, match=r"task superresolve, model iterative: .* needs steps with targets; use task fit"
+    ):
+        fit(SMALL, spec(iterative, 2, task="superresolve"))
+    assert searched == []
+    fit(SMALL, spec(iterative, 2))
+    assert searched == [iterative]
 
 
 def test_what_does_not_fit_is_refused() -> None:
