@@ -83,6 +83,8 @@ class Vocabulary:
 
     def register(self, cls: LayerT) -> LayerT:
         """Class decorator; raises `SpecError` for a kind that is missing or taken."""
+        if not cls.__module__.startswith("inr.layers."):
+            self._load()  # kinds of the library are its own, whoever comes first
         other = self._by_kind.get(cls.kind)
         if not cls.kind or other is not None:
             taken = (

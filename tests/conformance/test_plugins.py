@@ -197,3 +197,24 @@ def test_names_of_the_library_are_its_own_whoever_comes_first(tmp_path: Path) ->
     )
     run = python(OWN_FIRST, environment, tmp_path)
     assert run.stdout.splitlines() == ["model Zigzag: 'siren' is already taken by Siren", "inr.models.siren"]
+
+
+LAYER_FIRST = """
+from inr.errors import SpecError
+from inr.layers.base import LAYERS, Activation
+class Mine(Activation):
+    kind = "layer_norm"
+try:
+    LAYERS.register(Mine)
+except SpecError as error:
+    print(error)
+print(LAYERS.get("layer_norm").__module__)
+"""
+
+
+def test_kinds_of_layers_of_the_library_are_its_own_whoever_comes_first(tmp_path: Path) -> None:
+    run = python(LAYER_FIRST, install(tmp_path / "site", ()), tmp_path)
+    assert (run.stdout.splitlines(), run.stderr) == (
+        ["layer Mine: kind 'layer_norm' is already taken by LayerNorm", "inr.layers.layer_norm"],
+        "",
+    )
