@@ -211,7 +211,7 @@ def test_settings_of_wrong_types_are_named(document: dict[str, Any], message: st
     ids=lambda text: text[:60],
 )
 def test_hostile_networks_are_refused(text: str) -> None:
-    with pytest.raises(SpecError, match="network: |layer linear: "):
+    with pytest.raises(SpecError, match=r"network: |layer linear: "):
         Network.from_json(text)
 
 

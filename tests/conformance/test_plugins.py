@@ -199,6 +199,27 @@ def test_names_of_the_library_are_its_own_whoever_comes_first(tmp_path: Path) ->
     assert run.stdout.splitlines() == ["model Zigzag: 'siren' is already taken by Siren", "inr.models.siren"]
 
 
+LAYER_BY_JSON = """
+import sys
+from inr.layers.base import LAYERS
+from inr.layers.network import Network
+text = '{"layers":[{"kind":"triangle"}],"places":[0],"sources":[[0]],"heads":[1]}'
+print(Network.from_json(text).to_json() == text)
+print([cls.kind for cls in LAYERS if not cls.__module__.startswith("inr.")])
+"""
+
+
+@pytest.mark.parametrize("value", ["zigzag:Triangle", "zigzag"])
+def test_layers_of_another_package_are_found_though_nobody_imported_it(value: str, tmp_path: Path) -> None:
+    """The one that names no layer is left out in one line."""
+    plugins = (Plugin("inr.layers", "path", "zigzag:Zigzag"), Plugin("inr.layers", "triangle", value))
+    run = python(LAYER_BY_JSON, install(tmp_path / "site", plugins), tmp_path)
+    assert (run.returncode, run.stdout.splitlines()) == (0, ["True", "['triangle']"])
+    (line,) = run.stderr.splitlines()
+    assert line.startswith("inr: warning: plug-in path = third_party.zigzag:Zigzag of third_party 1.2 (inr.layers) is")
+    assert line.endswith("left out: SpecError: expected a subclass of Layer; got Zigzag")
+
+
 LAYER_FIRST = """
 from inr.errors import SpecError
 from inr.layers.base import LAYERS, Activation
