@@ -124,6 +124,26 @@ def test_a_coder_of_another_package_on_the_command_line(tmp_path: Path) -> None:
     assert is_one_error(refused.stderr)
 
 
+def test_an_optimiser_of_another_package_on_the_command_line(tmp_path: Path) -> None:
+    environment = install(tmp_path / "site")
+    (tmp_path / "photo.png").write_bytes(png_of(16))
+    for backend in ("auto", "torch"):
+        settings = (
+            "--optimiser",
+            "radam",
+            "--model",
+            "siren",
+            "--set",
+            "width=8",
+            "--steps",
+            "20",
+            "--backend",
+            backend,
+        )
+        told = json.loads(said(environment, tmp_path, "fit", "photo.png", *settings, "--json", "--quiet"))
+        assert told["curve"][-1]["loss"] < told["curve"][0]["loss"]
+
+
 def test_plugins_that_fail_are_named_and_left_out(tmp_path: Path) -> None:
     """One is not there, one is taken already, one fails half-way; the one that works works."""
     broken = (
