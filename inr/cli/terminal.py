@@ -204,10 +204,19 @@ def say_file(source: str, as_json: bool) -> None:
         _say_info(source, description)
 
 
-def _say_info(path: str, info: "FileInfo") -> None:
-    from inr.container.ids import SIGNAL_AXES
+def _has_sides(info: "FileInfo") -> bool:
+    """True for a kind whose last axes are rows and columns; one that is not in the table is looked up."""
+    from inr.container import ids
 
-    size = shape_text(info.shape, pictures=info.kind in SIGNAL_AXES)
+    if info.kind in ids.SIGNAL_KINDS.values():
+        return info.kind in ids.SIGNAL_AXES
+    from inr.signals.kind import KINDS
+
+    return info.kind in KINDS.kinds() and KINDS.get(info.kind)().sides(info.shape) != (None, None)
+
+
+def _say_info(path: str, info: "FileInfo") -> None:
+    size = shape_text(info.shape, pictures=_has_sides(info))
     about = compact(info.attributes) or info.colour_space
     rate = "" if info.frames_per_second is None else f" at {info.frames_per_second:.6g} frames a second"
     settings = f" {compact(info.settings)}" if info.settings else ""

@@ -109,7 +109,9 @@ def _check_alike(own: Shape, signal: Signal, shape: Shape, block: Samples, name:
     its = (*shape, block.shape[-1]), block.dtype
     if mine == its:
         return
-    if signal.domain.axes[0] == "t" and (own[1:], mine[0][-1], mine[1]) == (shape[1:], its[0][-1], its[1]):
+    kind = kind_for(signal.meta)
+    frames = "time" in kind.reading and kind.sides(own) != (None, None)
+    if frames and (own[1:], mine[0][-1], mine[1]) == (shape[1:], its[0][-1], its[1]):
         how = "fewer; choose a part with --time" if shape[0] < own[0] else "more"
         raise SignalError(f"cannot compare {own[0]} frames of {name} with {how}")
     raise SignalError(f"cannot compare {joined(mine[0])} {mine[1]} with {joined(its[0])} {its[1]}")

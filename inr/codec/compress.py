@@ -15,7 +15,7 @@ from inr.codec.load_save import (
 )
 from inr.codec.measures import measures, tallied
 from inr.codec.pack import pack
-from inr.coders.base import DEFAULT, chosen
+from inr.coders.base import DEFAULT, check_early, chosen
 from inr.coders.request import CompressSpec
 from inr.coders.weights.plan import WeightsPlan
 from inr.coders.weights.quantize import Coding, QuantSpec, quantize
@@ -64,7 +64,7 @@ def compress(
         InrError: see `compress_parts`, `load` and `write_bytes`.
     """
     spec = CompressSpec(**request)
-    chosen(spec)  # says what makes no sense before anything is read
+    check_early(spec)
     if destination is not None:
         _check_destination(source, destination)
     result = compress_parts(load_parts(source, segment=segment, time=time, axes=axes), spec, hooks)

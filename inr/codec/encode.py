@@ -33,8 +33,9 @@ from inr.signals.power import symmetric_power, with_power
 from inr.signals.signal import Signal
 from inr.spec import Spec
 
-SHARED_BYTES = 40
-"""Bytes of a file of one part, at least, that a file of several has only once: signature, frame and header."""
+SHARED_BYTES = 30
+"""Bytes of a file of one part, at least, that a file of several has only once: signature and version (10), the frame of
+the header (12), and the shortest header (11) without the tiles, which only the file of several has."""
 
 
 @dataclass(frozen=True)

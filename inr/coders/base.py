@@ -12,7 +12,7 @@ from inr.errors import CorruptHeaderError, SpecError, UnsupportedFeatureError
 from inr.meta import SignalMeta
 from inr.registry import Registry, kind_of
 from inr.signals.info import SignalInfo
-from inr.signals.kind import kind_for
+from inr.signals.kind import KINDS, kind_for
 from inr.signals.signal import Signal
 from inr.spec import Spec, from_wire, to_wire, wire_fields
 
@@ -122,6 +122,8 @@ class Coder(Spec, Generic[PlanT, TrainedT, EncodedT]):
     - The same request, seed and number of threads give the same bytes, also if the training stops and goes on.
     - Payloads come from anybody: `parse` raises a `FormatError`, and checks counts before it allocates for them.
     - Decoding to integers is exact, on every machine, for ever.
+    - `part`, `payloads`, `open` and `facts` follow from the `Encoded` alone: they are asked of a coder with default
+      settings, whatever those that it was made with.
     """
 
     kind: str = ""
@@ -175,7 +177,7 @@ class Coder(Spec, Generic[PlanT, TrainedT, EncodedT]):
 
     @abstractmethod
     def part(self, encoded: EncodedT) -> CoderPart:
-        """What the header says; most coders call `stored`."""
+        """What the header says; a coder without a model calls `stored`, with the settings that `encoded` tells."""
 
     @abstractmethod
     def payloads(self, encoded: EncodedT) -> tuple[bytes, ...]:
@@ -222,7 +224,7 @@ def chosen(request: "CompressSpec", meta: SignalMeta | None = None) -> AnyCoder:
 
     Args:
         request: if it names none, the kind of the signal does.
-        meta: of the signal; None if it is not known yet.
+        meta: of the signal; None for the usual coder.
     """
     own = DEFAULT if meta is None else kind_for(meta).default_coder or DEFAULT
     coder = CODERS.make(request.coder or own)
@@ -230,8 +232,24 @@ def chosen(request: "CompressSpec", meta: SignalMeta | None = None) -> AnyCoder:
     return coder
 
 
+def check_early(request: "CompressSpec") -> None:
+    """Raise `SpecError` for a request that makes no sense for any signal: for its coder, or for that of any kind."""
+    if request.coder is None:
+        own = dict.fromkeys([DEFAULT, *(cls.default_coder for cls in KINDS if cls.default_coder is not None)])
+    else:
+        own = {request.coder: None}
+    refusals = []
+    for name in own:
+        try:
+            CODERS.make(name).check(request)
+            return
+        except SpecError as error:
+            refusals.append(error)
+    raise refusals[0]
+
+
 def coder_of(encoded: Encoded) -> AnyCoder:
-    """The coder that reads and writes an encoded signal."""
+    """The coder that reads and writes an encoded signal, with default settings."""
     return CODERS.get(encoded.coder)()
 
 

@@ -69,12 +69,12 @@ class Helper:
 
     def _check(self, request: dict[str, Any]) -> Iterator[Answer]:
         """Whether the settings of a job make sense, as far as that can be told without its signal."""
-        from inr.coders.base import chosen
+        from inr.coders.base import check_early
         from inr.coders.request import CompressSpec
         from inr.errors import QuotaExceededError
 
         spec = CompressSpec.from_json(request["spec"])
-        chosen(spec)
+        check_early(spec)
         longest = self._config.quota.job_seconds
         if spec.seconds is not None and spec.seconds > longest:
             raise QuotaExceededError(f"seconds: at most {longest:g} are allowed; got {spec.seconds:g}")
