@@ -139,6 +139,26 @@ def test_a_coder_of_another_package_on_the_command_line(tmp_path: Path) -> None:
     assert is_one_error(refused.stderr)
 
 
+def test_an_optimiser_of_another_package_on_the_command_line(tmp_path: Path) -> None:
+    environment = install(tmp_path / "site")
+    (tmp_path / "photo.png").write_bytes(png_of(16))
+    for backend in ("auto", "torch"):
+        settings = (
+            "--optimiser",
+            "radam",
+            "--model",
+            "siren",
+            "--set",
+            "width=8",
+            "--steps",
+            "20",
+            "--backend",
+            backend,
+        )
+        told = json.loads(said(environment, tmp_path, "fit", "photo.png", *settings, "--json", "--quiet"))
+        assert told["curve"][-1]["loss"] < told["curve"][0]["loss"]
+
+
 def test_plugins_that_fail_are_named_and_left_out(tmp_path: Path) -> None:
     """One is not there, one is taken already, one fails half-way; the one that works works."""
     broken = (
@@ -257,3 +277,45 @@ def test_names_of_the_library_are_its_own_whoever_comes_first(tmp_path: Path) ->
     )
     run = python(OWN_FIRST, environment, tmp_path)
     assert run.stdout.splitlines() == ["model Zigzag: 'siren' is already taken by Siren", "inr.models.siren"]
+
+
+LAYER_BY_JSON = """
+import sys
+from inr.layers.base import LAYERS
+from inr.layers.network import Network
+text = '{"layers":[{"kind":"triangle"}],"places":[0],"sources":[[0]],"heads":[1]}'
+print(Network.from_json(text).to_json() == text)
+print([cls.kind for cls in LAYERS if not cls.__module__.startswith("inr.")])
+"""
+
+
+@pytest.mark.parametrize("value", ["zigzag:Triangle", "zigzag"])
+def test_layers_of_another_package_are_found_though_nobody_imported_it(value: str, tmp_path: Path) -> None:
+    """The one that names no layer is left out in one line."""
+    plugins = (Plugin("inr.layers", "path", "zigzag:Zigzag"), Plugin("inr.layers", "triangle", value))
+    run = python(LAYER_BY_JSON, install(tmp_path / "site", plugins), tmp_path)
+    assert (run.returncode, run.stdout.splitlines()) == (0, ["True", "['triangle']"])
+    (line,) = run.stderr.splitlines()
+    assert line.startswith("inr: warning: plug-in path = third_party.zigzag:Zigzag of third_party 1.2 (inr.layers) is")
+    assert line.endswith("left out: SpecError: expected a subclass of Layer; got Zigzag")
+
+
+LAYER_FIRST = """
+from inr.errors import SpecError
+from inr.layers.base import LAYERS, Activation
+class Mine(Activation):
+    kind = "layer_norm"
+try:
+    LAYERS.register(Mine)
+except SpecError as error:
+    print(error)
+print(LAYERS.get("layer_norm").__module__)
+"""
+
+
+def test_kinds_of_layers_of_the_library_are_its_own_whoever_comes_first(tmp_path: Path) -> None:
+    run = python(LAYER_FIRST, install(tmp_path / "site", ()), tmp_path)
+    assert (run.stdout.splitlines(), run.stderr) == (
+        ["layer Mine: kind 'layer_norm' is already taken by LayerNorm", "inr.layers.layer_norm"],
+        "",
+    )
