@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable
 from dataclasses import MISSING, Field, dataclass, fields
-from typing import Any, ClassVar, Literal, Self, get_origin, get_type_hints
+from typing import Any, ClassVar, Literal, Self, get_args, get_origin, get_type_hints
 
 from inr.errors import SpecError, UnsupportedFeatureError
 
@@ -76,9 +76,7 @@ class Attributes:
             if number not in marked:
                 raise UnsupportedFeatureError(f"{cls.kind} has no attribute number {number} in this version")
             name = marked[number].name
-            wanted = get_origin(hints[name]) or hints[name]
-            if type(value) is not wanted:
-                raise SpecError(f"{cls.kind}: {name} must be {wanted.__name__}; got {type(value).__name__}")
+            _check_type(f"{cls.kind}: {name}", hints[name], value)
             values[name] = value
         needed = [item.name for item in marked.values() if item.default is MISSING]
         if not values.keys() >= set(needed):
@@ -96,6 +94,23 @@ class Attributes:
     @classmethod
     def _marked(cls) -> dict[int, Field[Any]]:
         return {item.metadata["key"]: item for item in fields(cls) if "key" in item.metadata}
+
+
+def _check_type(what: str, hint: Any, value: Any) -> None:
+    """Raise `SpecError` unless a stored value is of the type of its field: a number, or a tuple of numbers."""
+    wanted = get_origin(hint) or hint
+    if type(value) is not wanted:
+        raise SpecError(f"{what} must be {wanted.__name__}; got {type(value).__name__}")
+    if wanted is not tuple:
+        return
+    kinds = get_args(hint)
+    if kinds[-1:] == (Ellipsis,):
+        kinds = kinds[:1] * len(value)
+    if len(kinds) != len(value):
+        raise SpecError(f"{what} must have {len(kinds)} numbers; got {len(value)}")
+    for item, kind in zip(value, kinds, strict=True):
+        if type(item) is not kind:
+            raise SpecError(f"{what} must hold {kind.__name__}; got {type(item).__name__}")
 
 
 @dataclass(frozen=True)

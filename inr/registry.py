@@ -6,6 +6,7 @@ schema admits it and the conformance suite tests it. Other packages add theirs b
 
 import importlib
 import pkgutil
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from importlib.util import find_spec
@@ -40,6 +41,7 @@ class Registry(Generic[C]):
             default: the name of the package.
         module: of packages in it, the module that registers; None if only modules do.
         names: kind of each wire id of the library's own components, so that files need only load what they name.
+        first_foreign: smallest wire id that components of other packages may have.
     """
 
     def __init__(
@@ -49,8 +51,9 @@ class Registry(Generic[C]):
         group: str | None = None,
         module: str | None = None,
         names: Mapping[int, str] | None = None,
+        first_foreign: int = 0,
     ) -> None:
-        self.noun, self.group = noun, group or package
+        self.noun, self.group, self._first_foreign = noun, group or package, first_foreign
         self._package, self._module, self._names = package, module, names or {}
         self._by_kind: dict[str, type[C]] = {}
         self._by_wire_id: dict[int, type[C]] = {}
@@ -59,10 +62,19 @@ class Registry(Generic[C]):
         self._lock = threading.Lock()
 
     def register(self, cls: type[C]) -> type[C]:
-        """Class decorator. A second class with the same ``kind`` or ``wire_id`` raises `SpecError`."""
+        """Class decorator.
+
+        Raises:
+            SpecError: another class has the same ``kind`` or ``wire_id``, or the id is none for other packages.
+        """
+        kind, wire_id = kind_of(cls), int(cls.wire_id)  # type: ignore[attr-defined]
         if not cls.__module__.startswith(f"{self._package}."):
             self._load_own()  # names and ids of the library are its own, whoever comes first
-        kind, wire_id = kind_of(cls), int(cls.wire_id)  # type: ignore[attr-defined]
+            if wire_id < self._first_foreign:
+                raise SpecError(
+                    f"{self.noun} {cls.__qualname__}: wire ids of other packages are {self._first_foreign} or more; "
+                    f"got {wire_id}"
+                )
         with self._lock:
             for taken, other in ((kind, self._by_kind.get(kind)), (wire_id, self._by_wire_id.get(wire_id))):
                 if other is not None:
@@ -140,13 +152,24 @@ class Registry(Generic[C]):
         try:
             self._load_own()
             for point in plugins.points(self.group):
-                before = set(self._by_kind.values())
                 if not plugins.load(point, self._add):
-                    for cls in set(self._by_kind.values()) - before:
-                        self.unregister(cls)  # of a module that failed half-way
+                    self._take_out(point.module)
             self._loaded = True
         finally:
             self._loading.discard(thread)
+
+    def _take_out(self, module: str) -> None:
+        """Undo what a module has registered that failed half-way, or is in a package that did.
+
+        What it imported, or another thread, stays: that is whole, and will not be executed again.
+        """
+        parts = module.split(".")
+        names = (".".join(parts[: i + 1]) for i in range(len(parts)))
+        failed = next((name for name in names if name not in sys.modules), None)
+        if failed is not None:
+            for cls in list(self._by_kind.values()):
+                if f"{cls.__module__}.".startswith(f"{failed}."):
+                    self.unregister(cls)
 
     def _load_own(self) -> None:
         """Load what comes with the library."""

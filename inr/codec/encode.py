@@ -125,7 +125,7 @@ class FittedPart:
         facts: what reports say of what was learnt.
         bits: quantiser bits of an average number.
         squared_errors: of the decoded samples after each layer, summed.
-        ssim: of the decoded samples, or None.
+        tallies: of the decoded samples with all layers, for the metrics of its kind, by name.
     """
 
     signal: SignalInfo

@@ -5,6 +5,7 @@ After the signature and the SHA-256 of the rest it is canonical CBOR. An array i
 """
 
 import hashlib
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,10 @@ _TYPES = {
 }  # fmt: skip
 """Tags of little-endian typed arrays in RFC 8746."""
 _TAGS = {name: tag for tag, name in _TYPES.items()}
+_MALFORMED = (
+    cbor2.CBORError, EOFError, LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError,
+)  # fmt: skip
+"""What reading a document that no writer wrote may raise."""
 
 
 @dataclass(frozen=True)
@@ -95,17 +100,8 @@ def load(path: Path) -> Checkpoint:
     if hashlib.sha256(data[start:]).digest() != data[len(_MAGIC) : start]:
         raise CheckpointError(f"checkpoint {path} is damaged: its checksum does not match; delete it to start anew")
     try:
-        document = _untagged(cbor2.loads(data[start:]))
-        return Checkpoint(
-            document["identity"],
-            document["signal"],
-            document["step"],
-            document["seconds"],
-            tuple(CurvePoint(**point) for point in document["curve"]),
-            list(document["losses"]),
-            document["state"],
-        )
-    except (cbor2.CBORError, EOFError, LookupError, TypeError, ValueError, AttributeError) as error:
+        return _checkpoint(_untagged(cbor2.loads(data[start:]), set()))
+    except _MALFORMED as error:
         raise CheckpointError(f"{path} is not a checkpoint of a fit ({type(error).__name__})") from None
 
 
@@ -135,14 +131,53 @@ def _tagged(value: Any) -> Any:
     raise CheckpointError(f"a checkpoint holds numbers, texts and arrays; got {type(value).__name__}")
 
 
-def _untagged(value: Any) -> Any:
-    """The same with arrays of their own, which may be written to, instead of tagged bytes."""
-    if isinstance(value, dict):
-        return {key: _untagged(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_untagged(item) for item in value]
-    if not isinstance(value, cbor2.CBORTag):
+def _checkpoint(document: Any) -> Checkpoint:
+    """A document as a checkpoint; raises one of `_MALFORMED`."""
+    identity, signal, state = document["identity"], document["signal"], document["state"]
+    if not (isinstance(identity, str) and isinstance(signal, str) and isinstance(state, dict)):
+        raise TypeError("identity and signal are texts, the state is a map")
+    curve = tuple(
+        CurvePoint(_count(point["step"]), *(_number(point[name]) for name in ("seconds", "loss", "psnr")))
+        for point in document["curve"]
+    )
+    seconds = _number(document["seconds"])
+    if not 0 <= seconds < math.inf:
+        raise ValueError(f"seconds {seconds}")
+    losses = [_number(loss) for loss in document["losses"]]
+    return Checkpoint(identity, signal, _count(document["step"]), seconds, curve, losses, state)
+
+
+def _count(value: Any) -> int:
+    if type(value) is not int or not 0 <= value < 2**63:
+        raise ValueError(f"count {value!r}")
+    return value
+
+
+def _number(value: Any) -> float:
+    if type(value) not in (int, float):
+        raise TypeError(f"number {value!r}")
+    return float(value)
+
+
+def _untagged(value: Any, seen: set[int]) -> Any:
+    """The same with arrays of their own, which may be written to, instead of tagged bytes; raises one of `_MALFORMED`.
+
+    Args:
+        value: part of a document.
+        seen: where the parts before it are. One that comes again was shared, which no writer does: it could hold
+            itself, or grow without bound when it is copied.
+    """
+    if value is None or isinstance(value, bool | int | float | str):
         return value
+    if id(value) in seen:
+        raise ValueError("a shared part")
+    seen.add(id(value))
+    if isinstance(value, dict):
+        return {key: _untagged(item, seen) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_untagged(item, seen) for item in value]
+    if not isinstance(value, cbor2.CBORTag):
+        raise TypeError(type(value).__name__)
     if value.tag != _GRID:
         raise ValueError(f"tag {value.tag}")
     shape, content = value.value

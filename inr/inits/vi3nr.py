@@ -111,13 +111,19 @@ class _Pass:
     def run(self, coordinates: "torch.Tensor") -> dict[str, FloatTensor]:
         """The parameters, from what a sample of coordinates becomes on its way."""
         network, values = self._network, {0: coordinates}
-        held = [dict(tensors) for tensors in network.as_torch(self._tensors)]
         for i, (layer, sources) in enumerate(zip(network.layers, network.sources, strict=True)):
             if isinstance(layer, Linear | Matrix) and i in self._functions:
                 self._set(i, layer, values[sources[0]])
-                held = [dict(tensors) for tensors in network.as_torch(self._tensors)]
-            values[i + 1] = layer.forward(held[i], *[values[s] for s in sources])
+            values[i + 1] = layer.forward(self._held(layer), *[values[s] for s in sources])
         return self._tensors
+
+    def _held(self, layer: Layer) -> "dict[str, torch.Tensor]":
+        """Stored and fixed tensors of a layer as they are now."""
+        import torch
+
+        number = self._network.numbers[layer]
+        own = {tensor.name: self._tensors[f"{number}.{tensor.name}"] for tensor in layer.layout()}
+        return {name: torch.tensor(array) for name, array in {**own, **layer.fixed()}.items()}
 
     def _set(self, i: int, layer: Linear | Matrix, inputs: "torch.Tensor") -> None:
         spec, f, source = self._spec, self._functions[i], self._network.sources[i][0]

@@ -2,6 +2,8 @@
 
 import importlib
 import pkgutil
+import sys
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -9,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from inr import plugins
 from inr.errors import SpecError, UnknownComponentError
 from inr.layers.initial import Distribution
 from inr.layers.layout import TensorLayout
@@ -76,15 +79,23 @@ LayerT = TypeVar("LayerT", bound=type[Layer])
 
 
 class Vocabulary:
-    """The layers by kind. One found in no loaded module is looked for in the files of `inr.layers`."""
+    """The layers by kind.
+
+    One found in no loaded module is looked for in the files of `inr.layers`, and then in what entry points of the group
+    `inr.layers` name: classes, or modules that register some.
+    """
 
     def __init__(self) -> None:
         self._by_kind: dict[str, type[Layer]] = {}
+        self._loaded = False
+        self._loading: set[int] = set()
 
     def register(self, cls: LayerT) -> LayerT:
-        """Class decorator; raises `SpecError` for a kind that is missing or taken."""
+        """Class decorator; raises `SpecError` for a kind that is missing or that another class has."""
+        if not cls.__module__.startswith("inr.layers."):
+            self._load_own()  # kinds of the library are its own, whoever comes first
         other = self._by_kind.get(cls.kind)
-        if not cls.kind or other is not None:
+        if not cls.kind or other not in (None, cls):
             taken = (
                 f"kind {cls.kind!r} is already taken by {other.__qualname__}" if other else "kind: must not be empty"
             )
@@ -98,20 +109,46 @@ class Vocabulary:
 
     def get(self, kind: str) -> type[Layer]:
         """The class of a kind; raises `UnknownComponentError` that lists the known ones."""
-        if kind not in self._by_kind:
-            self._load()
+        for load in (self._load_own, self._load_others):
+            if kind not in self._by_kind:
+                load()
         if kind not in self._by_kind:
             raise UnknownComponentError(f"unknown layer {kind!r}; known: {', '.join(sorted(self._by_kind))}")
         return self._by_kind[kind]
 
     def __iter__(self) -> Iterator[type[Layer]]:
-        self._load()
+        self._load_own()
+        self._load_others()
         return iter([self._by_kind[kind] for kind in sorted(self._by_kind)])
 
-    def _load(self) -> None:
+    def _load_own(self) -> None:
         package = importlib.import_module("inr.layers")
         for module in pkgutil.iter_modules(package.__path__):
             importlib.import_module(f"inr.layers.{module.name}")
+
+    def _load_others(self) -> None:
+        """Load what other packages have, unless this thread is about it; without a lock, as `Registry` does."""
+        thread = threading.get_ident()
+        if self._loaded or thread in self._loading:
+            return
+        self._loading.add(thread)
+        try:
+            for point in plugins.points("inr.layers"):
+                before = set(self._by_kind.values())
+                if not plugins.load(point, self._add) and point.module not in sys.modules:
+                    for cls in set(self._by_kind.values()) - before:
+                        self.unregister(cls)  # of a module that failed half-way
+            self._loaded = True
+        finally:
+            self._loading.discard(thread)
+
+    def _add(self, found: Any) -> bool:
+        """Register the class that an entry point names, if loading it has not."""
+        if isinstance(found, type) and found not in self._by_kind.values():
+            if not issubclass(found, Layer):
+                raise SpecError(f"expected a subclass of Layer; got {found.__qualname__}")
+            self.register(found)
+        return True
 
 
 LAYERS = Vocabulary()

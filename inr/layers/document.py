@@ -1,8 +1,10 @@
 """Layers as JSON: a mapping with the kind and the settings that differ from their defaults."""
 
+import sys
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 
@@ -52,18 +54,47 @@ def _plain(value: Any) -> Any:
 
 
 def _made(cls: type[Any], settings: dict[str, Any], name: str) -> Any:
-    for key, value in settings.items():
-        settings[key] = _value(value, f"{name}: {key}")
     try:
-        return cls(**settings)
-    except (TypeError, ValueError) as error:
+        hints = get_type_hints(cls)
+        types = {field.name: hints[field.name] for field in fields(cls)}
+        unknown = [key for key in settings if key not in types]
+        if unknown:
+            raise SpecError(f"no setting {unknown[0]!r}; known: {', '.join(types) or 'none'}")
+        return cls(**{key: _value(value, types[key], key) for key, value in settings.items()})
+    except (TypeError, ValueError, OverflowError, NameError) as error:
         raise SpecError(f"{name}: {error}") from None
 
 
-def _value(value: Any, name: str) -> Any:
-    if isinstance(value, Mapping):
-        kind = value.get("kind")
-        if kind not in DISTRIBUTIONS:
-            raise SpecError(f"{name}: expected a distribution, {', '.join(DISTRIBUTIONS)}; got {kind!r}")
-        return _made(DISTRIBUTIONS[kind], {key: part for key, part in value.items() if key != "kind"}, name)
-    return tuple(_value(part, name) for part in value) if isinstance(value, list) else value
+def _value(value: Any, wanted: Any, name: str) -> Any:
+    """What JSON holds, as a setting of this type holds it; raises `SpecError` for anything else."""
+    origin, parts = get_origin(wanted), get_args(wanted)
+    if isinstance(value, Mapping) and Distribution in (wanted, *parts):
+        return _distribution(value, name)
+    if isinstance(value, list) and origin is tuple:
+        each = parts[:1] * len(value) if parts[1:] == (...,) else parts
+        if len(each) == len(value):
+            return tuple(_value(part, one, name) for part, one in zip(value, each, strict=True))
+    elif any(_fits(value, one) for one in (parts if origin in (Union, UnionType) else (wanted,))):
+        return value
+    raise SpecError(f"{name}: expected {wanted.__name__ if isinstance(wanted, type) else wanted}; got {value!r}")
+
+
+def _distribution(value: Mapping[str, Any], name: str) -> Any:
+    kind = value.get("kind")
+    if not isinstance(kind, str) or kind not in DISTRIBUTIONS:
+        raise SpecError(f"{name}: expected a distribution, {', '.join(DISTRIBUTIONS)}; got {kind!r}")
+    return _made(DISTRIBUTIONS[kind], {key: part for key, part in value.items() if key != "kind"}, name)
+
+
+def _fits(value: Any, wanted: Any) -> bool:
+    """Whether a value is of a type that is no tuple and no distribution. A bool is no number here."""
+    if get_origin(wanted) is np.ndarray:
+        return isinstance(value, list) and all(_fits(v, wanted if isinstance(v, list) else float) for v in value)
+    if wanted is int:
+        return isinstance(value, int) and not isinstance(value, bool) and -(2**63) <= value < 2**63
+    if wanted is float:  # and neither infinite nor nan, with which comparisons are false
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        return number and abs(value) <= sys.float_info.max
+    if get_origin(wanted) is Literal:
+        return value in get_args(wanted)
+    return wanted in (bool, str, NoneType) and isinstance(value, wanted)

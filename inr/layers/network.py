@@ -261,11 +261,15 @@ class Network:
         """The network that `to_json` wrote; raises `SpecError`."""
         try:
             document = json.loads(text)
+            if not isinstance(document, dict) or not isinstance(document.get("layers"), list):
+                raise SpecError("network: expected an object with 'layers'")
+            return _network_of(document, [layer_of(one) for one in document["layers"]])
+        except RecursionError:
+            raise SpecError("network: objects lie too deep in one another") from None
+        except SpecError:
+            raise
         except ValueError as error:
             raise SpecError(f"network: no JSON: {error}") from None
-        if not isinstance(document, dict) or not isinstance(document.get("layers"), list):
-            raise SpecError("network: expected an object with 'layers'")
-        return _network_of(document, [layer_of(one) for one in document["layers"]])
 
 
 def _network_of(document: Any, layers: list[Layer]) -> Network:
@@ -289,6 +293,6 @@ def _place(number: Any, count: int) -> int:
 
 
 def _whole(number: Any) -> int:
-    if not isinstance(number, int):
+    if not isinstance(number, int) or isinstance(number, bool):
         raise SpecError(f"network: expected whole numbers; got {number!r}")
     return number

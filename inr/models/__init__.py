@@ -1,1 +1,1 @@
-"""The model zoo: one file an architecture, all made of the layers of `layers.py`."""
+"""The model zoo: one file an architecture, all made of the layers of `inr.layers`."""

@@ -158,10 +158,14 @@ class FInr(ModelSpec):
             )
 
     def initial(self, network: Network, generator: "np.random.Generator") -> dict[str, FloatTensor]:
-        """What the layers say, and then factors of equal spread; imports torch to evaluate the networks of the axes."""
-        tensors = network.initial(generator)
+        """The axis model's own and what the contraction says, then factors of equal spread.
+
+        Imports torch to evaluate the networks of the axes.
+        """
+        tensors = network.initial(generator)  # of parts too, so that a seed goes on giving the same start
         for part in network.parts:
-            own = _scaled(part, part.initial(generator), self._spread(len(network.parts)), generator)
+            own = self.axis_model.initial(part, generator)
+            own = _scaled(part, own, self._spread(len(network.parts)), generator)
             tensors.update(network.renamed(part, own))
         return tensors
 

@@ -7,7 +7,7 @@ CVPR 2023.
     y = Re(W h + b),  g(omega, z) = exp(i omega z - sigma^2 |z|^2)
 
 From layer 2 on weights, biases and features are complex; all arithmetic and all stored tensors are real, see
-`inr.layers.complex`. Init: real and imaginary parts ~ U(+-1/sqrt(fan-in)).
+`inr.layers.complex_linear`. Init: real and imaginary parts ~ U(+-1/sqrt(fan-in)).
 Parameters (reals): width (d_in + 1) + 2 depth (width^2 + width) + 2 d_out (width + 1); 199,287 for 2 -> 181 x 3 -> 3,
 as many as a real network of width 256 has: a complex number counts as two.
 A hidden layer can amplify by exp((omega/sigma)^2 / 4), 2.7 at a ratio of 2 and 55 at 4, and does so again in every

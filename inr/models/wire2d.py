@@ -8,7 +8,7 @@ CVPR 2023, the released two-dimensional variant.
     y = Re(W h + b),  g(omega, u, v) = exp(i omega u - sigma^2 (|u|^2 + |v|^2))
 
 The wave runs along u; the window falls off along u and v, so that a neuron is a spot and not a stripe.
-From layer 2 on everything is complex, in real arithmetic, see `inr.layers.complex`. Init: real and imaginary
+From layer 2 on everything is complex, in real arithmetic, see `inr.layers.complex_linear`. Init: real and imaginary
 parts ~ U(+-1/sqrt(fan-in)).
 Parameters (reals): 2 width (d_in + 1) + 4 depth (width^2 + width) + 2 d_out (width + 1); 199,686 for 2 -> 128 x 3 -> 3.
 The gain of a hidden layer has the same bound as in WIRE, but it is met only where v = 0; the authors hold ratios

@@ -1,10 +1,14 @@
 """Limited-memory BFGS, for tiny networks and full batches."""
 
-from typing import Annotated, ClassVar, Literal, final
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, final
 
 from pydantic import Field
 
+from inr.layers.network import Network
 from inr.optimisers.base import OPTIMISERS, OptimiserSpec
+
+if TYPE_CHECKING:
+    from inr.optimisers.base import Parameters, Rated
 
 
 @final
@@ -26,3 +30,16 @@ class Lbfgs(OptimiserSpec):
     """Iterations a step."""
     history: Annotated[int, Field(ge=1, le=1000)] = 20
     """Pairs of steps and gradients that are kept."""
+
+    def in_torch(self, network: Network, parameters: "Parameters") -> "Rated":
+        """See the base class."""
+        import torch
+
+        del network
+        lbfgs = torch.optim.LBFGS(
+            list(parameters.values()),
+            max_iter=self.iterations,
+            history_size=self.history,
+            line_search_fn="strong_wolfe",
+        )
+        return [(lbfgs, 1.0)]

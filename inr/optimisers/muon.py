@@ -1,10 +1,17 @@
 """Muon on hidden matrices, Adam on everything else."""
 
-from typing import Annotated, ClassVar, Literal, final
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, final
 
 from pydantic import Field
 
-from inr.optimisers.base import OPTIMISERS, OptimiserSpec
+from inr.errors import SpecError
+from inr.layers import Linear, Matrix
+from inr.layers.network import Network
+from inr.optimisers.adam import adam_of
+from inr.optimisers.base import OPTIMISERS, OptimiserSpec, weights
+
+if TYPE_CHECKING:
+    from inr.optimisers.base import Parameters, Rated
 
 
 @final
@@ -28,3 +35,15 @@ class Muon(OptimiserSpec):
     beta_1: Annotated[float, Field(ge=0, lt=1)] = 0.9
     beta_2: Annotated[float, Field(ge=0, lt=1)] = 0.99
     epsilon: Annotated[float, Field(gt=0, le=1)] = 1e-15
+
+    def in_torch(self, network: Network, parameters: "Parameters") -> "Rated":
+        """See the base class."""
+        import torch
+
+        hidden = weights(network, parameters, network.hidden_linear(), Linear, Matrix)
+        if not hidden:
+            raise SpecError("optimiser muon: the network has no hidden real matrix to train; use adam")
+        muon = torch.optim.Muon(list(hidden.values()), lr=1.0, momentum=self.momentum, weight_decay=0.0)
+        rest = {name: parameter for name, parameter in parameters.items() if name not in hidden}
+        adam = adam_of(rest, (self.beta_1, self.beta_2), self.epsilon)
+        return [(adam, 1.0), (muon, self.muon_ratio)]

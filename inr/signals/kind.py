@@ -283,7 +283,12 @@ class Kind(Spec):
 
 
 KINDS: Registry[Kind] = Registry(
-    "kind of signal", "inr.signals", group="inr.kinds", module="kind", names=ids.SIGNAL_KINDS
+    "kind of signal",
+    "inr.signals",
+    group="inr.kinds",
+    module="kind",
+    names=ids.SIGNAL_KINDS,
+    first_foreign=ids.FIRST_FOREIGN_KIND,
 )
 """All kinds of signal."""
 

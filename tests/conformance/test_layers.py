@@ -4,6 +4,8 @@ Registering a layer with examples brings it here.
 """
 
 import copy
+import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -158,6 +160,59 @@ def test_unknown_layers_and_bad_documents_are_refused() -> None:
     for text in ("", "[]", "{}", '{"layers":[]}', '{"layers":[],"places":[0],"sources":[[0]],"heads":[1]}'):
         with pytest.raises(SpecError, match="network"):
             Network.from_json(text)
+
+
+LINEAR = {"kind": "linear", "d_in": 2, "d_out": 3}
+HOSTILE: tuple[tuple[dict[str, Any], str], ...] = (
+    ({**LINEAR, "weights": {"kind": [1]}}, r"layer linear: weights: expected a distribution, uniform.*; got \[1\]"),
+    ({**LINEAR, "weights": {"kind": "uniform", "bound": "a"}}, r"weights: bound: expected float; got 'a'"),
+    ({**LINEAR, "weights": {"kind": "uniform"}}, r"layer linear: weights: .*bound"),
+    ({**LINEAR, "weights": 3}, r"layer linear: weights: expected .*Distribution.*; got 3"),
+    ({**LINEAR, "d_in": "a"}, r"layer linear: d_in: expected int; got 'a'"),
+    ({**LINEAR, "d_in": True}, r"layer linear: d_in: expected int; got True"),
+    ({**LINEAR, "d_in": 2.0}, r"layer linear: d_in: expected int; got 2.0"),
+    ({**LINEAR, "d_in": 10**30}, r"layer linear: d_in: expected int; got 10{30}"),
+    ({**LINEAR, "d_in": {"kind": "fixed", "value": 1.0}}, r"layer linear: d_in: expected int; got \{"),
+    ({**LINEAR, "color": 1}, r"layer linear: no setting 'color'; known: d_in, d_out, weights, biases"),
+    ({"kind": "sine", "omega": math.nan}, r"layer sine: omega: expected float; got nan"),
+    ({"kind": "sine", "omega": 10**400}, r"layer sine: omega: expected float; got 10{400}"),
+    ({"kind": "finer", "omega": 1.0, "full_gradient": 1}, r"layer finer: full_gradient: expected bool; got 1"),
+    ({"kind": "fourier", "frequencies": [[1, 2], [3]]}, r"layer fourier: "),
+    ({"kind": "fourier", "frequencies": [[1, "a"]]}, r"layer fourier: frequencies: expected .*ndarray.*; got \[\["),
+    ({"kind": "fourier", "frequencies": 3}, r"layer fourier: frequencies: expected .*ndarray.*; got 3"),
+    ({"kind": "tucker", "ranks": [2, [3]], "channels": 1}, r"layer tucker: ranks: expected int; got \[3\]"),
+)
+
+
+@pytest.mark.parametrize(("document", "message"), HOSTILE, ids=[message[:40] for _, message in HOSTILE])
+def test_settings_of_wrong_types_are_named(document: dict[str, Any], message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        layer_of(document)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 100_000,
+        '{"layers":' + "[" * 100_000,
+        '{"layers":[],"places":[],"sources":[],"heads":[0],"training":' * 5_000 + "null" + "}" * 5_000,
+        '{"layers":[{"kind":"linear","d_in":1,"d_out":1,"weights":'
+        + '{"kind":"halves","first":' * 400
+        + "0"
+        + "}" * 400
+        + '}],"places":[0],"sources":[[0]],"heads":[1]}',
+        '{"layers":[{"kind":"relu"}],"places":[false],"sources":[[0]],"heads":[1]}',
+        '{"layers":[{"kind":"relu"}],"places":[0],"sources":[[false]],"heads":[1]}',
+        '{"layers":[{"kind":"relu"}],"places":[0],"sources":[[0]],"heads":[true]}',
+        '{"layers":[{"kind":"relu"}],"places":[0],"sources":["0"],"heads":[1]}',
+        '{"layers":[{"kind":"relu"}],"places":[0],"sources":[[0]],"heads":[1],"parts":[[]]}',
+        '{"layers":[],"places":[],"sources":[],"heads":[' + "1" * 10_000 + "]}",
+    ],
+    ids=lambda text: text[:60],
+)
+def test_hostile_networks_are_refused(text: str) -> None:
+    with pytest.raises(SpecError, match=r"network: |layer linear: "):
+        Network.from_json(text)
 
 
 def test_kinds_are_taken_once() -> None:

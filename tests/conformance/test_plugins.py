@@ -113,6 +113,21 @@ def test_a_kind_of_signal_of_another_package(tmp_path: Path) -> None:
         assert is_one_error(refused.stderr)
 
 
+@pytest.mark.parametrize("number", ["1", "1_234", "65_535"])
+def test_a_kind_of_signal_whose_id_no_file_can_hold_is_left_out(number: str, tmp_path: Path) -> None:
+    """Ids below the first one for other packages are the library's, given already or not."""
+    site = tmp_path / "site"
+    environment = install(site, (Plugin("inr.kinds", "tone", "tone_kind:Tone"),))
+    module = site / "third_party" / "tone_kind.py"
+    module.write_text(module.read_text("utf-8").replace("70_000", number), "utf-8")
+    run = python("from inr.signals.kind import KINDS; print(*KINDS.kinds())", environment, tmp_path)
+    assert run.stdout == "image video array\n"
+    [line] = run.stderr.splitlines()
+    reason = f"kind of signal Tone: wire ids of other packages are 65536 or more; got {int(number)}"
+    assert line.startswith("inr: warning: plug-in tone = third_party.tone_kind:Tone of third_party 1.2 (inr.kinds)")
+    assert line.endswith(f"is left out: SpecError: {reason}")
+
+
 def test_a_coder_of_another_package_on_the_command_line(tmp_path: Path) -> None:
     environment = install(tmp_path / "site")
     (tmp_path / "photo.png").write_bytes(png_of(16))
@@ -122,6 +137,26 @@ def test_a_coder_of_another_package_on_the_command_line(tmp_path: Path) -> None:
     refused = inr({**environment, "PYTHONPATH": str(ROOT)}, tmp_path, "decompress", "photo.inr", "back.png")
     assert refused.returncode == 1
     assert is_one_error(refused.stderr)
+
+
+def test_an_optimiser_of_another_package_on_the_command_line(tmp_path: Path) -> None:
+    environment = install(tmp_path / "site")
+    (tmp_path / "photo.png").write_bytes(png_of(16))
+    for backend in ("auto", "torch"):
+        settings = (
+            "--optimiser",
+            "radam",
+            "--model",
+            "siren",
+            "--set",
+            "width=8",
+            "--steps",
+            "20",
+            "--backend",
+            backend,
+        )
+        told = json.loads(said(environment, tmp_path, "fit", "photo.png", *settings, "--json", "--quiet"))
+        assert told["curve"][-1]["loss"] < told["curve"][0]["loss"]
 
 
 def test_plugins_that_fail_are_named_and_left_out(tmp_path: Path) -> None:
@@ -157,6 +192,51 @@ def test_plugins_that_fail_are_named_and_left_out(tmp_path: Path) -> None:
     assert run.returncode == 2
     assert "plug-in lost" in run.stderr
     assert "No such command 'lost'" in run.stderr.splitlines()[-1]
+
+
+HALF = {
+    "half.py": "import {other}\n",
+    "later.py": "import importlib, threading\n"
+    "other = threading.Thread(target=importlib.import_module, args=('{other}',))\n"
+    "other.start()\n"
+    "other.join()\n",
+    "package/__init__.py": "import {other}\nimport third_party.package.inner\n",
+}
+"""Modules that have other modules imported, by themselves or in another thread, before they fail."""
+
+
+@pytest.mark.parametrize("file", HALF)
+def test_a_plugin_that_fails_takes_nothing_with_it(file: str, tmp_path: Path) -> None:
+    """What it had registered itself is gone, what others had registered in the meantime stays."""
+    name = file.removesuffix(".py").replace("/__init__", ".inner")
+    site = tmp_path / "site"
+    environment = install(site, (Plugin("inr.models", "half", name), Plugin("inr.models", "zigzag", "zigzag")))
+    package = site / "third_party"
+    ripples = (package / "ripples.py").read_text("utf-8")
+    own = ripples.replace("import ModelSpec", "import MODELS, ModelSpec").replace("@final", "@final\n@MODELS.register")
+    (package / file).parent.mkdir(exist_ok=True)
+    if name.endswith(".inner"):
+        (package / "package" / "inner.py").write_text(own, "utf-8")
+    fails = "raise OSError('no coffee')\n"
+    mine = fails if name.endswith(".inner") else f"{own}\n{fails}"
+    (package / file).write_text(HALF[file].format(other="third_party.zigzag") + mine, "utf-8")
+    run = python("from inr.models.base import MODELS; print(*MODELS.kinds())", environment, tmp_path)
+    kinds = run.stdout.split()
+    assert kinds[-1] == "zigzag"
+    assert "ripples" not in kinds
+    [line] = run.stderr.splitlines()
+    assert line.endswith("is left out: OSError: no coffee")
+
+
+def test_a_module_whose_entry_point_is_wrong_is_whole(tmp_path: Path) -> None:
+    """Another entry point names it rightly, and it is not executed again."""
+    wrong = (Plugin("inr.models", "wrong", "zigzag:Nothing"), Plugin("inr.models", "zigzag", "zigzag"))
+    run = python(
+        "from inr.models.base import MODELS; print(MODELS.kinds()[-1])", install(tmp_path / "site", wrong), tmp_path
+    )
+    assert run.stdout == "zigzag\n"
+    [line] = run.stderr.splitlines()
+    assert "plug-in wrong" in line
 
 
 THREADS = """
@@ -197,3 +277,45 @@ def test_names_of_the_library_are_its_own_whoever_comes_first(tmp_path: Path) ->
     )
     run = python(OWN_FIRST, environment, tmp_path)
     assert run.stdout.splitlines() == ["model Zigzag: 'siren' is already taken by Siren", "inr.models.siren"]
+
+
+LAYER_BY_JSON = """
+import sys
+from inr.layers.base import LAYERS
+from inr.layers.network import Network
+text = '{"layers":[{"kind":"triangle"}],"places":[0],"sources":[[0]],"heads":[1]}'
+print(Network.from_json(text).to_json() == text)
+print([cls.kind for cls in LAYERS if not cls.__module__.startswith("inr.")])
+"""
+
+
+@pytest.mark.parametrize("value", ["zigzag:Triangle", "zigzag"])
+def test_layers_of_another_package_are_found_though_nobody_imported_it(value: str, tmp_path: Path) -> None:
+    """The one that names no layer is left out in one line."""
+    plugins = (Plugin("inr.layers", "path", "zigzag:Zigzag"), Plugin("inr.layers", "triangle", value))
+    run = python(LAYER_BY_JSON, install(tmp_path / "site", plugins), tmp_path)
+    assert (run.returncode, run.stdout.splitlines()) == (0, ["True", "['triangle']"])
+    (line,) = run.stderr.splitlines()
+    assert line.startswith("inr: warning: plug-in path = third_party.zigzag:Zigzag of third_party 1.2 (inr.layers) is")
+    assert line.endswith("left out: SpecError: expected a subclass of Layer; got Zigzag")
+
+
+LAYER_FIRST = """
+from inr.errors import SpecError
+from inr.layers.base import LAYERS, Activation
+class Mine(Activation):
+    kind = "layer_norm"
+try:
+    LAYERS.register(Mine)
+except SpecError as error:
+    print(error)
+print(LAYERS.get("layer_norm").__module__)
+"""
+
+
+def test_kinds_of_layers_of_the_library_are_its_own_whoever_comes_first(tmp_path: Path) -> None:
+    run = python(LAYER_FIRST, install(tmp_path / "site", ()), tmp_path)
+    assert (run.stdout.splitlines(), run.stderr) == (
+        ["layer Mine: kind 'layer_norm' is already taken by LayerNorm", "inr.layers.layer_norm"],
+        "",
+    )

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import statistics
 import threading
 import time
 from collections.abc import Iterator
@@ -31,6 +32,8 @@ UPLOAD = int(os.environ.get("INR_UPLOAD_BYTES", f"{256 * 2**20}"))
 """The full size, 2 GiB, is for a run by hand."""
 ENDLESS = {**LONG, "steps": 40_000}
 """A job of a minute that is cancelled in the end; its progress is told every thousand steps at least."""
+LISTING, BUSY = 0.1, 5
+"""Seconds that a list of a thousand jobs may take; how many times as long on a machine that is busy."""
 READERS, PREVIEWS, PREVIEW_BYTES = 20, 30, 200_000
 """Slow readers, and what each of them leaves unread: 6 MB, a hundred times what gRPC sends ahead at first."""
 
@@ -57,14 +60,21 @@ def test_a_thousand_jobs_are_listed_quickly(idle: RunningServer, picture: Pictur
         client.submit(picture, **SMALL)
         [content] = contents_of(picture)
         store_jobs(idle, content.sha256, 1001 - len(client.jobs()))
-        taken = []
+        taken, worked = [], working_seconds(idle)
         for _ in range(9):
             began = time.perf_counter()
             found = client.jobs()
             taken.append(time.perf_counter() - began)
             assert len({job.id for job in found}) == 1001
-        assert min(taken) < 0.1, taken  # the others were interrupted
+        assert (working_seconds(idle) - worked) / len(taken) < LISTING  # however busy the machine is
+        assert statistics.median(taken) < BUSY * LISTING, taken  # with what it waits for
         assert [job.id for job in found] == sorted((job.id for job in found), reverse=True)
+
+
+def working_seconds(server: RunningServer) -> float:
+    """Processor time of a server so far, without what it waits for."""
+    times = psutil.Process(server.process.pid).cpu_times()
+    return times.user + times.system
 
 
 def store_jobs(server: RunningServer, sha256: str, count: int) -> None:

@@ -1,56 +1,24 @@
-"""Optimisers of the torch backend: settings to instances of ``torch.optim``."""
+"""Optimisers of the torch backend: they are stepped, and their state is kept by names."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, final
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from inr.backends.torch.network import TorchNetwork
-from inr.errors import SpecError
-from inr.layers import ComplexLinear, Layer, Linear, Matrix
-from inr.optimisers.adam import Adam
-from inr.optimisers.adamw import AdamW
 from inr.optimisers.base import OptimiserSpec
-from inr.optimisers.lbfgs import Lbfgs
-from inr.optimisers.muon import Muon
 
 
 @final
 class TorchOptimiser:
-    """One or two torch optimisers that together train all parameters of a network."""
+    """Torch optimisers that together train all parameters of a network."""
 
     def __init__(self, network: TorchNetwork, spec: OptimiserSpec) -> None:
-        self._ratios: list[tuple[torch.optim.Optimizer, float]]
-        everything = list(network.parameters())
-        self._names = {id(parameter): name for name, parameter in network.trained().items()}
-        if isinstance(spec, Adam):
-            self._ratios = [(_adam(everything, spec), 1.0)]
-        elif isinstance(spec, AdamW):
-            decaying = _weights(network, network.network.layers, Linear, Matrix, ComplexLinear)
-            groups = [
-                {"params": decaying, "weight_decay": spec.weight_decay},
-                {"params": _without(everything, decaying), "weight_decay": 0.0},
-            ]
-            betas = (spec.beta_1, spec.beta_2)
-            adamw = torch.optim.AdamW(
-                [g for g in groups if g["params"]], lr=1.0, betas=betas, eps=spec.epsilon, fused=True
-            )
-            self._ratios = [(adamw, 1.0)]
-        elif isinstance(spec, Muon):
-            hidden = _weights(network, network.network.hidden_linear(), Linear, Matrix)
-            if not hidden:
-                raise SpecError("optimiser muon: the network has no hidden real matrix to train; use adam")
-            muon = torch.optim.Muon(hidden, lr=1.0, momentum=spec.momentum, weight_decay=0.0)
-            self._ratios = [(_adam(_without(everything, hidden), spec), 1.0), (muon, spec.muon_ratio)]
-        elif isinstance(spec, Lbfgs):
-            lbfgs = torch.optim.LBFGS(
-                everything, max_iter=spec.iterations, history_size=spec.history, line_search_fn="strong_wolfe"
-            )
-            self._ratios = [(lbfgs, 1.0)]
-        else:
-            raise SpecError(f"optimiser: the torch backend has no {spec.kind}")
+        trained = network.trained()
+        self._names = {id(parameter): name for name, parameter in trained.items()}
+        self._ratios = spec.in_torch(network.network, trained)
 
     def zero_grad(self) -> None:
         """Forget all gradients."""
@@ -99,19 +67,3 @@ def _given(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         return torch.from_numpy(value.copy())
     return [_given(part) for part in value] if isinstance(value, list) else value
-
-
-def _adam(parameters: list[nn.Parameter], spec: Adam | Muon) -> torch.optim.Adam:
-    return torch.optim.Adam(parameters, lr=1.0, betas=(spec.beta_1, spec.beta_2), eps=spec.epsilon, fused=True)
-
-
-def _without(parameters: list[nn.Parameter], taken: list[nn.Parameter]) -> list[nn.Parameter]:
-    numbers = {id(parameter) for parameter in taken}
-    return [parameter for parameter in parameters if id(parameter) not in numbers]
-
-
-def _weights(network: TorchNetwork, layers: Iterable[Layer], *kinds: type[Layer]) -> list[nn.Parameter]:
-    """Weights of the layers of some kinds, each once; not those that are reparameterised."""
-    trained, numbers = network.trained(), network.network.numbers
-    names = dict.fromkeys(f"{numbers[layer]}.weight" for layer in layers if isinstance(layer, kinds))
-    return [trained[name] for name in names if name in trained]

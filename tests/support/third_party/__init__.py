@@ -25,6 +25,8 @@ class Plugin:
 PLUGINS = (
     Plugin("inr.models", "ripples", "ripples:Ripples"),
     Plugin("inr.models", "zigzag", "zigzag"),  # a module that registers its class itself
+    Plugin("inr.layers", "triangle", "zigzag:Triangle"),
+    Plugin("inr.optimisers", "radam", "radam:Rectified"),
     Plugin("inr.kinds", "tone", "tone_kind:Tone"),
     Plugin("inr.coders", "cosine", "cosine_coder:Cosine"),
 )

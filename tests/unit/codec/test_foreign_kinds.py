@@ -107,6 +107,8 @@ def test_a_file_of_a_kind_that_is_not_here(tmp_path: Path, capsys: pytest.Captur
         ({0: 0}, CorruptHeaderError, r"sample rate: must be within 1\.\.768000; got 0"),
         ({0: 8000, 1: 5}, CorruptHeaderError, "tone: loop must be tuple; got int"),
         ({0: 8000, 1: [5]}, CorruptHeaderError, "loop: needs a first and a last sample"),
+        ({0: 8000, 1: [0.5, 2.5]}, CorruptHeaderError, "tone: loop must hold int; got float"),
+        ({0: 8000, 1: [1, 2.0]}, CorruptHeaderError, "tone: loop must hold int; got float"),
         ({0: 8000, 2: 1}, CorruptHeaderError, "tone: gain must be float; got int"),
         ({0: 8000, 2: 1.0}, CorruptHeaderError, "tone: attributes are not in canonical form"),
         ({0: 8000, 7: 1}, UnsupportedFeatureError, "tone has no attribute number 7 in this version"),

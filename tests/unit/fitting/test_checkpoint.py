@@ -222,9 +222,84 @@ def test_document_that_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
     """Also with a right checksum."""
     path = tmp_path / "fit.ckpt"
     for document in ({}, [1], {"identity": "x", "curve": [{"psnr": 1}]}, cbor2.CBORTag(40, [[2], 3]), b"x"):
-        content = cbor2.dumps(document)
-        path.write_bytes(b"inr checkpoint 2\n" + hashlib.sha256(content).digest() + content)
+        write_signed(path, cbor2.dumps(document))
         check_refused(path, "not a checkpoint of a fit")
+
+
+def write_signed(path: Path, content: bytes) -> None:
+    """A checkpoint with a right checksum."""
+    path.write_bytes(b"inr checkpoint 2\n" + hashlib.sha256(content).digest() + content)
+
+
+def document_of(path: Path) -> dict[str, Any]:
+    """What a checkpoint holds, its arrays as tags."""
+    return dict(cbor2.loads(path.read_bytes()[len(b"inr checkpoint 2\n") + 32 :]))
+
+
+POINT = {"step": 1, "seconds": 0.5, "loss": 0.25, "psnr": 20.0}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("identity", 3),
+        ("signal", None),
+        ("step", "x"),
+        ("step", 2.5),
+        ("step", -1),
+        ("step", True),
+        ("step", 2**64),
+        ("seconds", "x"),
+        ("seconds", None),
+        ("seconds", math.nan),
+        ("seconds", -1.0),
+        ("seconds", 10**400),
+        ("state", [1]),
+        ("state", None),
+        ("losses", 3),
+        ("losses", ["x"]),
+        ("losses", [None]),
+        ("curve", [3]),
+        ("curve", [POINT | {"step": 1.5}]),
+        ("curve", [POINT | {"psnr": "x"}]),
+        ("curve", [{"step": 1}]),
+        ("state", {"trainer": b"bytes"}),
+        ("state", {"trainer": cbor2.CBORTag(40, [[2**70], cbor2.CBORTag(69, bytes(4))])}),
+    ],
+)
+def test_values_of_the_wrong_kind_are_refused(saved: Path, name: str, value: object) -> None:
+    document = document_of(saved)
+    write_signed(saved, cbor2.dumps(document))
+    assert load(saved).step == 3
+    write_signed(saved, cbor2.dumps(document | {name: value}))
+    check_refused(saved, "not a checkpoint of a fit")
+
+
+@pytest.mark.parametrize("times", [1, 40])
+def test_shared_parts_are_refused(saved: Path, times: int) -> None:
+    """Lists that hold the one before twice, in the end 2^40 copies."""
+    state: list[object] = [1.5]
+    for _ in range(times):
+        state = [state, state]
+    document = document_of(saved) | {"state": {"x": state}}
+    write_signed(saved, cbor2.dumps(document, value_sharing=True))
+    check_refused(saved, "not a checkpoint of a fit")
+
+
+def test_a_part_that_holds_itself_is_refused(saved: Path) -> None:
+    itself = bytes.fromhex("d81c81d81d00")
+    marked = cbor2.dumps(document_of(saved) | {"state": {"x": "here"}})
+    here = cbor2.dumps("here")
+    assert marked.count(here) == 1
+    for content in (itself, marked.replace(here, itself)):
+        write_signed(saved, content)
+        check_refused(saved, "not a checkpoint of a fit")
+
+
+def test_deeply_nested_documents_are_refused(saved: Path) -> None:
+    for depth in (300, 100_000):
+        write_signed(saved, b"\x81" * depth + b"\x00")
+        check_refused(saved, "not a checkpoint of a fit")
 
 
 TYPES = ["uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64", "float16", "float32", "float64"]
