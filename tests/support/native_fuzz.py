@@ -24,8 +24,8 @@ N_PARAMS = 400
 GRID = [2, 2, 2, 1, 0, 16, 0, 1, 4, 3, 3, 16, 64, 1, 1, 2654435761, 8, 8]
 DENSE = [2, 2, 1, 0, 0, 12, 0, 1, 3, 1, 2]
 MODULE: Any = loaded(Path(sys.argv[3])) if __name__ == "__main__" and len(sys.argv) > 3 else native.load()
-KINDS: dict[str, Any] = {kind.name: kind for kind in MODULE.operation_kinds()}
-"""The table of operations."""
+KINDS: dict[str, Any] = {kind.name: kind for kind in MODULE.operation_kinds()} if MODULE is not None else {}
+"""The table of operations; empty where this file is only read, without a compiled module."""
 GOOD: tuple[Parts, ...] = (
     *((k.name, [0], [1] * k.ints[0], [3.0] * k.reals[0], [], []) for k in KINDS.values() if k.elementwise),
     ("linear", [0], [4, 2, 0], [], [], [0, 8]),
