@@ -10,7 +10,9 @@ One that cannot be loaded is named in a warning and left out: it must not take d
 """
 
 import functools
-from collections.abc import Callable
+import sys
+import threading
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -37,6 +39,62 @@ def load(point: "EntryPoint", use: Callable[[Any], Any] = lambda found: found) -
     except Exception as error:  # noqa: BLE001, RUF100 (whatever it is that the code of strangers raises)
         _warn(point.group, point.name, point.value, _named(point), f"{type(error).__name__}: {error}")
         return None
+
+
+class Loading:
+    """Loads the components of a group once, on first use, from any thread.
+
+    No lock is held: Python lets a module be imported once, and makes other threads wait for it. A lock around imports
+    would wait for ever for a thread that has begun to import one of the modules, which registers a class.
+
+    Args:
+        group: of the entry points, each a class, or a module that registers some.
+        own: loads what comes with the library, first.
+        add: registers what an entry point stands for.
+        classes: all that are registered.
+        unregister: undoes the registration of one.
+    """
+
+    def __init__(
+        self,
+        group: str,
+        own: Callable[[], None],
+        add: Callable[[Any], bool],
+        classes: Callable[[], Iterable[Any]],
+        unregister: Callable[[Any], None],
+    ) -> None:
+        self._group, self._own, self._add = group, own, add
+        self._classes, self._unregister = classes, unregister
+        self._loaded = False
+        self._threads: set[int] = set()
+
+    def __call__(self) -> None:
+        """Load everything, unless it is loaded, or this thread is about it."""
+        thread = threading.get_ident()
+        if self._loaded or thread in self._threads:
+            return
+        self._threads.add(thread)
+        try:
+            self._own()
+            for point in points(self._group):
+                if not load(point, self._add):
+                    self._take_out(point.module)
+            self._loaded = True
+        finally:
+            self._threads.discard(thread)
+
+    def _take_out(self, module: str) -> None:
+        """Undo what a module has registered that failed half-way, or is in a package that did.
+
+        What it imported, or another thread, stays: that is whole, and will not be executed again.
+        """
+        parts = module.split(".")
+        names = (".".join(parts[: i + 1]) for i in range(len(parts)))
+        failed = next((name for name in names if name not in sys.modules), None)
+        if failed is not None:
+            for cls in list(self._classes()):
+                if f"{cls.__module__}.".startswith(f"{failed}."):
+                    self._unregister(cls)
 
 
 @functools.cache

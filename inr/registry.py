@@ -6,7 +6,6 @@ schema admits it and the conformance suite tests it. Other packages add theirs b
 
 import importlib
 import pkgutil
-import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from importlib.util import find_spec
@@ -57,8 +56,8 @@ class Registry(Generic[C]):
         self._package, self._module, self._names = package, module, names or {}
         self._by_kind: dict[str, type[C]] = {}
         self._by_wire_id: dict[int, type[C]] = {}
-        self._own_loaded = self._loaded = False
-        self._loading: set[int] = set()
+        self._own_loaded = False
+        self._load = plugins.Loading(self.group, self._load_own, self._add, self._by_kind.values, self.unregister)
         self._lock = threading.Lock()
 
     def register(self, cls: type[C]) -> type[C]:
@@ -138,38 +137,6 @@ class Registry(Generic[C]):
                 importlib.import_module(name)
         if kind not in self._by_kind:
             self._load()
-
-    def _load(self) -> None:
-        """Load everything, unless this thread is about it.
-
-        No lock is held: Python lets a module be imported once, and makes other threads wait for it. A lock around
-        imports would wait for ever for a thread that has begun to import one of the modules, which registers a class.
-        """
-        thread = threading.get_ident()
-        if self._loaded or thread in self._loading:
-            return
-        self._loading.add(thread)
-        try:
-            self._load_own()
-            for point in plugins.points(self.group):
-                if not plugins.load(point, self._add):
-                    self._take_out(point.module)
-            self._loaded = True
-        finally:
-            self._loading.discard(thread)
-
-    def _take_out(self, module: str) -> None:
-        """Undo what a module has registered that failed half-way, or is in a package that did.
-
-        What it imported, or another thread, stays: that is whole, and will not be executed again.
-        """
-        parts = module.split(".")
-        names = (".".join(parts[: i + 1]) for i in range(len(parts)))
-        failed = next((name for name in names if name not in sys.modules), None)
-        if failed is not None:
-            for cls in list(self._by_kind.values()):
-                if f"{cls.__module__}.".startswith(f"{failed}."):
-                    self.unregister(cls)
 
     def _load_own(self) -> None:
         """Load what comes with the library."""

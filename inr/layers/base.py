@@ -2,8 +2,6 @@
 
 import importlib
 import pkgutil
-import sys
-import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -87,8 +85,7 @@ class Vocabulary:
 
     def __init__(self) -> None:
         self._by_kind: dict[str, type[Layer]] = {}
-        self._loaded = False
-        self._loading: set[int] = set()
+        self._load = plugins.Loading("inr.layers", self._load_own, self._add, self._by_kind.values, self.unregister)
 
     def register(self, cls: LayerT) -> LayerT:
         """Class decorator; raises `SpecError` for a kind that is missing or that another class has."""
@@ -109,7 +106,7 @@ class Vocabulary:
 
     def get(self, kind: str) -> type[Layer]:
         """The class of a kind; raises `UnknownComponentError` that lists the known ones."""
-        for load in (self._load_own, self._load_others):
+        for load in (self._load_own, self._load):
             if kind not in self._by_kind:
                 load()
         if kind not in self._by_kind:
@@ -117,30 +114,13 @@ class Vocabulary:
         return self._by_kind[kind]
 
     def __iter__(self) -> Iterator[type[Layer]]:
-        self._load_own()
-        self._load_others()
+        self._load()
         return iter([self._by_kind[kind] for kind in sorted(self._by_kind)])
 
     def _load_own(self) -> None:
         package = importlib.import_module("inr.layers")
         for module in pkgutil.iter_modules(package.__path__):
             importlib.import_module(f"inr.layers.{module.name}")
-
-    def _load_others(self) -> None:
-        """Load what other packages have, unless this thread is about it; without a lock, as `Registry` does."""
-        thread = threading.get_ident()
-        if self._loaded or thread in self._loading:
-            return
-        self._loading.add(thread)
-        try:
-            for point in plugins.points("inr.layers"):
-                before = set(self._by_kind.values())
-                if not plugins.load(point, self._add) and point.module not in sys.modules:
-                    for cls in set(self._by_kind.values()) - before:
-                        self.unregister(cls)  # of a module that failed half-way
-            self._loaded = True
-        finally:
-            self._loading.discard(thread)
 
     def _add(self, found: Any) -> bool:
         """Register the class that an entry point names, if loading it has not."""

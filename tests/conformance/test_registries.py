@@ -78,7 +78,7 @@ class Other(Part):
 def parts() -> Registry[Part]:
     """A registry with one component; its package holds none."""
     registry: Registry[Part] = Registry("part", "tests.golden.empty")
-    registry._own_loaded = registry._loaded = True
+    registry._own_loaded = True
     registry.register(One)
     return registry
 
