@@ -33,9 +33,11 @@ demo-service: $(STAMP)  ## start a server, submit a photo, kill a worker, fetch 
 	$(BIN)/python examples/demo_service.py
 
 # Two files of tests at a time, with one thread each: many of them wait for other processes. In the order in which they
-# are collected, see tests/conftest.py: a file with few tests is not one that is soon done.
+# are collected, see tests/conftest.py: a file with few tests is not one that is soon done. A process that crashes ends
+# the run: pytest-xdist waits for ever for the one that takes its place.
 test: $(STAMP)  ## run the whole test suite
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --max-worker-restart 0 --dist loadfile --no-loadscope-reorder \
+		$(PYTEST_ARGS)
 
 check: lint  ## what a change has to pass: lint, then test
 	$(MAKE) test

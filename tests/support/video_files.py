@@ -26,6 +26,10 @@ Array = npt.NDArray[Any]
 
 RATE = Fraction(25)
 
+X265 = "asm=none:log-level=none"
+"""`x265-params` of every clip that libx265 makes: the assembly in PyAV 18.1's writes beyond its buffers, and the process
+aborts some encodings later."""
+
 
 def moving(frames: int, height: int, width: int, channels: int = 3, dtype: str = "uint8") -> Array:
     """A smooth clip that moves; every channel differs, and alpha is not opaque."""

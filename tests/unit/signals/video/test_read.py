@@ -32,6 +32,7 @@ from inr.signals.video.read import (
 )
 from tests.support.video_files import (
     RATE,
+    X265,
     Array,
     counting,
     encoded,
@@ -81,7 +82,7 @@ def test_path_bytes_and_standard_input_are_the_same(tmp_path: Path, monkeypatch:
         ("libx264", {"x264-params": "keyint=5:bframes=2"}),
         ("libx264", {"x264-params": "keyint=5:bframes=2:open-gop=1"}),
         ("libx264", {"x264-params": "keyint=8:intra-refresh=1"}),
-        ("libx265", {"x265-params": "keyint=5:bframes=2:open-gop=1:log-level=none"}),
+        ("libx265", {"x265-params": f"keyint=5:bframes=2:open-gop=1:{X265}"}),
         ("libvpx-vp9", {"g": "5", "cpu-used": "8"}),
     ],
 )
@@ -222,7 +223,14 @@ def test_segments_hold_one_at_a_time() -> None:
 )
 def test_containers_and_pixel_formats(container: str, codec: str, pixels: str) -> None:
     samples = moving(9, 32, 48)
-    data = encoded(samples, container, codec, pixels, rate=Fraction(24), options={"b": "4000000"})
+    data = encoded(
+        samples,
+        container,
+        codec,
+        pixels,
+        rate=Fraction(24),
+        options={"b": "4000000"} | ({"x265-params": X265} if codec == "libx265" else {}),
+    )
     assert is_video(data)
     signal = load_video(data)
     deep = pixels.endswith(("10le", "12le"))
