@@ -122,7 +122,8 @@ class Registry(Generic[C]):
             return self.get(kind)(**settings_of(settings))
         if isinstance(value, dict) and isinstance(value.get("kind"), str):
             return self.get(value["kind"])(**value)
-        raise SpecError(f"{self.noun}: give a name or an object with a 'kind'; known: {', '.join(self.kinds())}")
+        known = ", ".join(self.kinds())
+        raise SpecError(f"{self.noun}: give a name or an object with a 'kind'; known: {known}; got {value!r:.80}")
 
     def field(self) -> tuple[PlainValidator, PlainSerializer]:
         """Annotations that make a pydantic field hold any component of this registry."""

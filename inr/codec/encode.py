@@ -94,10 +94,18 @@ class CompressReport:
 
 @dataclass(frozen=True)
 class Compressed:
-    """The bytes of a file and what was measured on them."""
+    """The bytes of a file and what was measured on them.
+
+    Attributes:
+        data: the file.
+        report: what came out.
+        source_bytes: size of the file, or of all files of the folder, that it was made of; None if that is not known,
+            or if only a part of it was taken.
+    """
 
     data: bytes
     report: CompressReport
+    source_bytes: int | None = None
 
 
 @dataclass(frozen=True)

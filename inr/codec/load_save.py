@@ -7,14 +7,16 @@ from typing import Any
 
 import numpy.typing as npt
 
-from inr.files import check_other, check_writable
+from inr.errors import FileAccessError, InrError
+from inr.files import check_other, check_writable, first_bytes
 from inr.meta import SignalMeta
 from inr.signals.kind import kind_for, kind_of_source, refuse_reading
+from inr.signals.npy import MAGIC
 from inr.signals.parts import Parts
 from inr.signals.signal import Samples, Signal
 from inr.signals.source import Reading, Seconds, Source
 
-Readable = str | Path | bytes | npt.NDArray[Any] | Signal
+Readable = str | Path | bytes | npt.NDArray[Any] | Signal | Source
 
 
 def load(source: Readable, *, time: Seconds | None = None, axes: int | None = None) -> Signal:
@@ -100,6 +102,26 @@ def save_blocks(
         meta: meaning of the samples.
     """
     kind_for(meta).save(path, blocks, shape, channels, meta)
+
+
+def check_replaceable(path: str | Path, meta: SignalMeta) -> None:
+    """Check that a signal may be written to a path without the loss of anything else.
+
+    Raises:
+        FileAccessError: a file is there which is no signal of this kind.
+    """
+    head = first_bytes(path)
+    if not head or (Path(path).suffix.lower() == ".npy" and head.startswith(MAGIC)):
+        return
+    kind = kind_for(meta)
+    try:
+        known = kind.sniff(Source.of(path))
+    except InrError:
+        known = False
+    if not known:
+        raise FileAccessError(
+            f"cannot write {path}: it is there already and not {kind.noun}; name another file, or --force to lose it"
+        )
 
 
 def check_name(source: Readable, destination: str | Path) -> None:

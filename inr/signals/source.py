@@ -51,8 +51,10 @@ class Source:
     array: npt.NDArray[Any] | None = None
 
     @staticmethod
-    def of(source: str | Path | bytes | npt.NDArray[Any]) -> "Source":
+    def of(source: "str | Path | bytes | npt.NDArray[Any] | Source") -> "Source":
         """The source behind a path (``-``: standard input), bytes or an array; raises `FileAccessError`."""
+        if isinstance(source, Source):
+            return source
         if isinstance(source, bytes):
             return Source("data", data=source)
         if not isinstance(source, str | Path):
@@ -72,6 +74,19 @@ class Source:
             return b""
         with self.open() as file:
             return file.read(HEAD_BYTES)
+
+    @property
+    def size(self) -> int | None:
+        """Bytes of the file, or of all files in the folder; None for an array, and for what cannot be looked at."""
+        if self.data is not None:
+            return len(self.data)
+        if self.path is None:
+            return None
+        try:
+            files = [p for p in self.path.iterdir() if p.is_file()] if self.path.is_dir() else [self.path]
+            return sum(file.stat().st_size for file in files)
+        except OSError:
+            return None
 
     @property
     def is_folder(self) -> bool:

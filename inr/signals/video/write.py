@@ -7,8 +7,6 @@ scaled to 8. A file appears whole or not at all.
 import contextlib
 import errno
 import os
-import secrets
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -19,7 +17,7 @@ from typing import Protocol, Self
 import numpy as np
 
 from inr.errors import FileAccessError, InrError, SpecError
-from inr.files import check_writable, reason, replacing
+from inr.files import beside, check_writable, reason, replacing, temporary
 from inr.meta import INTEGER_RANGE, SignalMeta
 from inr.signals.image.attributes import ImageAttributes
 from inr.signals.image.png import MAX_SIDE
@@ -210,14 +208,14 @@ class VideoWriter:
         self._deep = _FORMATS[suffix].deep
         self._stack = contextlib.ExitStack()
         if suffix == _FOLDER:
-            temporary = self._stack.enter_context(_replacing_folder(Path(path)))
-            self._sink: _Sink = _ImageFolder(temporary, dtype)
+            made = self._stack.enter_context(_replacing_folder(Path(path)))
+            self._sink: _Sink = _ImageFolder(made, dtype)
             return
-        temporary = self._stack.enter_context(replacing(path))
+        made = self._stack.enter_context(replacing(path))
         try:
             with self._reported():
                 stored = dtype if self._deep else "uint8"
-                self._sink = Encoder(temporary, suffix, frame_rate, self._shape, stored)
+                self._sink = Encoder(made, suffix, frame_rate, self._shape, stored)
         except BaseException:
             self._remove()
             raise
@@ -322,23 +320,16 @@ def _replacing_folder(path: Path) -> Iterator[Path]:
             check_writable(path)
             if target.exists():
                 raise FileAccessError(f"cannot write frames into {path}: it is a file")
-        temporary = target.with_name(f".inr-{secrets.token_hex(8)}.tmp")
-        temporary.mkdir()
+        with temporary(beside(target)) as made:
+            made.mkdir()
+            yield made
+            if target.is_dir():
+                target.rmdir()  # it is empty; not every system renames over a folder
+            made.rename(target)
     except FileAccessError:
         raise
     except OSError as error:
         raise FileAccessError(f"cannot write {path}: {reason(error)}") from None
-    try:
-        yield temporary
-        if target.is_dir():
-            target.rmdir()  # it is empty; not every system renames over a folder
-        temporary.rename(target)
-    except OSError as error:
-        if isinstance(error, FileAccessError):
-            raise
-        raise FileAccessError(f"cannot write {path}: {reason(error)}") from None
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def save_video(path: str | Path, samples: Samples, meta: SignalMeta) -> None:
