@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from inr.cli.options import CompressOptions, Json, takes
+from inr.cli.several import Force
 from inr.cli.terminal import check_one_output, progress_bar, progress_lines, reached, say, say_json, ssim_text, warn
 from inr.errors import SpecError
-from inr.files import check_writable, is_special, read_bytes, write_bytes
+from inr.files import check_other, is_special, read_bytes, write_bytes
 
 if TYPE_CHECKING:
     from inr.client import Client, Event, Job, JobInfo
@@ -82,14 +83,18 @@ def submit(
     wait: Annotated[bool, typer.Option("--wait", help="Show progress until the job has ended.")] = False,
     request_id: Annotated[str | None, typer.Option(help="Makes it safe to submit again.")] = None,
     timeout: Timeout = None,
+    force: Force = False,
     as_json: Json = False,
 ) -> None:
     """Have a server fit a picture, a video or an array."""
     if options.checkpoint is not None:
         raise SpecError("--checkpoint: the server keeps checkpoints of its jobs itself; leave it out")
+    from inr.container.destination import check_destination
+
     if output is not None:
         check_one_output(output, as_json)
-        check_writable(output)
+        check_destination(output, force)
+        check_other(source, output)
     clock = _Clock(timeout)
     # In this thread, where ctrl-C ends it.
     content = read_bytes(source) if source == "-" or is_special(Path(source)) else source
@@ -153,11 +158,14 @@ def fetch(
     options: ServerOptions,
     output: Annotated[str, typer.Argument(metavar="OUT.inr", help="File to write, or - for standard output.")],
     timeout: Timeout = None,
+    force: Force = False,
     as_json: Json = False,
 ) -> None:
     """Wait for a job, and write its file."""
+    from inr.container.destination import check_destination
+
     check_one_output(output, as_json)
-    check_writable(output)
+    check_destination(output, force)
     with options.client() as client:
         _say_job(_fetched(client.job(job_id), output, _Clock(timeout)), as_json, output)
 

@@ -4,9 +4,11 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from inr.cli.terminal import say_file, warn
+from inr import __version__
+from inr.cli.interrupts import EndedError, die, unwinding
+from inr.cli.terminal import say, say_file, warn
 from inr.errors import InrError, SpecError
-from inr.files import reason
+from inr.files import reason, remove_temporary
 
 if TYPE_CHECKING:
     import typer
@@ -22,17 +24,20 @@ def main(argv: list[str] | None = None) -> int:
         argv: arguments without the program's name; default those of the process.
 
     Returns:
-        0 done, 1 failed, 2 wrong usage.
+        0 done, 1 failed, 2 wrong usage. A signal that ends the process ends it here, without its temporary files.
     """
     arguments = sys.argv[1:] if argv is None else argv
     # Threads that spin while they wait cost a busy machine more than waking them costs an idle one.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # what goes wrong is said once, in one line, by us
     try:
-        code = _run(arguments)
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        with unwinding():
+            code = _run(arguments)
+            if sys.stdout is not None:
+                sys.stdout.flush()
         return code
+    except EndedError as ended:
+        die(ended.number)
     except SpecError as error:
         warn(f"error: {error}")
         return 2
@@ -40,6 +45,7 @@ def main(argv: list[str] | None = None) -> int:
         warn(f"error: {error}")
         return 1
     except KeyboardInterrupt:
+        remove_temporary()  # those of threads that nobody waits for
         warn("interrupted; nothing was written")
         return 1
     except MemoryError:
@@ -65,6 +71,9 @@ def _run(arguments: list[str]) -> int:
         case ["info", path] | ["info", path, "--json"] | ["info", "--json", path] if not path.startswith("--"):
             say_file(path, as_json="--json" in arguments)
             return 0
+        case ["--version"]:
+            say(f"inr {__version__}")
+            return 0
     import typer
 
     from inr.cli.app import app
@@ -80,7 +89,7 @@ def _run(arguments: list[str]) -> int:
         raise KeyboardInterrupt from None
     if result == _INTERRUPTED:
         raise KeyboardInterrupt
-    return 0
+    return result if isinstance(result, int) else 0
 
 
 def _names(app: "typer.Typer") -> list[str]:

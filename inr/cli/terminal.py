@@ -3,20 +3,20 @@
 import contextlib
 import dataclasses
 import json
-import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from inr.errors import SpecError
+from inr.cli.interrupts import asking
+from inr.errors import FileAccessError, SpecError
 
 if TYPE_CHECKING:
-    from inr.codec.encode import CompressReport
+    from inr.codec.compress import FitResult
+    from inr.codec.encode import Compressed
     from inr.codec.info import FileInfo
     from inr.fitting.events import Event
-    from inr.fitting.run import Hooks
+    from inr.fitting.run import Hooks, Idle
     from inr.fitting.trained import CurvePoint
 
 PLAIN_LINES = 10
@@ -68,16 +68,30 @@ def _left_out(name: str, value: Any) -> bool:
 
 
 @contextlib.contextmanager
-def following(quiet: bool, checkpoint: Path | None) -> Iterator["Hooks"]:
-    """Hooks for a fit that show its progress, and let ctrl-C save the checkpoint first."""
+def following(quiet: bool, checkpoint: Path | None, title: str = "fit") -> Iterator["Hooks"]:
+    """Hooks for a fit that show its progress, and let ctrl-C save the checkpoint first.
+
+    Args:
+        quiet: show no progress; what is unexpected is said all the same.
+        checkpoint: file to save to and to go on from, or None.
+        title: of the progress.
+    """
     from inr.fitting.checkpoint import CheckpointPolicy
     from inr.fitting.run import Hooks
 
     policy = None if checkpoint is None else CheckpointPolicy(checkpoint)
     with contextlib.ExitStack() as stack:
-        show = None if quiet or sys.stderr is None else stack.enter_context(_bar() if sys.stderr.isatty() else _lines())
-        cancelled = None if checkpoint is None else stack.enter_context(_interruptible())
-        yield Hooks(on_event=show, cancelled=cancelled, checkpoint=policy)
+        shown = _bar(title) if sys.stderr is not None and sys.stderr.isatty() else _lines(title)
+        show = None if quiet or sys.stderr is None else stack.enter_context(shown)
+        cancelled = None if checkpoint is None else stack.enter_context(asking())
+        yield Hooks(on_event=show, cancelled=cancelled, checkpoint=policy, on_idle=_say_idle)
+
+
+def _say_idle(idle: "Idle") -> None:
+    """That a checkpoint leaves nothing to train, so that other limits change nothing."""
+    limit = ", ".join(f"--{name} {value:g}" for name, value in idle.beyond.items())
+    said = f"{limit} is less and is ignored" if limit else "that is the whole fit"
+    warn(f"warning: {idle.path} holds {idle.step} steps, {idle.seconds:.1f} s: {said}; nothing more is trained")
 
 
 def reached(step: int, psnr: float) -> str:
@@ -102,7 +116,7 @@ def progress_bar(title: str, beside: str = "") -> Iterator[Callable[..., None]]:
         yield lambda **changes: progress.update(task, **changes)
 
 
-def progress_lines() -> Callable[[int, float, float, float], None]:
+def progress_lines(title: str = "fit") -> Callable[[int, float, float, float], None]:
     """Plain lines on standard error, `PLAIN_LINES` a fit; returns what takes step, share, PSNR and seconds left."""
     shown = 0.0
 
@@ -110,16 +124,16 @@ def progress_lines() -> Callable[[int, float, float, float], None]:
         nonlocal shown
         if share >= shown + 1 / PLAIN_LINES or share < shown:
             shown = share
-            sys.stderr.write(f"fit: {share:4.0%}  {reached(step, psnr)}  {seconds_left:.0f} s left\n")
+            sys.stderr.write(f"{title}: {share:4.0%}  {reached(step, psnr)}  {seconds_left:.0f} s left\n")
 
     return show
 
 
 @contextlib.contextmanager
-def _bar() -> Iterator[Callable[["Event"], None]]:
+def _bar(title: str) -> Iterator[Callable[["Event"], None]]:
     from inr.fitting.events import Progress
 
-    with progress_bar("fitting", reached(0, 0.0)) as update:
+    with progress_bar("fitting" if title == "fit" else title, reached(0, 0.0)) as update:
 
         def show(event: "Event") -> None:
             if isinstance(event, Progress):
@@ -129,10 +143,10 @@ def _bar() -> Iterator[Callable[["Event"], None]]:
 
 
 @contextlib.contextmanager
-def _lines() -> Iterator[Callable[["Event"], None]]:
+def _lines(title: str) -> Iterator[Callable[["Event"], None]]:
     from inr.fitting.events import Progress
 
-    line = progress_lines()
+    line = progress_lines(title)
 
     def show(event: "Event") -> None:
         if isinstance(event, Progress):
@@ -141,37 +155,36 @@ def _lines() -> Iterator[Callable[["Event"], None]]:
     yield show
 
 
-@contextlib.contextmanager
-def _interruptible() -> Iterator[Callable[[], bool]]:
-    """Turn the first ctrl-C into a request to stop; the second one interrupts."""
-    stop = False
-    previous = signal.getsignal(signal.SIGINT)
+def compressed_fields(result: "Compressed | FitResult") -> dict[str, Any]:
+    """What was measured, for JSON; the curve only where a fit is all that was asked for."""
+    from inr.codec.compress import FitResult
 
-    def handler(number: int, frame: FrameType | None) -> None:
-        nonlocal stop
-        del number, frame
-        stop = True
-        signal.signal(signal.SIGINT, previous)
-
-    signal.signal(signal.SIGINT, handler)
-    try:
-        yield lambda: stop
-    finally:
-        signal.signal(signal.SIGINT, previous)
+    report = result if isinstance(result, FitResult) else result.report
+    fields = {name: value for name, value in _plain(report).items() if name != "curve" or report is result}
+    before = result.source_bytes
+    return {**fields, "source_bytes": before, "larger_than_source": before is not None and report.bytes > before}
 
 
-def say_report(report: "CompressReport", output: str, as_json: bool) -> None:
-    """What `compress` measured; nothing beside the file itself where that goes to standard output."""
-    if as_json:
-        fields = {name: value for name, value in _plain(report).items() if name != "curve"}
-        say_json({"output": output, **fields})
-    elif output != "-":
-        say(
-            f"{output}: {report.bytes} bytes, {report.bpp:.3f} bpp, {quality_text(report.metrics)}, "
-            f"{report.model} of {report.parameters} parameters, {report.steps} steps, {report.seconds_total:.1f} s"
+def warn_if_larger(output: str, size: int, source: str, before: int | None) -> None:
+    """Say it if a file is larger than what it was made of."""
+    if before is not None and size > before:
+        name = "the output" if output == "-" else output
+        warn(
+            f"warning: {name} has {size} bytes, more than the {before} of {source}; a smaller --bpp or --size helps"
         )
-        if len(report.layer_psnr) > 1:
-            say("layers: " + ", ".join(f"{psnr:.2f} dB" for psnr in report.layer_psnr))
+
+
+def say_compressed(result: "Compressed", output: str) -> None:
+    """What `compress` measured; nothing beside the file itself where that goes to standard output."""
+    if output == "-":
+        return
+    report = result.report
+    say(
+        f"{output}: {report.bytes} bytes, {report.bpp:.3f} bpp, {quality_text(report.metrics)}, "
+        f"{report.model} of {report.parameters} parameters, {report.steps} steps, {report.seconds_total:.1f} s"
+    )
+    if len(report.layer_psnr) > 1:
+        say("layers: " + ", ".join(f"{psnr:.2f} dB" for psnr in report.layer_psnr))
 
 
 def ssim_text(ssim: float | None) -> str:
@@ -249,6 +262,27 @@ def _setting(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
+_CURVE = ("step", "seconds", "loss", "psnr")
+_CSV = ",".join(_CURVE)
+
+
+def check_curve(path: Path, force: bool) -> None:
+    """Raise an `InrError`, before any work, if a curve cannot be written, or something else would be lost by it."""
+    from inr.container.destination import check_suffix
+    from inr.files import check_writable, first_bytes
+
+    check_writable(path)
+    if force:
+        return
+    head = first_bytes(path).split()
+    ours = not head or head[0] == _CSV.encode() or head[:3] == [b"[", b"{", b'"step":']
+    if not ours:
+        raise FileAccessError(
+            f"cannot write {path}: it is there already and no curve; name another file, or --force to lose it"
+        )
+    check_suffix(path, "a curve", (".csv", ".json", ".txt"))
+
+
 def write_curve(path: Path, curve: "tuple[CurvePoint, ...]") -> None:
     """The curve of a fit as CSV or JSON, by the suffix of `path`."""
     from inr.files import write_bytes
@@ -257,5 +291,5 @@ def write_curve(path: Path, curve: "tuple[CurvePoint, ...]") -> None:
     if path.suffix == ".json":
         text = json.dumps(rows, indent=1)
     else:
-        text = "\n".join(["step,seconds,loss,psnr", *(",".join(str(v) for v in row.values()) for row in rows)])
+        text = "\n".join([_CSV, *(",".join(str(v) for v in row.values()) for row in rows)])
     write_bytes(path, (text + "\n").encode())

@@ -7,6 +7,7 @@ from typing import Unpack
 from inr.backends.base import Resources
 from inr.codec.decode import open_field, open_prefix
 from inr.codec.load_save import check_name, check_replaceable, save_blocks
+from inr.codec.pack import unpack
 from inr.errors import FormatError, SpecError
 from inr.files import read_bytes
 from inr.signals.kind import kind_for
@@ -82,3 +83,10 @@ def decompress(
     save_blocks(destination, field.sampled(sampling), shape, field.channels, sampling.meta)
     height, width = kind_for(sampling.meta).sides(shape)
     return Decompressed(width, height, shape, layers or file.layers_present, damage)
+
+
+def usual_suffix(source: str | Path | bytes) -> str:
+    """Suffix of a file in which the samples of a ``.inr`` file lose nothing; raises a `FormatError`."""
+    file, _ = open_prefix(source if isinstance(source, bytes) else read_bytes(source))
+    meta = unpack(file.truncated(1)).meta
+    return kind_for(meta).suffix_for(meta)

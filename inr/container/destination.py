@@ -10,15 +10,15 @@ OTHER_FORMATS = frozenset(
     f".{suffix}"
     for suffixes in (
         # pictures
-        "png apng jpg jpeg jpe jfif webp tif tiff bmp dib gif avif heic heif jxl jp2 j2k jpf jpx ppm pgm pbm pnm pam pfm",
-        "exr hdr pic tga ico psd xcf svg dng cr2 cr3 nef arw orf raf rw2 dcm qoi",
+        "png apng jpg jpeg jpe jfif webp tif tiff bmp dib gif avif heic heif jxl jp2 j2k jpf jpx ppm pgm pbm pnm pam",
+        "pfm exr hdr pic tga ico psd xcf svg dng cr2 cr3 nef arw orf raf rw2 dcm qoi",
         # videos and sound
         "mp4 m4v mkv webm mov avi mts m2ts ts mpg mpeg m2v wmv asf flv mxf ogv ogg 3gp vob h264 h265 hevc mjpeg y4m",
         "wav mp3 flac aac m4a opus aiff",
         # arrays, tables and text
         "npy npz h5 hdf5 nc nii mat parquet csv tsv json xml yaml yml toml txt md log pt pth ckpt safetensors onnx",
         # documents, archives and code
-        "pdf ps eps doc docx odt xls xlsx ppt pptx htm html zip gz bz2 xz zst tar tgz 7z py ipynb c h cpp sh pem key db",
+        "pdf ps eps doc docx odt xls xlsx ppt pptx htm html zip gz bz2 xz zst tar tgz 7z py ipynb c h cpp sh pem key",
     )
     for suffix in suffixes.split()
 )
@@ -52,4 +52,6 @@ def check_suffix(path: str | Path, what: str, allowed: tuple[str, ...] = ()) -> 
     """Raise `SpecError` if a path has the suffix of another format than that of `what` is written there."""
     suffix = Path(path).suffix.lower()
     if suffix in OTHER_FORMATS and suffix not in allowed:
-        raise SpecError(f"output {path}: {what} with the suffix {suffix} would be taken for another; --force takes it")
+        raise SpecError(
+            f"output {path}: {suffix} is no suffix of {what}; name another file, or --force to use it all the same"
+        )

@@ -177,6 +177,11 @@ class Kind(Spec):
         """Raise `SpecError` for samples that are not written as ``.npy``."""
         del channels, meta
 
+    def suffix_for(self, meta: SignalMeta) -> str:
+        """Suffix of a file that loses nothing of samples of this type."""
+        del meta
+        return self.suffix
+
     # --- in a file ---
 
     @abstractmethod

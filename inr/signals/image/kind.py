@@ -109,6 +109,10 @@ class Image(Kind):
         """As `Kind.check_format`."""
         check_format(format_of(path), channels, meta.dtype)
 
+    def suffix_for(self, meta: SignalMeta) -> str:
+        """As `Kind.suffix_for`: PNG holds no floats."""
+        return ".png" if meta.dtype in ("uint8", "uint16") else ".tif"
+
     def check_npy(self, channels: int, meta: SignalMeta) -> None:
         """As `Kind.check_npy`."""
         check_format("npy", channels, meta.dtype)
