@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from inr.cli.options import OUTPUT, TARGET, CompressOptions, FitOptions, Json, takes
+from inr.cli.options import OUTPUT, TARGET, CompressOptions, FitOptions, Json, option, takes
 from inr.cli.several import Force, OutDir, in_turn, named, one_pair
 from inr.cli.terminal import (
     check_curve,
@@ -29,9 +29,7 @@ SOURCE = "Image, video, folder of frames or .npy; - reads an image or .npy."
 def compress(
     paths: Annotated[
         list[str],
-        typer.Argument(
-            metavar="IN OUT.inr", help=f"{SOURCE} OUT.inr may be -; with --out-dir all are inputs.", show_default=False
-        ),
+        typer.Argument(metavar="IN OUT.inr", help=f"{SOURCE} OUT.inr may be -; with --out-dir all are inputs."),
     ],
     options: CompressOptions,
     out_dir: OutDir = None,
@@ -53,7 +51,8 @@ def compress(
     def work(source: str, output: str, title: str) -> dict[str, Any]:
         with following(options.quiet, options.checkpoint, title) as hooks:
             result = codec.compress(source, output, hooks, overwrite=force, **request)
-        warn_if_larger(output, result.report.bytes, source, result.source_bytes)
+        remedy = "a smaller --bpp or --size makes it smaller"
+        warn_if_larger(output, result.report.bytes, source, result.source_bytes, remedy)
         if not as_json:
             say_compressed(result, output)
         return {"output": output, **compressed_fields(result)}
@@ -73,11 +72,9 @@ def fit(
     source: Annotated[str, typer.Argument(metavar="IN", help=SOURCE)],
     options: FitOptions,
     output: Annotated[str | None, typer.Argument(metavar="[OUT.inr]", help="File for the float weights.")] = None,
-    bits: Annotated[int, typer.Option(help="32 or 16: how the file stores the floats.", rich_help_panel=TARGET)] = 32,
-    psnr: Annotated[float | None, typer.Option(help="Stop at this PSNR in dB.", rich_help_panel=TARGET)] = None,
-    curve: Annotated[
-        Path | None, typer.Option(help="Write the curve here, as .csv or .json.", rich_help_panel=OUTPUT)
-    ] = None,
+    bits: Annotated[int, option(TARGET, help="32 or 16: how the file stores the floats.")] = 32,
+    psnr: Annotated[float | None, option(TARGET, help="Stop at this PSNR in dB.")] = None,
+    curve: Annotated[Path | None, option(OUTPUT, help="Write the curve here, as .csv or .json.")] = None,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
@@ -98,7 +95,8 @@ def fit(
     if curve is not None:
         write_curve(curve, result.curve)
     if output is not None:
-        warn_if_larger(output, result.bytes, source, result.source_bytes)
+        remedy = "it holds floats: inr compress makes small files"
+        warn_if_larger(output, result.bytes, source, result.source_bytes, remedy)
     if as_json:
         say_json({"output": output, **compressed_fields(result)})
     elif output != "-":
@@ -121,7 +119,7 @@ def _check_places(force: bool, places: dict[str, str | Path | None]) -> None:
     checkpoint = places["--checkpoint"]
     if checkpoint is not None:
         check_writable(checkpoint)
-        if not force:
+        if not force and not Path(checkpoint).exists():
             from inr.container.destination import check_suffix
 
             check_suffix(checkpoint, "a checkpoint", (".pt", ".pth", ".ckpt"))

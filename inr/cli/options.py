@@ -28,35 +28,7 @@ def known(what: str) -> Callable[[str], list[str]]:
     return complete
 
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.", rich_help_panel=OUTPUT)]
-Time = Annotated[
-    str | None,
-    typer.Option("--time", help="START:END of a video in seconds; either may be left out.", rich_help_panel=INPUT),
-]
-BackendName = Annotated[
-    str,
-    typer.Option(
-        "--backend",
-        help="auto, or see `inr backends`.",
-        autocompletion=known("backends"),
-        rich_help_panel=COMPUTER,
-    ),
-]
-Device = Annotated[
-    str,
-    typer.Option(
-        help="auto, cpu or cuda.",
-        autocompletion=known("devices"),
-        rich_help_panel=COMPUTER,
-    ),
-]
-Threads = Annotated[
-    int | None,
-    typer.Option(help="Threads on a CPU; default: OMP_NUM_THREADS, or all cores.", rich_help_panel=COMPUTER),
-]
-
-
-def _of(group: str, *names: str, completed_by: str | None = None, metavar: str | None = None, help: str) -> Any:
+def option(group: str, *names: str, completed_by: str | None = None, metavar: str | None = None, help: str) -> Any:
     """An option of a group; `completed_by` is the list that its values are in."""
     return typer.Option(
         *names,
@@ -67,19 +39,28 @@ def _of(group: str, *names: str, completed_by: str | None = None, metavar: str |
     )
 
 
+Json = Annotated[bool, option(OUTPUT, "--json", help="Print one JSON object.")]
+Time = Annotated[str | None, option(INPUT, "--time", help="START:END of a video in seconds; either may be left out.")]
+BackendName = Annotated[
+    str, option(COMPUTER, "--backend", completed_by="backends", help="auto, or see `inr backends`.")
+]
+Device = Annotated[str, option(COMPUTER, completed_by="devices", help="auto, cpu or cuda.")]
+Threads = Annotated[int | None, option(COMPUTER, help="Threads on a CPU; default: OMP_NUM_THREADS, or all cores.")]
+
+
 @dataclass(frozen=True)
 class FitOptions:
     """What a fit is told, and how it is followed."""
 
-    model: Annotated[str | None, _of(MODEL, completed_by="models", help="Kind of model, see `inr models`.")] = None
+    model: Annotated[str | None, option(MODEL, completed_by="models", help="Kind of model, see `inr models`.")] = None
     settings: Annotated[
         list[str] | None,
-        _of(MODEL, "--set", metavar="NAME=VALUE", help="A setting of the model; may be repeated."),
+        option(MODEL, "--set", metavar="NAME=VALUE", help="A setting of the model; may be repeated."),
     ] = None
-    preset: Annotated[str, _of(MODEL, completed_by="presets", help="See `inr presets`.")] = "default"
+    preset: Annotated[str, option(MODEL, completed_by="presets", help="See `inr presets`.")] = "default"
     init: Annotated[
         str,
-        _of(
+        option(
             TRAINING,
             completed_by="inits",
             help="Initialiser, see `inr inits`; with settings as kind:name=value,name=value.",
@@ -87,7 +68,7 @@ class FitOptions:
     ] = "default"
     sampler: Annotated[
         str | None,
-        _of(
+        option(
             TRAINING,
             completed_by="samplers",
             help="Sampler, see `inr samplers`; settings likewise. Default: what suits the model.",
@@ -95,24 +76,26 @@ class FitOptions:
     ] = None
     loss: Annotated[
         str,
-        _of(TRAINING, completed_by="losses", help="What training makes small, see `inr losses`; settings likewise."),
+        option(TRAINING, completed_by="losses", help="What training makes small, see `inr losses`; settings likewise."),
     ] = "mse"
     task: Annotated[
         str,
-        _of(TRAINING, completed_by="tasks", help="What the field is fitted for, see `inr tasks`; settings likewise."),
+        option(
+            TRAINING, completed_by="tasks", help="What the field is fitted for, see `inr tasks`; settings likewise."
+        ),
     ] = "fit"
     optimiser: Annotated[
-        str, _of(TRAINING, completed_by="optimisers", help="See `inr optimisers`; settings likewise.")
+        str, option(TRAINING, completed_by="optimisers", help="See `inr optimisers`; settings likewise.")
     ] = "adam"
     schedule: Annotated[
-        str, _of(TRAINING, completed_by="schedules", help="Learning rate over time, see `inr schedules`.")
+        str, option(TRAINING, completed_by="schedules", help="Learning rate over time, see `inr schedules`.")
     ] = "cosine"
     reparam: Annotated[
-        str, _of(TRAINING, completed_by="reparams", help="Weights while they are trained, see `inr reparams`.")
+        str, option(TRAINING, completed_by="reparams", help="Weights while they are trained, see `inr reparams`.")
     ] = "none"
     transform: Annotated[
         str,
-        _of(
+        option(
             TRAINING,
             completed_by="transforms",
             help="Of the targets: none, or power (symmetric power transform).",
@@ -120,28 +103,30 @@ class FitOptions:
     ] = "none"
     time: Time = None
     axes: Annotated[
-        int | None, _of(INPUT, help="How many axes of an array are coordinates; one more holds channels.")
+        int | None, option(INPUT, help="How many axes of an array are coordinates; one more holds channels.")
     ] = None
-    steps: Annotated[int | None, _of(TRAINING, help="Gradient steps.")] = None
-    seconds: Annotated[float | None, _of(TRAINING, help="Time of the gradient steps.")] = None
-    learning_rate: Annotated[float | None, _of(TRAINING, "--lr", help="Peak learning rate; default: the model's.")] = (
-        None
-    )
-    batch: Annotated[int | None, _of(TRAINING, help="Samples of a step; default: the sampler's.")] = None
-    seed: Annotated[int, _of(TRAINING, help="Seed of all randomness.")] = 0
+    steps: Annotated[int | None, option(TRAINING, help="Gradient steps.")] = None
+    seconds: Annotated[float | None, option(TRAINING, help="Time of the gradient steps.")] = None
+    learning_rate: Annotated[
+        float | None, option(TRAINING, "--lr", help="Peak learning rate; default: the model's.")
+    ] = None
+    batch: Annotated[int | None, option(TRAINING, help="Samples of a step; default: the sampler's.")] = None
+    seed: Annotated[int, option(TRAINING, help="Seed of all randomness.")] = 0
     backend: BackendName = "auto"
     device: Device = "auto"
     threads: Threads = None
     precision: Annotated[
         str,
-        _of(
+        option(
             COMPUTER,
             completed_by="precisions",
             help="Of matrix products: fp32, bf16 (if the CPU has AMX) or auto.",
         ),
     ] = "auto"
-    checkpoint: Annotated[Path | None, _of(OUTPUT, "--checkpoint", help="Save the fit here, and go on from it.")] = None
-    quiet: Annotated[bool, _of(OUTPUT, "--quiet", "-q", help="Show no progress.")] = False
+    checkpoint: Annotated[Path | None, option(OUTPUT, "--checkpoint", help="Save the fit here, and go on from it.")] = (
+        None
+    )
+    quiet: Annotated[bool, option(OUTPUT, "--quiet", "-q", help="Show no progress.")] = False
 
     def request(self) -> dict[str, Any]:
         """Keywords for `inr.codec.compress.fit_file`; raises `SpecError`."""
@@ -153,15 +138,15 @@ class FitOptions:
 class TargetOptions:
     """What is asked of the file."""
 
-    bpp: Annotated[float | None, _of(TARGET, help="Bits per pixel of the file.")] = None
-    psnr: Annotated[float | None, _of(TARGET, help="PSNR of the decoded file in dB.")] = None
-    size: Annotated[int | None, _of(TARGET, help="Bytes of the file, at most.")] = None
-    quality: Annotated[int | None, _of(TARGET, help="1 to 100.")] = None
-    bits: Annotated[float | None, _of(TARGET, help="Bits a weight: 1 to 12; 16 or 32 store floats.")] = None
-    layers: Annotated[int, _of(TARGET, help="Quality layers, 1 to 8.")] = 1
+    bpp: Annotated[float | None, option(TARGET, help="Bits per pixel of the file.")] = None
+    psnr: Annotated[float | None, option(TARGET, help="PSNR of the decoded file in dB.")] = None
+    size: Annotated[int | None, option(TARGET, help="Bytes of the file, at most.")] = None
+    quality: Annotated[int | None, option(TARGET, help="1 to 100.")] = None
+    bits: Annotated[float | None, option(TARGET, help="Bits a weight: 1 to 12; 16 or 32 store floats.")] = None
+    layers: Annotated[int, option(TARGET, help="Quality layers, 1 to 8.")] = 1
     coder: Annotated[
         str | None,
-        _of(
+        option(
             TARGET,
             completed_by="coders",
             help="Way to compress; with settings as kind:name=value. Default: weights.",
@@ -169,7 +154,9 @@ class TargetOptions:
     ] = None
     segment: Annotated[
         int | None,
-        _of(INPUT, help="Frames of a video, rows of a picture or samples along an array's first axis fitted at once."),
+        option(
+            INPUT, help="Frames of a video, rows of a picture or samples along an array's first axis fitted at once."
+        ),
     ] = None
 
 

@@ -8,21 +8,15 @@ from typing import Annotated, Any
 
 import typer
 
-from inr.cli.options import OUTPUT
+from inr.cli.options import OUTPUT, option
 from inr.cli.terminal import say, say_json, warn
 from inr.errors import FileAccessError, FitCancelledError, InrError, SpecError
 from inr.files import is_same, reason
 
 OutDir = Annotated[
-    Path | None,
-    typer.Option(
-        "--out-dir", metavar="DIR", help="Folder for the outputs of any number of inputs.", rich_help_panel=OUTPUT
-    ),
+    Path | None, option(OUTPUT, "--out-dir", metavar="DIR", help="Folder for the outputs of any number of inputs.")
 ]
-Force = Annotated[
-    bool,
-    typer.Option("--force", help="Replace an output that is something else, whatever it is.", rich_help_panel=OUTPUT),
-]
+Force = Annotated[bool, option(OUTPUT, "--force", help="Replace an output that is something else, whatever it is.")]
 
 Work = Callable[[str, Path, str], dict[str, Any]]
 

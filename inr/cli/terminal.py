@@ -165,13 +165,12 @@ def compressed_fields(result: "Compressed | FitResult") -> dict[str, Any]:
     return {**fields, "source_bytes": before, "larger_than_source": before is not None and report.bytes > before}
 
 
-def warn_if_larger(output: str, size: int, source: str, before: int | None) -> None:
-    """Say it if a file is larger than what it was made of."""
+def warn_if_larger(output: str, size: int, source: str, before: int | None, remedy: str) -> None:
+    """Say it if a file is larger than what it was made of, and what to do."""
     if before is not None and size > before:
         name = "the output" if output == "-" else output
-        warn(
-            f"warning: {name} has {size} bytes, more than the {before} of {source}; a smaller --bpp or --size helps"
-        )
+        other = "standard input" if source == "-" else source
+        warn(f"warning: {name} has {size} bytes, more than the {before} of {other}; {remedy}")
 
 
 def say_compressed(result: "Compressed", output: str) -> None:

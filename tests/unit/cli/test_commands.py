@@ -233,7 +233,9 @@ def test_lists(capsys: pytest.CaptureFixture[str], name: str, key: str, values: 
     rows = json.loads(capsys.readouterr().out)
     assert {row[key] for row in rows} >= values
     assert main([name]) == 0
-    lines = capsys.readouterr().out.splitlines()
+    header, *lines = capsys.readouterr().out.splitlines()
+    assert header.split()[0] == key.upper()
+    assert header == header.upper()
     assert [line.split()[0] for line in lines if line[0] != " "] == [row[key] for row in rows]
     assert all(any(row["paper"] in line for line in lines) for row in rows if "paper" in row)
 
