@@ -68,7 +68,7 @@ def _discard_output() -> None:
 def _run(arguments: list[str]) -> int:
     match arguments:
         # The parser takes longer to load than a file takes to describe.
-        case ["info", path] | ["info", path, "--json"] | ["info", "--json", path] if not path.startswith("--"):
+        case ["info", path] | ["info", path, "--json"] | ["info", "--json", path] if path == "-" or path[:1] != "-":
             say_file(path, as_json="--json" in arguments)
             return 0
         case ["--version"]:
