@@ -92,7 +92,7 @@ def test_lines_of_the_readme_are_understood() -> None:
     for line in lines:
         try:
             parsed(line)
-        except Exception as error:  # noqa: BLE001 (what it is stands in the message)
+        except Exception as error:  # whatever it is, it is shown
             wrong[line] = str(error)
     assert wrong == {}
 
@@ -134,7 +134,7 @@ def completed(tmp_path: Path, line: str) -> str:
         try:
             _type(process, 'source <(inr completion bash); echo rea"dy"\n')
             _seen(process, r"\nready")
-            _type(process, f'inr_line() {{ echo "<$*>"; }}; echo do"ne"\n')
+            _type(process, 'inr_line() { echo "<$*>"; }; echo do"ne"\n')
             _seen(process, r"\ndone")
             _type(process, line + "\t")
             # The shell takes up what follows only when the tabulator has been answered.

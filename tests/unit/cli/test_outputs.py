@@ -142,9 +142,9 @@ def test_force_replaces(place: Path) -> None:
 
 
 def test_the_library_refuses_as_well(place: Path) -> None:
-    with pytest.raises(FileAccessError, match="no .inr file"):
+    with pytest.raises(FileAccessError, match=r"no \.inr file"):
         inr.compress("a.png", "b.png", steps=2)
-    with pytest.raises(SpecError, match="is no suffix of a .inr file"):
+    with pytest.raises(SpecError, match=r"is no suffix of a \.inr file"):
         inr.compress("a.png", "new.webp", steps=2)
     with pytest.raises(FileAccessError, match="not a picture"):
         inr.decompress("a.inr", Path("bare").rename("bare.png"))
