@@ -138,7 +138,7 @@ def explained(cls: type[Spec], error: ValidationError) -> SpecError:
     problem = error.errors(include_url=False)[0]
     where = ".".join(str(part) for part in problem["loc"] if "[" not in str(part))  # not how a union was tried
     inner = problem.get("ctx", {}).get("error")
-    message = str(inner) if inner is not None else problem["msg"]
+    message = problem["msg"].removeprefix("Value error, ")
     if not where:
         return type(inner)(message) if isinstance(inner, SpecError) else SpecError(message)
     kind = cls.model_fields.get("kind")

@@ -101,13 +101,14 @@ def _planned(signal: Signal, request: CompressSpec) -> tuple[Signal, WeightsPlan
 
     Unless a size is asked for, the model has its own, that `inr models` lists.
     """
-    request = unsized(SignalInfo.of(signal), request.replace(psnr=None))
+    request = request.replace(psnr=None)
     coder = chosen(request)
     if coder.kind != DEFAULT:
         raise SpecError(f"coder: a fit without a file is one of {DEFAULT}; got {coder.kind}")
     if request.transform == "power" and signal.meta.power is None:
         signal = with_power(signal, symmetric_power(signal))
-    plan: WeightsPlan = coder.plan(SignalInfo.of(signal), request, Candidates(signal))
+    info = SignalInfo.of(signal)
+    plan: WeightsPlan = coder.plan(info, unsized(info, request), Candidates(signal))
     return signal, plan
 
 
