@@ -71,6 +71,11 @@ def _run(arguments: list[str]) -> int:
         case ["info", path] | ["info", path, "--json"] | ["info", "--json", path] if path == "-" or path[:1] != "-":
             say_file(path, as_json="--json" in arguments)
             return 0
+        case ["models"] | ["models", "--json"]:
+            from inr.cli.tables import say_models
+
+            say_models(as_json="--json" in arguments)
+            return 0
         case ["--version"]:
             say(f"inr {__version__}")
             return 0

@@ -66,7 +66,7 @@ COSTS = {
     "inr --help": Cost("from inr.cli.main import main; main(['--help'])", 30, TYPER),
     "inr bench --help": Cost("from inr.cli.main import main; main(['bench', '--help'])", 26, TYPER | PYDANTIC),
     "inr jobs --help": Cost("from inr.cli.main import main; main(['jobs', '--help'])", 18, TYPER | PYDANTIC),
-    "inr models": Cost("from inr.cli.main import main; main(['models'])", 95, TYPER | PYDANTIC | {"numpy"}),
+    "inr models": Cost("from inr.cli.main import main; main(['models'])", 90, PYDANTIC | {"numpy"}),
     "inr -h": Cost("from inr.cli.main import main; main(['-h'])", 30, TYPER),
     "inr --version": Cost("from inr.cli.main import main; main(['--version'])", 8),
     "the client": Cost("import inr; inr.Client", 30, GRPC | PYDANTIC | {"numpy"}),
