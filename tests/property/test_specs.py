@@ -1,5 +1,6 @@
 """Settings: JSON and the wire form give back what went in, for every component that is registered."""
 
+import re
 from collections.abc import Iterable
 from typing import Annotated, Any
 
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 from pydantic.fields import FieldInfo
 
+from inr.coders.request import CompressSpec
 from inr.errors import SpecError, UnknownComponentError
 from inr.fitting.schedules.base import SCHEDULES
 from inr.fitting.spec import Budget, FitSpec

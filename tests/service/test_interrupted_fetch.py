@@ -58,6 +58,6 @@ def test_a_photo_is_not_replaced(server: RunningServer, client: inr.Client, pict
         assert done.returncode == 1
         assert b"cannot write photo.png: it is " in done.stderr
     assert (tmp_path / "photo.png").read_bytes() == b"\x89PNG\r\n\x1a\n pixels"
-    line = command("fetch", job.id, "photo.png", "--force", "--server", server.address)
-    subprocess.run(line, cwd=tmp_path, env=environment(), capture_output=True, check=True)
+    forced = command("fetch", job.id, "photo.png", "--force", "--server", server.address)
+    subprocess.run(forced, cwd=tmp_path, env=environment(), capture_output=True, check=True)
     assert inr.open(tmp_path / "photo.png").decode().shape == picture.shape

@@ -157,7 +157,7 @@ def processor_seconds(*arguments: str) -> float:
 
 
 def test_what_describes_starts_fast(place: Path) -> None:
-    """Beside what loading the libraries takes that other commands need: bounds in seconds would be those of one machine."""
+    """Beside what loading the libraries takes: bounds in seconds would be those of one machine."""
     libraries = processor_seconds(sys.executable, "-c", "import numpy, pydantic, typer; class_ = pydantic.BaseModel")
     assert processor_seconds(*command("info", str(place / "a.inr"))) < libraries
     assert processor_seconds(*command("models")) < 2.5 * libraries

@@ -139,7 +139,8 @@ def completed(tmp_path: Path, line: str) -> str:
             _type(process, line + "\t")
             # The shell takes up what follows only when the tabulator has been answered.
             _type(process, '\x01inr_line "\x05"\n')
-            return re.findall(r"\n<(.*)>", _seen(process, r"\n<.*>"))[-1].strip()
+            found: list[str] = re.findall(r"\n<(.*)>", _seen(process, r"\n<.*>"))
+            return found[-1].strip()
         finally:
             process.kill()
 
