@@ -28,9 +28,8 @@ def jpeg_of_size(photo: np.ndarray, size: int) -> bytes:
 
 def enlarged(samples: np.ndarray) -> np.ndarray:
     """The region at 3x as a good viewer would show it: by Lanczos' filter, which sees the pixels around it too."""
-    x, y, width, height = REGION
-    box = (x, y, x + width, y + height)
-    return np.asarray(Image.fromarray(samples).resize((3 * width, 3 * height), Image.Resampling.LANCZOS, box))
+    x, y, w, h = REGION
+    return np.asarray(Image.fromarray(samples).resize((3 * w, 3 * h), Image.Resampling.LANCZOS, (x, y, x + w, y + h)))
 
 
 parser = argparse.ArgumentParser()

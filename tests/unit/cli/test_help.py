@@ -33,9 +33,9 @@ def parsed(line: str) -> Any:
     """The context of a command line that is understood; nothing is run. Raises what `inr` would say is wrong."""
     words = shlex.split(line.partition(">")[0], comments=True)[1:]
     group = get_command(app)
+    if words == ["--version"]:  # is done at once
+        return group.make_context("inr", words, resilient_parsing=True)
     context = group.make_context("inr", list(words))
-    if not words or words[0].startswith("-"):
-        return context
     name, sub, rest = group.resolve_command(context, list(words))  # type: ignore[attr-defined]
     while hasattr(sub, "resolve_command") and rest and not rest[0].startswith("-"):
         context = sub.make_context(name, list(rest), parent=context)
