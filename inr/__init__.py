@@ -10,7 +10,11 @@ Names are loaded on first use; importing the package is free.
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from inr import forks
+
 __version__ = "0.1.0"
+
+forks.watch()
 
 if TYPE_CHECKING:
     from inr.client import AsyncClient, Client
@@ -63,6 +67,10 @@ __all__ = [
     "save",
     "store",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})
 
 
 def __getattr__(name: str) -> Any:

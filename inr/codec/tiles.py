@@ -99,6 +99,7 @@ class TiledField:
         return values.reshape(-1, self._channels)
 
     def _tile(self, tile: int) -> Field:
-        if self._opened is None or self._opened[0] != tile:
-            self._opened = (tile, self._open(tile))
-        return self._opened[1]
+        known = self._opened  # another thread may put another tile there meanwhile
+        if known is None or known[0] != tile:
+            known = self._opened = (tile, self._open(tile))
+        return known[1]

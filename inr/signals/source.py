@@ -2,12 +2,12 @@
 
 import io
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy.typing as npt
 
+from inr.cached import cached
 from inr.errors import FileAccessError, SpecError
 from inr.files import is_special, read_bytes, reason
 
@@ -63,7 +63,7 @@ class Source:
             return Source(str(source), data=read_bytes(source))
         return Source(str(source), path=Path(source))
 
-    @cached_property
+    @cached
     def head(self) -> bytes:
         """The first `HEAD_BYTES` bytes; none of an array or a folder; raises `FileAccessError`."""
         if self.data is not None:

@@ -38,13 +38,11 @@ class Evaluator:
         self._network, self._graph = network, graph
         self._parameters, self._resources = parameters, resources
         self._engine: Any = None
-        self.d_out = 0
 
     def engine(self, d_in: int) -> Any:
         """The engine for coordinates of so many axes."""
         if self._engine is None:
             self._engine = engine_of(self._network, self._graph, self._parameters, self._resources, d_in)
-            self.d_out = int(self._engine.d_out)
         return self._engine
 
 
@@ -83,14 +81,14 @@ class NativeField:
         """See `Field`."""
         rows = np.ascontiguousarray(coordinates, dtype=np.float32)
         engine = self._evaluator.engine(rows.shape[1])
-        values: Values = np.empty((len(rows), self._evaluator.d_out), dtype=np.float32)
+        values: Values = np.empty((len(rows), engine.d_out), dtype=np.float32)
         engine.forward(self._flat, rows, values)
         return values
 
     def grid(self, axes: Sequence[Positions]) -> Values:
         """See `Field`."""
         engine = self._evaluator.engine(len(axes))
-        values: Values = np.empty((int(np.prod([len(x) for x in axes])), self._evaluator.d_out), dtype=np.float32)
+        values: Values = np.empty((int(np.prod([len(x) for x in axes])), engine.d_out), dtype=np.float32)
         engine.forward_grid(self._flat, grid_of(axes), values)
         return values
 
@@ -100,7 +98,7 @@ class NativeField:
             return None
         axes = [domain.axis_coordinates(axis) for axis in range(domain.ndim)]
         engine = self._evaluator.engine(len(axes))
-        samples: Samples = np.empty((domain.size, self._evaluator.d_out), dtype=meta.dtype)
+        samples: Samples = np.empty((domain.size, engine.d_out), dtype=meta.dtype)
         low, high = meta.value_range
         engine.forward_samples(self._flat, grid_of(axes), samples, meta.dtype, low, high)
         return samples
