@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import numpy.typing as npt
+from numpy import typing as npt
 
 from inr.files import check_other, check_writable
 from inr.meta import SignalMeta

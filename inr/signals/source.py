@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import numpy.typing as npt
+from numpy import typing as npt
 
 from inr.cached import cached
 from inr.errors import FileAccessError, SpecError
