@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from inr.codec.compress import compress, fit, store
     from inr.codec.decode import open
     from inr.codec.decompress import decompress
+    from inr.codec.field import SignalField
     from inr.codec.listing import list_models
     from inr.codec.load_save import load, save
     from inr.coders.request import CompressSpec
@@ -46,6 +47,7 @@ _HOMES = {
     "Hooks": "inr.fitting.run",
     "InrError": "inr.errors",
     "Signal": "inr.signals.signal",
+    "SignalField": "inr.codec.field",
 }
 
 __all__ = [
@@ -57,6 +59,7 @@ __all__ = [
     "Hooks",
     "InrError",
     "Signal",
+    "SignalField",
     "compare",
     "compress",
     "decompress",

@@ -127,7 +127,8 @@ class Domain:
         """
         whole = self.centred()
         low, high = np.array(whole.box, dtype=np.float64).T
-        return low + (high - low) * (positions + 0.5) / np.array(whole.shape)
+        found: npt.NDArray[np.float64] = low + (high - low) * (positions + 0.5) / np.array(whole.shape)
+        return found
 
     def coordinates(
         self, flat_index: npt.NDArray[np.int64], offset: npt.NDArray[np.float32] | None = None

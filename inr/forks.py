@@ -15,6 +15,7 @@ import os
 import sys
 import threading
 import time
+from types import FrameType
 
 IMPORT_SECONDS = 30.0
 """A fork waits so long for imports in other threads, at most: importing torch takes some seconds."""
@@ -55,11 +56,12 @@ def _imports() -> set[str]:
 
 def _own_imports() -> set[str]:
     """Names of the modules that this thread is importing, from which it forks."""
-    names, frame = set(), sys._getframe()
+    names: set[str] = set()
+    frame: FrameType | None = sys._getframe()
     while frame is not None:
         if frame.f_code.co_name == "<module>":
             names.add(str(frame.f_globals.get("__name__")))
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back
     return names
 
 

@@ -109,13 +109,16 @@ class Running:
     resources: Resources = DEFAULT_RESOURCES
 
 
+AUTO = Running()
+
+
 @final
 @dataclass(frozen=True, eq=False)
 class EncodedOrigin(Origin):
     """Integers."""
 
     encoded: Encoded
-    running: Running = Running()
+    running: Running = AUTO
 
     def open(self) -> DecodedField:
         """See `Origin`."""
@@ -139,7 +142,7 @@ class FileOrigin(Origin):
     """A file, of which the layers that are used are there."""
 
     file: InrFile
-    running: Running = Running()
+    running: Running = AUTO
 
     def open(self) -> DecodedField:
         """See `Origin`; raises a `FormatError`."""

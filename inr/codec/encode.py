@@ -4,11 +4,13 @@ import math
 import time
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import final
 
 import numpy as np
 
 from inr.codec.candidates import Candidates
 from inr.codec.decode import open_field
+from inr.codec.field import DecodedField, SignalField
 from inr.codec.measures import measures, tallied
 from inr.codec.pack import assemble, with_psnr
 from inr.codec.tiles import Tiling
@@ -92,12 +94,20 @@ class CompressReport:
     curve: tuple[CurvePoint, ...]
 
 
-@dataclass(frozen=True)
-class Compressed:
-    """The bytes of a file and what was measured on them."""
+@final
+@dataclass(frozen=True, repr=False)
+class Compressed(SignalField):
+    """The bytes of a file and what was measured on them; also the field that the file decodes to."""
 
     data: bytes
     report: CompressReport
+
+    def _open(self) -> DecodedField:
+        return open_field(self.data)
+
+    def facts(self) -> dict[str, str]:
+        """As `SignalField.facts`."""
+        return {"fit": f"{self.report.steps:,} steps in {self.report.seconds_fit:.1f} s on {self.report.backend}"}
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from inr.backends.base import Field, ModuleField
 from inr.backends.derivative import jacobian
 from inr.backends.render import render, render_blocks
+from inr.cached import cached
 from inr.codec.points import points_of
 from inr.codec.show import html_of, line_of, picture_of
 from inr.domain import Domain
@@ -46,8 +47,16 @@ class SignalField(ABC):
     """
 
     @abstractmethod
+    def _open(self) -> "DecodedField":
+        """Open what `opened` returns."""
+
+    @cached
+    def _opened(self) -> "DecodedField":
+        return self._open()
+
     def opened(self) -> "DecodedField":
-        """The field that does the work."""
+        """The field that does the work; opened once."""
+        return self._opened
 
     def __call__(self, coordinates: npt.ArrayLike) -> Floats:
         """Values at coordinates.
@@ -100,9 +109,9 @@ class SignalField(ABC):
     def gradient(self, coordinates: npt.ArrayLike) -> Floats:
         """The Jacobian: derivatives of all channels by all coordinates.
 
-        Exact up to rounding where a network is evaluated by the kernels or by torch; by central differences over a tenth
-        of a sample for the fields of coders that do not know better. A grid of features has one-sided derivatives at
-        its nodes.
+        Exact up to rounding where a network is evaluated by the kernels or by torch; by central differences over a
+        tenth of a sample for the fields of coders that do not know better. A grid of features has one-sided
+        derivatives at its nodes.
 
         Args:
             coordinates: `(..., axes)`, see `__call__`. A derivative by positions is this times the width of a cell,
@@ -174,11 +183,15 @@ class SignalField(ABC):
         return np.dtype(self.opened().meta.dtype)
 
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:
-        """The samples at their original size, as `decode`; raises `ValueError` for ``copy=False``, as numpy asks for."""
+        """The samples at their original size, as `decode`; raises `ValueError` for ``copy=False``, as numpy wants."""
         if copy is False:
             raise ValueError("a field has no array to share: it is decoded into a new one")
         samples = self.decode()
         return samples if dtype is None else samples.astype(dtype, copy=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For pickles and copies: what was opened is opened again."""
+        return {name: value for name, value in vars(self).items() if name != "_opened"}
 
     def __repr__(self) -> str:
         opened = self.opened()
@@ -217,7 +230,7 @@ class Origin(ABC):
 class DecodedField(SignalField):
     """A file as a continuous signal: it can be asked for any region at any size.
 
-    It pickles as what it was opened from, and is opened again, on the backend that was asked for, where it is unpickled.
+    A pickle holds what it was opened from, and opens it again, on the backend that was asked for.
 
     Attributes:
         function: coordinates to values in about [-1, 1].
@@ -235,8 +248,7 @@ class DecodedField(SignalField):
     limited: tuple[tuple[float, Field], ...] = ()
     origin: Origin | None = None
 
-    def opened(self) -> "DecodedField":
-        """Itself."""
+    def _open(self) -> "DecodedField":
         return self
 
     def on(self, backend: str, device: str) -> "DecodedField":

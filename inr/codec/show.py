@@ -34,7 +34,7 @@ def picture_of(function: Field, domain: Domain, meta: SignalMeta, channels: int)
     shrink = max(1.0, max(sides) / SIDE)
     grid = domain.resized((*[1] * fixed, *[max(1, round(n / shrink)) for n in sides]))
     means = tuple(1 if old == new else 2 for old, new in zip(domain.shape, grid.shape, strict=True))
-    samples = render(function, grid, meta, channels, means)
+    samples: Array = render(function, grid, meta, channels, means)
     if domain.ndim == 1:
         samples = np.repeat(samples[np.newaxis], STRIP, axis=0)
     picture = None if domain.ndim < 2 or channels > 4 else kind_for(meta).preview(samples)

@@ -10,6 +10,8 @@ from numpy import typing as npt
 from inr.cached import cached
 from inr.errors import FileAccessError, SpecError
 from inr.files import is_special, read_bytes, reason
+from inr.signals.given import content_of, name_of
+from inr.signals.numbers import array_given
 
 HEAD_BYTES = 2**14
 """First bytes of a file that tell what it is."""
@@ -51,12 +53,23 @@ class Source:
     array: npt.NDArray[Any] | None = None
 
     @staticmethod
-    def of(source: str | Path | bytes | npt.NDArray[Any]) -> "Source":
-        """The source behind a path (``-``: standard input), bytes or an array; raises `FileAccessError`."""
+    def of(given: Any, axes: int | None = None) -> "Source":
+        """The source behind a path (``-``: standard input), bytes, an open file or an array, see `inr.signals.given`.
+
+        Args:
+            given: any of these.
+            axes: how many axes of an array are coordinates, if that was said.
+
+        Raises:
+            FileAccessError: a file that cannot be read.
+            SpecError: nothing that is read.
+            SignalError: an array that is no signal.
+        """
+        source = content_of(given)
+        if source is None:
+            return Source("array", array=array_given(given, axes))
         if isinstance(source, bytes):
-            return Source("data", data=source)
-        if not isinstance(source, str | Path):
-            return Source("array", array=source)
+            return Source("data" if isinstance(given, bytes) else name_of(given), data=source)
         if str(source) == "-":
             return Source("standard input", data=read_bytes("-"))
         if is_special(Path(source)):  # what is read from a pipe is gone

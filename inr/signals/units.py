@@ -29,19 +29,23 @@ def in_units(values: T, meta: SignalMeta) -> T:
     """
     if meta.power is None:
         low, high = meta.value_range
-        return (values + 1) * ((high - low) / 2) + low
+        linear: T = (values + 1) * ((high - low) / 2) + low
+        return linear
     power = meta.power
     part = (values + 1) * 0.5
     root = part.clip(min=_LEAST) ** (1 / power.gamma) * (part > _LEAST)
-    return root * (power.high - power.low) + power.low
+    found: T = root * (power.high - power.low) + power.low
+    return found
 
 
 def unit_slope(values: T, meta: SignalMeta) -> T:
     """The derivative of `in_units`, at the same values."""
     if meta.power is None:
         low, high = meta.value_range
-        return values * 0 + (high - low) / 2
+        constant: T = values * 0 + (high - low) / 2
+        return constant
     power = meta.power
     part = (values + 1) * 0.5
     root = part.clip(min=_LEAST) ** (1 / power.gamma - 1) * (part > _LEAST)
-    return root * ((power.high - power.low) / (2 * power.gamma))
+    slope: T = root * ((power.high - power.low) / (2 * power.gamma))
+    return slope

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from inr.errors import SignalError
-from inr.signals.given import array_given
 from inr.signals.image.picture import Picture, check_size
 from inr.signals.image.pillow import array_of, quiet
 from inr.signals.image.read import image_from_array, signal_of_picture
 from inr.signals.image.tiff_tags import exif_orientation
+from inr.signals.numbers import array_given
 from inr.signals.refusal import Refusal, damage_reported
 from inr.signals.signal import Signal
 
