@@ -1,5 +1,6 @@
 """From a source to a file: what users call to compress, or to fit alone."""
 
+import os
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, final
@@ -242,6 +243,10 @@ def fit_file(
 
 
 def _check_destination(source: Readable, destination: str | Path) -> None:
+    if not isinstance(destination, str | os.PathLike):
+        raise SpecError(
+            f"destination: give a path, or none and take the bytes of the result; got {type(destination).__name__}"
+        )
     if isinstance(source, str | Path):
         check_other(source, destination)
     check_writable(destination)

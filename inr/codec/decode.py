@@ -38,7 +38,7 @@ def open_field(
         BackendUnavailableError: the backend cannot run here.
     """
     if not isinstance(source, InrFile):
-        source = parse(_bytes_of(source))
+        source = parse(bytes_of(source))
     file = source.truncated(source.layers_present if layers is None else layers)
     return FileOrigin(file, Running(backend, device, resources)).open()
 
@@ -62,7 +62,8 @@ def open(source: File | InrFile, layers: int | None = None) -> DecodedField:
     return open_field(source, layers)
 
 
-def _bytes_of(source: File) -> bytes:
+def bytes_of(source: File) -> bytes:
+    """The bytes of a file; raises `FileAccessError`, and `SpecError` for what is none."""
     content = content_of(source)
     if content is None:
         raise SpecError(f"source: give a path, bytes or an open file; got {type(source).__name__}")
