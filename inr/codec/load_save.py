@@ -9,7 +9,8 @@ from numpy import typing as npt
 
 from inr.files import check_other, check_writable
 from inr.meta import SignalMeta
-from inr.signals.given import File, signal_given
+from inr.signals.given import File
+from inr.signals.image.from_pillow import signal_given
 from inr.signals.kind import kind_for, kind_of_source, refuse_reading
 from inr.signals.parts import Parts
 from inr.signals.signal import Samples, Signal

@@ -10,15 +10,10 @@
 """
 
 import os
-import sys
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 from inr.errors import FileAccessError, SpecError
-from inr.signals.signal import Signal
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
 
 File = str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes]
 """A path, the bytes of a file, or a file that is open."""
@@ -58,16 +53,3 @@ def name_of(source: Any) -> str:
     """What messages call a file that is open."""
     name = getattr(source, "name", None)
     return name if isinstance(name, str) else "data"
-
-
-def signal_given(source: Any) -> Signal | None:
-    """A signal, or that of a picture of Pillow; None for anything else; raises `SignalError`."""
-    if isinstance(source, Signal):
-        return source
-    pillow: Any = sys.modules.get("PIL.Image")
-    if pillow is None or not isinstance(source, pillow.Image):
-        return None
-    from inr.signals.image.from_pillow import signal_of_pillow
-
-    image: Image = source
-    return signal_of_pillow(image)

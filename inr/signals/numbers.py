@@ -17,12 +17,14 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy import typing as npt
 
 from inr.errors import SignalError, SpecError
-from inr.signals.signal import Array
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+Array = npt.NDArray[Any]
 
 INTEGERS = ("uint8", "uint16", "int8", "int16")
 """What wider integers become, in order of preference."""

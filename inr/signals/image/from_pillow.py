@@ -1,6 +1,7 @@
 """Pictures of Pillow, in memory, as signals."""
 
-from typing import TYPE_CHECKING
+import sys
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +16,14 @@ from inr.signals.signal import Signal
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+
+def signal_given(source: Any) -> Signal | None:
+    """A signal, or that of a picture of Pillow; None for anything else; raises `SignalError`."""
+    if isinstance(source, Signal):
+        return source
+    pillow: Any = sys.modules.get("PIL.Image")
+    return signal_of_pillow(source) if pillow is not None and isinstance(source, pillow.Image) else None
 
 
 def signal_of_pillow(image: "Image") -> Signal:
