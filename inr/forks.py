@@ -17,9 +17,15 @@ import threading
 import time
 from types import FrameType
 
-IMPORT_SECONDS = 30.0
+IMPORT_SECONDS = 60.0
 """A fork waits so long for imports in other threads, at most: importing torch takes some seconds."""
-_PAUSE = 0.002
+NEEDED = sys.stdlib_module_names | {
+    *("inr", "numpy", "torch", "PIL", "imagecodecs", "tifffile", "imageio", "OpenEXR", "av", "cbor2"),
+    *("pydantic", "pydantic_core", "annotated_types", "typing_extensions", "typing_inspection"),
+}
+"""Packages that the library imports. Others may take for ever: a program may do all its work while it is imported."""
+_PAUSE = 0.001
+_IMPORTER = "<frozen importlib._bootstrap>"
 
 _cuda_used = False
 _cuda_lost = False
@@ -41,27 +47,25 @@ def _before() -> None:
     global _cuda_used  # noqa: PLW0603 (a property of the process)
     is_initialized = getattr(getattr(sys.modules.get("torch"), "cuda", None), "is_initialized", None)
     _cuda_used = is_initialized is not None and is_initialized()  # a child is told that it is not
-    if threading.active_count() == 1:
+    if len(sys._current_frames()) == 1:
         return
-    own, end = _own_imports(), time.monotonic() + IMPORT_SECONDS
-    while _imports() - own and time.monotonic() < end:
-        time.sleep(_PAUSE)
+    end = time.monotonic() + IMPORT_SECONDS
+    while True:
+        time.sleep(_PAUSE)  # also once at first: a thread that has just got its turn is not interrupted before it forks
+        if not _imports() & NEEDED or time.monotonic() > end:
+            return
 
 
 def _imports() -> set[str]:
-    """Names of the modules that are being imported."""
-    modules = list(sys.modules.items())
-    return {name for name, module in modules if getattr(getattr(module, "__spec__", None), "_initializing", False)}
-
-
-def _own_imports() -> set[str]:
-    """Names of the modules that this thread is importing, from which it forks."""
-    names: set[str] = set()
-    frame: FrameType | None = sys._getframe()
-    while frame is not None:
-        if frame.f_code.co_name == "<module>":
-            names.add(str(frame.f_globals.get("__name__")))
-        frame = frame.f_back
+    """Packages of which other threads are importing a module, be it that they are still looking for it."""
+    names, own = set(), threading.get_ident()
+    for thread, top in sys._current_frames().items():
+        frame: FrameType | None = None if thread == own else top
+        while frame is not None:
+            code = frame.f_code
+            if code.co_name == "_find_and_load" and code.co_filename == _IMPORTER:
+                names.add(str(frame.f_locals.get("name")).partition(".")[0])
+            frame = frame.f_back
     return names
 
 

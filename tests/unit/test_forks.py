@@ -11,7 +11,7 @@ from tests.support.commands import environment
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 
-TIMEOUT_S = 40
+TIMEOUT_S = 200
 """A child that hangs would take for ever."""
 
 BEGIN = """
@@ -122,6 +122,23 @@ for _ in range(6):
 thread.join()
 """
 
+IN_A_LONG_IMPORT = """
+import pathlib, sys, time
+pathlib.Path("whole_program.py").write_text(
+    "import os, threading\\n"
+    "def fork():\\n"
+    "    child = os.fork()\\n"
+    "    if child == 0: os._exit(0)\\n"
+    "    os.waitpid(child, 0)\\n"
+    "thread = threading.Thread(target=fork)\\n"
+    "thread.start(), thread.join()\\n"
+)
+sys.path.insert(0, ".")
+began = time.monotonic()
+import whole_program
+assert time.monotonic() - began < 10
+"""
+
 AT_IMPORT = """
 import importlib, pathlib, sys, time
 pathlib.Path("forks_at_import.py").write_text(
@@ -143,6 +160,7 @@ PROGRAMS = {
     "while threads compute": WHILE_AT_WORK,
     "while a thread imports": WHILE_IMPORTING,
     "from a module that is imported": AT_IMPORT,
+    "from a thread of a module that is imported": IN_A_LONG_IMPORT,
 }
 
 

@@ -6,6 +6,8 @@ import io
 import multiprocessing
 import pickle
 import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -163,6 +165,27 @@ def test_a_picture_of_matplotlib_and_pillow() -> None:
     field = made(photo(24))
     assert Image.fromarray(np.asarray(field)).size == (24, 24)
     assert np.abs(np.subtract(field, photo(24), dtype=np.int64)).mean() < 120
+
+
+@pytest.mark.parametrize("name", ["bands", "rgb", "several outputs", "separable", "gray"])
+def test_a_field_serves_many_threads(name: str) -> None:
+    """Nobody gets the values, or the slopes, that another one asked for; the first use is theirs, too."""
+    samples, options = FIELDS[name]
+    field, known = (pickle.loads(pickle.dumps(made(samples.copy(), **options))) for _ in range(2))  # noqa: S301
+    points = [inner_points(known, 50) for _ in range(8)]
+    expected = [(known(one), known.gradient(one)) for one in points]
+    gate = threading.Barrier(len(points))
+
+    def ask(number: int) -> int:
+        gate.wait()
+        values, slopes = expected[number]
+        return sum(
+            np.array_equal(field(points[number]), values) and np.array_equal(field.gradient(points[number]), slopes)
+            for _ in range(10)
+        )
+
+    with ThreadPoolExecutor(len(points)) as pool:
+        assert list(pool.map(ask, range(len(points)))) == [10] * len(points)
 
 
 # What the conventions are, written down again.
