@@ -118,7 +118,7 @@ thread = threading.Thread(target=first)
 thread.start()
 for _ in range(6):
     time.sleep(0.15)
-    forked(lambda: decode(fit("torch")))
+    forked(lambda: decode(fit("auto", "wire")))
 thread.join()
 """
 

@@ -19,7 +19,6 @@ from PIL import Image
 import inr
 from inr.codec.field import DecodedField, SignalField
 from inr.errors import SpecError
-from inr.signals.signal import denormalise
 from tests.support.cosine_coder import Cosine
 from tests.support.small_fits import compressed, photo
 
@@ -388,15 +387,3 @@ def registered_cosine() -> Any:
     CODERS.register(Cosine)
     yield
     CODERS.unregister(Cosine)
-
-
-def test_the_power_transform_has_its_slope() -> None:
-    field = made(photo(24), transform="power").opened()
-    assert field.meta.power is not None
-    values = np.linspace(-0.99, 0.99, 50)[:, np.newaxis].astype(np.float32)
-    decoded = denormalise(values, field.meta)
-    from inr.signals.units import in_units
-
-    units = in_units(values.astype(np.float64), field.meta)
-    assert np.abs(np.clip(units, *field.meta.value_range) - decoded).max() <= 0.5
-    assert np.isfinite(in_units(np.array([-3.0, 3.0]), field.meta)).all()
