@@ -119,6 +119,17 @@ class Domain:
             return low + (high - low) * (index / (n - 1) if n > 1 else index + 0.5)
         return low + (high - low) * (index + 0.5) / n
 
+    def at(self, positions: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Coordinates of positions in samples `(..., ndim)`: sample i is at i, the borders at -1/2 and n - 1/2.
+
+        >>> Domain.of_shape((2, 4)).at(np.array([[0.5, 1.5], [0.0, 0.0]])).tolist()
+        [[0.0, 0.0], [-0.25, -0.75]]
+        """
+        whole = self.centred()
+        low, high = np.array(whole.box, dtype=np.float64).T
+        found: npt.NDArray[np.float64] = low + (high - low) * (positions + 0.5) / np.array(whole.shape)
+        return found
+
     def coordinates(
         self, flat_index: npt.NDArray[np.int64], offset: npt.NDArray[np.float32] | None = None
     ) -> npt.NDArray[np.float32]:

@@ -21,7 +21,7 @@ from inr.signals.target import TargetOptions
 from inr.spec import Spec
 
 if TYPE_CHECKING:
-    from inr.codec.decode import DecodedField
+    from inr.codec.field import DecodedField
 
 PAGE = 200
 _NUMBERS = {name: number for number, name in STATES.items()}

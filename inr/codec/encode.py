@@ -4,11 +4,13 @@ import math
 import time
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import final
 
 import numpy as np
 
 from inr.codec.candidates import Candidates
 from inr.codec.decode import open_field
+from inr.codec.field import DecodedField, SignalField
 from inr.codec.measures import measures, tallied
 from inr.codec.pack import assemble, with_psnr
 from inr.codec.tiles import Tiling
@@ -92,9 +94,10 @@ class CompressReport:
     curve: tuple[CurvePoint, ...]
 
 
-@dataclass(frozen=True)
-class Compressed:
-    """The bytes of a file and what was measured on them.
+@final
+@dataclass(frozen=True, repr=False)
+class Compressed(SignalField):
+    """The bytes of a file and what was measured on them; also the field that the file decodes to.
 
     Attributes:
         data: the file.
@@ -106,6 +109,13 @@ class Compressed:
     data: bytes
     report: CompressReport
     source_bytes: int | None = None
+
+    def _open(self) -> DecodedField:
+        return open_field(self.data)
+
+    def facts(self) -> dict[str, str]:
+        """As `SignalField.facts`."""
+        return {"fit": f"{self.report.steps:,} steps in {self.report.seconds_fit:.1f} s on {self.report.backend}"}
 
 
 @dataclass(frozen=True)
