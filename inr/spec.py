@@ -137,8 +137,13 @@ def explain(cls: type[Spec], error: ValidationError) -> str:
     where = ".".join(str(part) for part in problem["loc"] if "[" not in str(part))  # not how a union was tried
     if not where:
         return message
+    cause = problem.get("ctx", {}).get("error")
+    if isinstance(cause, SpecError) and isinstance(problem["input"], dict):
+        return f"{where}: {message}"  # settings within settings, which say what they saw
     kind = cls.model_fields.get("kind")
     owner = f"{kind.default}: " if kind is not None else ""
     seen = repr(problem["input"])
+    if problem["type"] == "extra_forbidden" and len(problem["loc"]) == 1:
+        message = f"is not known; known: {', '.join(name for name in cls.model_fields if name != 'kind')}"
     shown = seen if len(seen) <= _SHOWN else seen[: _SHOWN - 3] + "..."
     return f"{owner}{where}: {message[:1].lower()}{message[1:]}; got {shown}"

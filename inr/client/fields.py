@@ -32,7 +32,7 @@ class Fields:
         """See `AsyncClient.stream`."""
         connection = self._wire.connection
         patience = Patience(connection.patience, job.wait)
-        source = field_pb2.FieldSource(job_id=job.id)
+        source = field_pb2.FieldSource(job_id=await job.whole_id())
         data, size = bytearray(), -1
         while len(data) != size:
             before = len(data)
@@ -59,7 +59,7 @@ class Fields:
         """See `AsyncClient.decode`."""
         connection = self._wire.connection
         request = field_pb2.DecodeRequest(
-            source=field_pb2.FieldSource(job_id=job.id),
+            source=field_pb2.FieldSource(job_id=await job.whole_id()),
             layers=layers or 0,
             scale=target.scale or 0.0,
             size=target.size or (),

@@ -28,6 +28,7 @@ from inr.signals.image.png import encode_png
 from inr.signals.kind import kind_for
 from inr.signals.limits import at_most
 from inr.signals.parts import Parts
+from inr.text import printable
 from service.convert import fit_request, layer_message, result_message, suffix_of
 from service.jobs import EventKind, Failure, FitRequest
 from service.store.blobs import BlobStore, storage
@@ -201,7 +202,7 @@ def as_sent(message: str, folder: Path, claim: Claim) -> str:
 
     def name(match: re.Match[str]) -> str:
         sent = files[int(match[1])].name if match[1] else ""
-        return sent or "the source"
+        return printable(sent) or "the source"
 
     pattern = re.escape(str(folder)) + r"/source-[^/\s]+(?:/(\d{6})(?:\.\w+)?)?"
     return re.sub(pattern, name, message).replace(str(folder), "the job's folder")
