@@ -29,13 +29,12 @@ def say(*lines: str) -> None:
     """Lines on standard output, if there is one; what would do more than show itself is written out."""
     if sys.stdout is None:
         return
-    for line in lines:
-        text = printable(line)
-        try:
-            sys.stdout.write(text + "\n")
-        except UnicodeEncodeError:  # what the terminal cannot show
-            encoding = sys.stdout.encoding
-            sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+    text = "".join(f"{printable(line)}\n" for line in lines)
+    try:
+        sys.stdout.write(text)
+    except UnicodeEncodeError:  # what the terminal cannot show
+        encoding = sys.stdout.encoding
+        sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
 
 
 def warn(text: str) -> None:

@@ -14,8 +14,7 @@ from inr.address import Address
 from inr.text import printable
 
 SECONDS = 4.0
-"""For all of it, at most."""
-
+"""To find out, at most."""
 MOST_NAMES = 8
 """Of a certificate, in a message."""
 
@@ -43,26 +42,27 @@ class Tls:
     cert: str | Path | None
 
 
-def diagnosis(address: Address, tls: Tls | None) -> str | None:
+def diagnosis(address: Address, tls: Tls | None, seconds: float = SECONDS) -> str | None:
     """What is wrong with how a server is talked to, in one line; None if that cannot be told.
 
     Args:
         address: where it is.
         tls: of the client, None if it talks without.
+        seconds: for all of it, at most.
     """
     if address.socket:
         return None
-    talk = _Talk(address)
+    talk = _Talk(address, seconds)
     with contextlib.suppress(OSError, ValueError):  # nobody there: gRPC says so as well
         return talk.plain() if tls is None else talk.encrypted(tls)
     return None
 
 
 class _Talk:
-    """A few connections to an address, within `SECONDS`."""
+    """A few connections to an address, within some seconds."""
 
-    def __init__(self, address: Address) -> None:
-        self._address, self._end = address, time.monotonic() + SECONDS
+    def __init__(self, address: Address, seconds: float) -> None:
+        self._address, self._end = address, time.monotonic() + seconds
 
     def plain(self) -> str | None:
         """As a client without TLS."""

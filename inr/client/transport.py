@@ -5,6 +5,7 @@ import contextlib
 import functools
 import inspect
 import os
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import grpc
 
 from inr.address import Address, server_address
-from inr.client.diagnosis import Tls, diagnosis
+from inr.client.diagnosis import SECONDS, Tls, diagnosis
 from inr.client.failures import Patience, ending, retried, translated, within
 from inr.client.threads import aside
 from inr.errors import (
@@ -39,6 +40,8 @@ GRACE_SECONDS = 0.5
 """For gRPC to see a deadline itself: while it waits for a full socket it sees none."""
 SILENT_SECONDS = 30.0
 """Without anything new, after which a transfer is given up and made to go on anew."""
+LOOK_SECONDS = 10.0
+"""Between two looks at what answers instead of a server."""
 
 _OPTIONS = (
     ("grpc.max_receive_message_length", MESSAGE_BYTES),
@@ -221,7 +224,7 @@ class Wire:
         self.connection = connection
         self._credentials = connection.credentials()
         connection.metadata()  # a token that cannot be sent
-        self._met = False
+        self._met, self._look_at = False, 0.0
         self._channel: grpc.aio.Channel | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
@@ -298,8 +301,11 @@ class Wire:
         """The same error, or what is wrong with a server that nothing was heard of so far."""
         if self._met or error.retry_after is not None:
             return error
-        files = self.connection.tls_files
-        found = await aside(diagnosis, self.connection.address, None if files is None else files.tls)
+        files, found = self.connection.tls_files, None
+        if time.monotonic() >= self._look_at:
+            self._look_at = time.monotonic() + LOOK_SECONDS
+            tls, seconds = None if files is None else files.tls, min(SECONDS, self.connection.timeout)
+            found = await aside(diagnosis, self.connection.address, tls, seconds)
         if found is not None:
             return HandshakeError(found)
         return UnavailableError(f"{error}; --server or INR_SERVER says where it is, now {self.connection.address}")

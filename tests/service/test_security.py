@@ -1,7 +1,5 @@
 """Who may do what, over real TLS, with real tokens; and what hostile clients get."""
 
-import datetime as dt
-import ipaddress
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,10 +9,6 @@ import grpc
 import numpy as np
 import numpy.typing as npt
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 from PIL import Image
@@ -34,38 +28,10 @@ from inr.rpc.v1 import blob_pb2, blob_pb2_grpc, field_pb2, field_pb2_grpc, job_p
 from service.config import ServerConfig
 from service.tenants import Tokens, tenant_of
 from tests.service.conftest import SMALL
+from tests.support.certificates import issue
 from tests.support.servers import RunningServer
 
 Picture = npt.NDArray[np.uint8]
-
-
-def issue(
-    folder: Path, name: str, authority: "tuple[x509.Certificate, ec.EllipticCurvePrivateKey] | None" = None
-) -> "tuple[x509.Certificate, ec.EllipticCurvePrivateKey]":
-    """Write NAME.pem and NAME.key: a certificate by an authority, or an authority itself."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    issuer, signer = (subject, key) if authority is None else (authority[0].subject, authority[1])
-    now = dt.datetime.now(dt.UTC)
-    names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(hours=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        .add_extension(x509.BasicConstraints(ca=authority is None, path_length=None), critical=True)
-        .sign(signer, hashes.SHA256())
-    )
-    (folder / f"{name}.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    secret = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    (folder / f"{name}.key").write_bytes(secret)
-    return made, key
 
 
 @pytest.fixture(scope="module")

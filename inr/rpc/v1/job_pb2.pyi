@@ -161,13 +161,13 @@ class Progress(_message.Message):
     step: _builtins.int
     """Gradient steps done."""
     share: _builtins.float
-    """Part of the budget that is used, 0 to 1."""
+    """Part of the budget that is used, 0 to 1; of all segments, bands or slabs together."""
     psnr: _builtins.float
     """PSNR on a fixed subset of the samples, dB."""
     bpp: _builtins.float
     """Bits per pixel that the file will have, about; 0 if not known yet."""
     seconds_left: _builtins.float
-    """Wall time to the end of this fit, about."""
+    """Wall time to the end of the training, about."""
     def __init__(
         self,
         *,
