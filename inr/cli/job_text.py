@@ -53,7 +53,7 @@ def outcome(job: "JobInfo") -> str:
 
 def span(seconds: float) -> str:
     """A time in its two largest units: ``0.4s``, ``12s``, ``3m05s``, ``2h10m``, ``4d03h``."""
-    if seconds < 10:
+    if seconds < 9.95:
         return f"{max(0.0, seconds):.1f}s"
     whole = round(seconds)
     for unit, size, smaller, part in _UNITS:

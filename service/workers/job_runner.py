@@ -263,7 +263,7 @@ class OfWhole:
         tell: is given the events.
     """
 
-    def __init__(self, parts: Parts, tell: Teller) -> None:
+    def __init__(self, parts: Parts, tell: Callable[[Event], None]) -> None:
         self._parts, self._tell, self._number = parts, tell, 0
 
     def __iter__(self) -> Iterator[Signal]:
