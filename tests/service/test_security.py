@@ -25,7 +25,7 @@ from inr.errors import (
     UnavailableError,
 )
 from inr.rpc.v1 import blob_pb2, blob_pb2_grpc, field_pb2, field_pb2_grpc, job_pb2, job_pb2_grpc
-from service.config import ServerConfig
+from service.config import Quota, ServerConfig
 from service.tenants import Tokens, tenant_of
 from tests.service.conftest import SMALL
 from tests.support.certificates import issue
@@ -135,6 +135,9 @@ def test_others_are_let_in_only_on_demand(listen: str) -> None:
     assert ServerConfig(listen=listen, insecure=True).listen == listen
 
 
+QUOTAS = tuple(Quota.model_fields)
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -144,7 +147,22 @@ def test_others_are_let_in_only_on_demand(listen: str) -> None:
         ({"tls_client_ca": Path("a")}, "needs --tls-cert"),
         ({"executor": "cloud"}, "executor"),
         ({"workers": -1}, "workers"),
+        ({"executor": "Ray"}, "executor: input should be 'local' or 'ray'; got 'Ray'"),
         ({"metrics": "x"}, "metrics: takes HOST:PORT"),
+        ({"metrics": "::1:9464"}, "metrics: takes HOST:PORT with a port of 0..65535, an IPv6 host in brackets"),
+        (
+            {"workrs": 1},
+            "workrs: is not known; known: listen, data, database, blobs, executor, workers, threads, ray_add",
+        ),
+        ({"quota": {"activ_jobs": 1}}, f"^quota: activ_jobs: is not known; known: {', '.join(QUOTAS)}; got 1$"),
+        (
+            {"quota": {"Active_jobs": 1, "x": 2}},
+            f"^quota: Active_jobs: is not known; known: {', '.join(QUOTAS)}; got 1$",
+        ),
+        ({"quota": {"": 1}}, "quota: : is not known; known: blob_bytes"),
+        ({"quota": {"active_jobs": "many"}}, "^quota: active_jobs: input should be a valid integer.*; got 'many'$"),
+        ({"quota": {"active_jobs": 0}}, "^quota: active_jobs: input should be greater than or equal to 1; got 0$"),
+        ({"quota": {"blob_bytes": "16GiB"}}, "^quota: blob_bytes: input should be a valid integer.*; got '16GiB'$"),
     ],
 )
 def test_settings_of_a_server_that_make_no_sense(settings: dict[str, object], message: str) -> None:
