@@ -159,7 +159,6 @@ QUOTAS = tuple(Quota.model_fields)
             {"quota": {"Active_jobs": 1, "x": 2}},
             f"^quota: Active_jobs: is not known; known: {', '.join(QUOTAS)}; got 1$",
         ),
-        ({"quota": {"": 1}}, "quota: : is not known; known: blob_bytes"),
         ({"quota": {"active_jobs": "many"}}, "^quota: active_jobs: input should be a valid integer.*; got 'many'$"),
         ({"quota": {"active_jobs": 0}}, "^quota: active_jobs: input should be greater than or equal to 1; got 0$"),
         ({"quota": {"blob_bytes": "16GiB"}}, "^quota: blob_bytes: input should be a valid integer.*; got '16GiB'$"),
