@@ -11,15 +11,13 @@ _JOINERS = "\u200c\u200d"
 def printable(text: str) -> str:
     r"""The same text with every character written out that does more than show itself.
 
-    It becomes ``\n``, ``\x1b``, ``\u202e``; a byte of a file name that is not Unicode becomes ``\xff``. Backslashes
-    stay as they are, so doing it twice changes nothing.
+    It becomes ``\n``, ``\x1b``, ``\u202e``; a byte of a file name that is not Unicode, which Python holds as half of a
+    surrogate pair, becomes ``\udcff``. Backslashes stay as they are, so doing it twice changes nothing.
     """
     return text if text.isascii() and text.isprintable() else "".join(map(_shown, text))
 
 
 def _shown(character: str) -> str:
-    if "\udc80" <= character <= "\udcff":  # how Python holds such a byte
-        return f"\\x{ord(character) - 0xDC00:02x}"
     if unicodedata.category(character) not in _HIDDEN or character in _JOINERS:
         return character
     return character.encode("unicode_escape").decode()

@@ -10,13 +10,14 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent import futures
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
 
 import inr
 from inr.errors import FileAccessError, HandshakeError, ServiceError, SpecError, UnavailableError
-from inr.rpc.v1 import job_pb2, job_pb2_grpc
+from inr.rpc.v1 import job_pb2
 from tests.service.test_command_line import refused, said
 from tests.support.certificates import encrypted, issue
 from tests.support.servers import RunningServer
@@ -50,13 +51,10 @@ def tls_server(pems: Path, name: str, client_ca: str | None = None) -> Iterator[
         yield f"127.0.0.1:{port}"
 
 
-class NoJobs(job_pb2_grpc.JobServiceServicer):
-    """A service with an empty list."""
-
-    def ListJobs(  # noqa: N802 (as in the .proto file)
-        self, request: job_pb2.ListJobsRequest, context: object
-    ) -> job_pb2.ListJobsResponse:
-        return job_pb2.ListJobsResponse()
+def no_jobs(request: job_pb2.ListJobsRequest, context: object) -> job_pb2.ListJobsResponse:
+    """An empty list."""
+    del request, context
+    return job_pb2.ListJobsResponse()
 
 
 @contextlib.contextmanager
@@ -64,7 +62,11 @@ def serving(bind: Callable[[grpc.Server], int], jobs: bool = True) -> Iterator[i
     """A gRPC server; `bind` gives it its port."""
     server = grpc.server(futures.ThreadPoolExecutor(2))
     if jobs:
-        job_pb2_grpc.add_JobServiceServicer_to_server(NoJobs(), server)
+        method: Any = grpc.unary_unary_rpc_method_handler(
+            no_jobs, job_pb2.ListJobsRequest.FromString, job_pb2.ListJobsResponse.SerializeToString
+        )
+        handlers = grpc.method_handlers_generic_handler("inr.rpc.v1.JobService", {"ListJobs": method})
+        server.add_generic_rpc_handlers((handlers,))
     port = bind(server)
     server.start()
     yield port

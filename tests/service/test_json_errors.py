@@ -10,7 +10,7 @@ from PIL import Image
 
 from inr.cli.main import main
 from inr.errors import InrError
-from tests.support.commands import run
+from tests.support.commands import is_one_error, run
 from tests.support.servers import RunningServer
 
 UNKNOWN = "0" * 27
@@ -33,9 +33,8 @@ def error_of(capsys: pytest.CaptureFixture[str], code: int, *arguments: str) -> 
     assert main([*arguments, "--json"]) == code
     output, errors = capsys.readouterr()
     assert output == ""
-    assert errors.count("\n") == 1
+    assert is_one_error(errors, as_json=True)
     found = json.loads(errors)
-    assert list(found) == ["error", "error_code"]
     assert found["error"].isprintable()
     return found["error_code"], found["error"]
 

@@ -17,10 +17,12 @@ def test_a_worker_that_is_still_starting_ends_with_its_server(tmp_path: Path) ->
     database.prepare()
     executor = LocalExecutor(config, Queue(database, config.lease_seconds, config.attempts), Metrics())
 
-    async def run() -> None:
+    async def run() -> bool:
         await executor.start()
         await asyncio.sleep(0)  # its keeper has begun
-        await asyncio.wait_for(executor.drain(seconds=0.01), 90)
+        drained = asyncio.create_task(executor.drain(seconds=0.01))
+        done, _ = await asyncio.wait([drained], timeout=90)
+        return drained in done
 
-    asyncio.run(run())
+    assert asyncio.run(run())
     database.close()

@@ -14,7 +14,7 @@ from inr.text import printable
         ("\x1b]0;title\x07\x1b[31m", "\\x1b]0;title\\x07\\x1b[31m"),
         ("\x7f\x9b\x00", "\\x7f\\x9b\\x00"),
         ("gpj.\u202egnp\ufeff\u2028\u2029", "gpj.\\u202egnp\\ufeff\\u2028\\u2029"),
-        (b"\xff\xfe.png".decode("utf-8", "surrogateescape"), "\\xff\\xfe.png"),
+        (b"\xff\xfe.png".decode("utf-8", "surrogateescape"), "\\udcff\\udcfe.png"),
         ("\ud800", "\\ud800"),
         ("", ""),
     ],
