@@ -148,7 +148,7 @@ def explained(cls: type[Spec], error: ValidationError) -> SpecError:
         return type(inner)(f"{owner}{message}" if named else f"{owner}{where}: {message}")
     if problem["type"] == "extra_forbidden":
         known = [name for name in cls.model_fields if name != "kind"]
-        message = f"there is no such setting, only {', '.join(known)}" if known else "there are no settings"
+        message = f"is not known; known: {', '.join(known)}" if known else "is not known; there are no settings"
     seen = repr(problem["input"])
     shown = seen if len(seen) <= _SHOWN else seen[: _SHOWN - 3] + "..."
     return SpecError(f"{owner}{where}: {message[:1].lower()}{message[1:]}; got {shown}")

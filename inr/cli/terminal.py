@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from inr.cli.interrupts import asking
 from inr.errors import FileAccessError, SpecError
+from inr.text import printable
 
 if TYPE_CHECKING:
     from inr.codec.compress import FitResult
@@ -23,21 +25,22 @@ PLAIN_LINES = 10
 """Lines of progress where no terminal is attached."""
 
 
-def say(text: str) -> None:
-    """A line on standard output, if there is one."""
+def say(*lines: str) -> None:
+    """Lines on standard output, if there is one; what would do more than show itself is written out."""
     if sys.stdout is None:
         return
+    text = "".join(f"{printable(line)}\n" for line in lines)
     try:
-        sys.stdout.write(text + "\n")
-    except UnicodeEncodeError:  # a file name that is not Unicode, or that the terminal cannot show
+        sys.stdout.write(text)
+    except UnicodeEncodeError:  # what the terminal cannot show
         encoding = sys.stdout.encoding
-        sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+        sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
 
 
 def warn(text: str) -> None:
     """A line on standard error, if there is one, as one line whatever it holds."""
     if sys.stderr is not None:
-        sys.stderr.write(f"inr: {' '.join(text.split())}\n")
+        sys.stderr.write(f"inr: {printable(' '.join(text.split()))}\n")
 
 
 def check_one_output(output: str | None, as_json: bool) -> None:
@@ -48,7 +51,21 @@ def check_one_output(output: str | None, as_json: bool) -> None:
 
 def say_json(value: Any) -> None:
     """Anything made of dataclasses as JSON on one line; settings of a model become an object."""
-    say(json.dumps(value, default=_plain, allow_nan=False))
+    say(_json(value))
+
+
+def fail(error: str, code: str, as_json: bool) -> None:
+    """Say on standard error why a command failed: a line, or a JSON object with `error` and `error_code`."""
+    if not as_json:
+        warn(f"error: {error}")
+    elif sys.stderr is not None:
+        sys.stderr.write(_json({"error": printable(" ".join(error.split())), "error_code": code}) + "\n")
+
+
+def _json(value: Any) -> str:
+    """One line of ASCII, in which no reader finds halves of surrogate pairs: those of file names become U+FFFD."""
+    text = json.dumps(value, default=_plain, allow_nan=False, ensure_ascii=False)
+    return json.dumps(json.loads(re.sub("[\ud800-\udfff]", "\ufffd", text)))
 
 
 def _plain(value: Any) -> Any:
@@ -184,11 +201,6 @@ def say_compressed(result: "Compressed", output: str) -> None:
     )
     if len(report.layer_psnr) > 1:
         say("layers: " + ", ".join(f"{psnr:.2f} dB" for psnr in report.layer_psnr))
-
-
-def ssim_text(ssim: float | None) -> str:
-    """The SSIM as part of a line; nothing for what has none."""
-    return "" if ssim is None else f", SSIM {ssim:.4f}"
 
 
 def quality_text(metrics: dict[str, float]) -> str:

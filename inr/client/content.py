@@ -11,6 +11,10 @@ import numpy.typing as npt
 
 from inr.errors import FileAccessError, SignalError
 from inr.files import is_special, read_bytes, reason
+from inr.text import printable
+
+LONGEST_NAME = 255
+"""Characters that a server takes."""
 
 Source = str | Path | bytes | npt.NDArray[Any]
 
@@ -20,7 +24,7 @@ class Content:
     """Bytes to be uploaded, of a file or in memory.
 
     Attributes:
-        name: for messages, with the suffix.
+        name: for messages, with the suffix, see `name_of`.
         size: in bytes.
         sha256: in hexadecimal digits.
         path: of the file, or None.
@@ -63,7 +67,7 @@ def contents_of(source: Source) -> list[Content]:
     if is_folder(source):
         return [_of_file(path) for path in _frames(Path(source))]
     path = Path(source)
-    return [_in_memory(read_bytes(path), path.name) if is_special(path) else _of_file(path)]
+    return [_in_memory(read_bytes(path), name_of(path)) if is_special(path) else _of_file(path)]
 
 
 def is_folder(source: Source) -> TypeGuard[str | Path]:
@@ -72,6 +76,15 @@ def is_folder(source: Source) -> TypeGuard[str | Path]:
         return isinstance(source, str | Path) and str(source) != "-" and Path(source).is_dir()
     except OSError:  # the name is too long
         return False
+
+
+def name_of(path: Path) -> str:
+    """The name of a file as it is sent: printable whatever bytes are in it, and shortened in the middle."""
+    name = printable(path.name)
+    if len(name) <= LONGEST_NAME:
+        return name
+    end = name[-LONGEST_NAME // 8 :]
+    return f"{name[: LONGEST_NAME - len(end) - 1]}…{end}"
 
 
 def _frames(folder: Path) -> tuple[Path, ...]:
@@ -98,7 +111,7 @@ def _of_file(path: Path) -> Content:
         raise FileAccessError(f"cannot read {path}: {reason(error)}") from None
     if size == 0:
         raise SignalError(f"{path} is empty")
-    return Content(path.name, size, sha256, path=path)
+    return Content(name_of(path), size, sha256, path=path)
 
 
 def _npy(array: npt.NDArray[Any]) -> bytes:

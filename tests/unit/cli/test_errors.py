@@ -229,7 +229,7 @@ def test_bad_input(place: Path, capsys: pytest.CaptureFixture[str], line: str, c
     before = contents(place)
     assert main(line.split()) == code
     output, errors = capsys.readouterr()
-    assert is_one_error(errors), errors
+    assert is_one_error(errors, as_json="--json" in line), errors
     assert re.search(message, errors), errors
     assert output == ""
     assert contents(place) == before
