@@ -20,7 +20,7 @@ from inr.optimisers.base import OPTIMISERS
 from inr.registry import kind_of
 from inr.reparams.base import REPARAMS
 from inr.samplers.base import SAMPLERS
-from inr.spec import Spec, Wire, from_wire, to_wire, wire_fields
+from inr.spec import Spec, Wire, from_wire, to_wire, wire_default, wire_fields
 
 MODEL_SPECS = [spec for cls in MODELS for spec in (cls(), *cls.EXAMPLES)]
 
@@ -110,7 +110,7 @@ def test_wire_form_gives_the_model_back(model: ModelSpec) -> None:
     assert from_wire(type(model), stored.items(), component) == model
     assert list(stored) == sorted(stored)
     for number, name in wire_fields(type(model)).items():
-        assert (number in stored) == (getattr(model, name) != type(model).model_fields[name].default)
+        assert (number in stored) == (getattr(model, name) != wire_default(type(model), number))
 
 
 def component(wire_id: int, fields: Iterable[tuple[int, Any]]) -> Spec:

@@ -34,8 +34,9 @@ def rounded(frequencies: npt.NDArray[Any]) -> Array:
 @pytest.mark.parametrize(
     ("model", "d_in", "d_out", "expected"),
     [
-        (ReluPe(), 2, 3, 198_147),
-        (ReluPe(), 3, 1, 197_633),
+        (ReluPe(), 2, 3, 263_683),
+        (ReluPe(n_features=128), 2, 3, 198_147),
+        (ReluPe(n_features=128), 3, 1, 197_633),
         (PolyInr(), 2, 3, 200_151),
         (PolyInr(width=256, depth=3), 2, 3, 3 * (256**2 + 256 + 3 * 256) + 771),
         (Sl2a(), 2, 3, 330_243),
@@ -70,8 +71,8 @@ def test_frequencies_of_a_seed_are_those_of_ever() -> None:
         assert isinstance(layer, Fourier | SineFilter)
         return [float(x) for x in layer.frequencies.flatten()[:4]]
 
-    assert first(ReluPe()) == pytest.approx(GOLDEN["relu_pe"], rel=1e-6)
-    assert first(ReluPe(feature_seed=1)) == pytest.approx(GOLDEN["relu_pe, seed 1"], rel=1e-6)
+    assert first(ReluPe(n_features=128)) == pytest.approx(GOLDEN["relu_pe"], rel=1e-6)
+    assert first(ReluPe(n_features=128, feature_seed=1)) == pytest.approx(GOLDEN["relu_pe, seed 1"], rel=1e-6)
     assert first(Cafe()) == pytest.approx(GOLDEN["cafe"], rel=1e-6)
     assert first(Bacon()) == GOLDEN["bacon"]
     assert first(Bacon(feature_seed=2**32 - 1)) == GOLDEN["bacon, last seed"]
@@ -300,7 +301,9 @@ def test_largest_settings_are_counted_without_memory(model: ModelSpec) -> None:
 
 def test_sized_keeps_proportions() -> None:
     small = ReluPe().sized(20_000, plain(2), 3)
-    assert small.width == 2 * small.n_features
+    assert small.width == small.n_features
+    halved = ReluPe(n_features=128).sized(20_000, plain(2), 3)
+    assert halved.width == 2 * halved.n_features
     cafe = Cafe().sized(20_000, plain(2), 3)
     assert cafe.n_features / cafe.n_polynomials == pytest.approx(88 / 30, rel=0.1)
     sl2a = Sl2a().sized(50_000, plain(2), 3)

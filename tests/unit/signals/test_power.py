@@ -94,8 +94,10 @@ def test_exponent_is_that_of_the_released_calibration(invert: bool, brightness: 
 
 
 def test_exponent_of_a_known_histogram() -> None:
-    """16 of 32 samples lie at 1/16 and below, 15 at 1/4, one at 1: half is reached in bin 16, so gamma_0 is 1/4, which
-    moves none of them into the last 12 bins, above 0.953; and with 4 at 7/8, 4/32 of them go there, so gamma is 1."""
+    """Half is reached in bin 16, so gamma_0 is 1/4, and it moves no sample into the last 12 bins, which begin at 0.953.
+
+    With 4 of 32 samples at 7/8 it does move these, more than 1/20 of all, so gamma is 1.
+    """
     levels = np.array([0.0] * 8 + [1 / 16 + 1e-4] * 9 + [1 / 4] * 14 + [1.0], dtype=np.float32)
     assert symmetric_power(signal_of(levels.reshape(4, 8))).gamma == pytest.approx(0.25, abs=1e-3)
     levels[-5:-1] = 7 / 8
