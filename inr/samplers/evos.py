@@ -72,7 +72,7 @@ class EvosSampler(SamplerSpec):
     schedule: Literal["constant", "step"] = "constant"
     """How the share changes; the paper's best is `step` from 0.2."""
     mutation: Annotated[float, Field(ge=0, le=1)] | None = None
-    """Share of random samples in the choice, at the start; None for 0.5 without a `batch`, as published, and 0.75 with."""
+    """Share of random samples in the choice, at the start; None: 0.5 without a `batch`, as published, and 0.75 with."""
     detail: Annotated[float, Field(ge=0, le=10**6)] = 1e-5
     """Lambda, the weight of the Laplacian in gray levels against the error; 0 selects by error alone."""
     interval: Annotated[int, Field(ge=1, le=10**6)] = 100
