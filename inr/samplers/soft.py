@@ -17,12 +17,15 @@ l_1: mean absolute residual, at least 2^-10. alpha = 0 mines the hard samples, a
 
 The cache says where l_1 comes from, which is needed before the step: a forward pass over the points (full, as
 published; there the step itself has it, here it costs a third of a step more), or the residual of when the sample was
-last trained (rolling; samples never seen count as the mean). Gradients by coordinates make every step dearer, too.
+last trained (rolling; samples never seen count as the mean; it also replaces the edges). Gradients by coordinates make
+every step dearer, too.
 
-The published form is ``SoftSampler(random=0, alpha=0.6, cache="full")``. By default three quarters of a step come from
-plain epochs over all samples, with weight 1, and the points are not weighted (alpha = 0): on photos the published form
-loses to plain mini-batches, by 0.5 to 3 dB at 512 samples a step after 1,500 steps (in the tables of EVOS by 0.8 dB),
-since weights of 1/l_1^0.6 make the squared error one of a lower power, and points draw some samples rarely.
+The published form is ``SoftSampler(random=0, alpha=0.6, cache="full")``. On photos it loses to plain mini-batches, by
+0.5 to 3 dB at 512 samples a step after 1,500 steps (in the tables of EVOS by 0.8 dB): weights of 1/l_1^0.6 make the
+squared error one of a lower power, points draw some samples rarely, and edges are not where the errors are. So by
+default 85 % of a step come from plain epochs over all samples, with weight 1, the points are not weighted (alpha = 0),
+and with the rolling cache they are drawn anew with probability proportional to l_1, from the second epoch on. That is
+level with plain mini-batches for SIREN, and ahead of them for grids.
 
 Deviations: l is the mean squared residual, also if the fit minimises another loss. In released code the loss by which
 the gradient of the weighted loss is divided has the weight already and is multiplied by it again, so that its drift is
@@ -81,9 +84,9 @@ class SoftSampler(SamplerSpec):
     noise: Annotated[float, Field(ge=0, le=1)] = 0.02
     """Standard deviation b of the steps, as a share of each axis."""
     cache: CacheMode = "rolling"
-    """Residuals for the weights by a forward pass over the points (full), or as of when a sample was last trained
-    (rolling)."""
-    random: Annotated[float, Field(ge=0, le=1)] = 0.75
+    """Residuals for the weights by a forward pass over the points, and new places by the edges of the signal (full); or
+    both by the residuals as of when a sample was last trained (rolling)."""
+    random: Annotated[float, Field(ge=0, le=1)] = 0.85
     """Share of a step that comes from plain epochs over all samples instead of from the points, with weight 1."""
     batch: Annotated[int, Field(ge=1, le=2**24)] = 8192
     """Samples of a step; at most as many as there are."""
@@ -117,6 +120,14 @@ def loss_weights(loss: Floats, rho: float) -> Floats:
     return clamped
 
 
+def _known(loss: Floats) -> Floats:
+    """Residuals of a cache, with their mean for samples never seen, and the largest for what is not finite."""
+    finite = np.isfinite(loss)
+    if not finite.any():
+        return np.ones_like(loss)
+    return np.where(np.isnan(loss), loss[finite].mean(), np.minimum(loss, loss[finite].max()))
+
+
 @final
 class _Langevin(AbstractSampler):
     wants: ClassVar[Wanted] = "gradients"
@@ -128,8 +139,9 @@ class _Langevin(AbstractSampler):
         self._cache = ResidualCache(domain.size, 1, residuals, lambda index, rows: np.abs(rows).mean(axis=1)[None])
         self._last = np.array(domain.shape, dtype=np.float64) - 1
         self._cells = np.array([(high - low) / n for n, (low, high) in zip(domain.shape, domain.box, strict=True)])
-        pdf = edges(signal).astype(np.float64)
-        self._cumulative = np.cumsum(pdf if pdf.any() else np.ones_like(pdf))
+        self._draw_by(edges(signal))
+        self._epoch = max(1, domain.size // spec.batch) if spec.cache == "rolling" else 0
+        """Steps after which points are drawn anew by other residuals; 0 for never."""
         self._mixture = Mixture(domain.size, spec.batch, spec.random, seed)
         count = min(spec.batch, domain.size) - self._mixture.spread
         start = generator(seed, "soft")
@@ -150,6 +162,8 @@ class _Langevin(AbstractSampler):
         if not isinstance(selection, Points) or gradients is None:
             return
         self._cache.store(selection.index, residuals)
+        if self._epoch and (moment.step + 1) % self._epoch == 0:
+            self._draw_by(_known(self._cache.values[0]))
         n = len(self._positions)
         residuals, gradients = residuals[:n], gradients[:n]
         loss = np.square(residuals, dtype=np.float64).mean(axis=1)
@@ -162,10 +176,12 @@ class _Langevin(AbstractSampler):
             return None
         if self._spec.cache == "full":
             return loss_weights(np.abs(self._residuals(index)).mean(axis=1), rho)
-        loss = self._cache.values[0, index]
-        unseen = np.isnan(loss)
-        loss[unseen] = 1.0 if unseen.all() else loss[~unseen].mean()
-        return loss_weights(loss, rho)
+        return loss_weights(_known(self._cache.values[0, index]), rho)
+
+    def _draw_by(self, share: Floats) -> None:
+        """Points are drawn anew with probability proportional to `share`, `(n_samples,)`, or anywhere if it is zero."""
+        self._share = share
+        self._cumulative = np.cumsum(share if share.any() else np.ones_like(share), dtype=np.float64)
 
     def _move(self, step: int, loss: npt.NDArray[np.float64], slopes: npt.NDArray[np.float64]) -> None:
         """One step of Langevin's equation, and new places for some; slopes are those of log l, by samples."""
@@ -184,8 +200,9 @@ class _Langevin(AbstractSampler):
         self._positions = positions
 
     def state(self) -> dict[str, Any]:
-        return {**self._cache.state(), "positions": self._positions}
+        return {**self._cache.state(), "positions": self._positions, "share": self._share}
 
     def restore(self, state: dict[str, Any]) -> None:
         self._cache.restore(state)
         self._positions = state["positions"]
+        self._draw_by(state["share"])

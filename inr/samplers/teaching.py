@@ -16,12 +16,13 @@ As released, `step` never reaches 1: from 0.2 it ends at 0.92.
 
 The published method is ``TeachingSampler(cache="full", batch=None)``, ``--sampler teaching:cache=full,batch=none``:
 every selection is a forward pass over all samples, every step trains all k. The defaults are made for a CPU, which
-cannot: mini-batches, a quarter of which is drawn from the k samples, chosen by residuals that training keeps up to date
-(`cache="rolling"`), while three quarters come from plain epochs over all samples (`random`). After a first epoch of
-plain mini-batches, in which all samples are seen, that costs a forward pass over 1/8 batch a step, 4 % of it, and a
-partition of N numbers at each selection, 1 ms for a photo of 768 x 512. Mini-batches of the k samples alone
-(``random=0``) lose to plain epochs where they are small: by up to 0.5 dB at 512 samples a step on photos of 128 x 128
-after 2,000 steps, full cache or rolling, as what is not chosen drifts. The published form, of large batches, does not.
+cannot: mini-batches, a quarter of which is drawn from the k samples, with a constant r, by residuals that training
+keeps up to date (`cache="rolling"`), while three quarters come from plain epochs over all samples (`random`). After a
+first epoch of plain mini-batches, in which all samples are seen, that costs a forward pass over 1/8 batch a step, 4 %
+of it, and a partition of N numbers at each selection, 1 ms for a photo of 768 x 512. Mini-batches of the k samples
+alone (``random=0``) lose to plain epochs where they are small: by up to 0.5 dB at 512 samples a step on photos of 128 x
+128 after 2,000 steps, full cache or rolling, as what is not chosen drifts. The published form, of large batches, does
+not.
 
 Deviations: k of at least 1, and phases of at least one step, where the released code divides by zero for a fit of few
 steps.
@@ -74,8 +75,8 @@ class TeachingSampler(SamplerSpec):
 
     ratio: Annotated[float, Field(gt=0, le=1)] = 0.2
     """Share of the samples to train on, at the start."""
-    schedule: Schedule = "step"
-    """How the share changes."""
+    schedule: Schedule | None = None
+    """How the share changes; None: step without a `batch`, as published, and constant with."""
     interval: Interval = "incremental"
     """When to select: every step (dense), every second (dense2); every step in the first quarter and then every 10th,
     20th, ... 50th (incremental); every 90th, 80th, ... 10th and at last every (reverse_incremental); never, to train on
@@ -137,6 +138,7 @@ class _Teacher(AbstractSampler):
     def __init__(self, spec: TeachingSampler, n_samples: int, seed: int, residuals: Residuals) -> None:
         self._spec, self._n, self._seed = spec, n_samples, seed
         self._cache = ResidualCache(n_samples, 1, residuals, lambda index, rows: np.abs(rows).sum(axis=1)[None])
+        self._schedule: Schedule = spec.schedule or ("step" if spec.batch is None else "constant")
         first = min(n_samples, spec.batch or self._count(spec.ratio))
         self._epochs = Epochs(n_samples, first, seed)
         self._mixture = Mixture(n_samples, spec.batch or n_samples, spec.random, seed)
@@ -151,7 +153,7 @@ class _Teacher(AbstractSampler):
         step, total = place(moment)
         interval = interval_at(self._spec.interval, step, total)
         if len(self._subset) == 0 or (interval and moment.step % interval == 0):
-            ratio = ratio_at(self._spec.schedule, self._spec.ratio, step, total) if interval else 1.0
+            ratio = ratio_at(self._schedule, self._spec.ratio, step, total) if interval else 1.0
             self._choose(moment.step, self._count(ratio))
         return Points(self._draw(moment.step))
 

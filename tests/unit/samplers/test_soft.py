@@ -128,9 +128,26 @@ def test_points_that_leave_are_drawn_from_the_edges() -> None:
     def outwards(points: Points) -> Floats:
         return np.full((len(points.index), 1), 1e6, dtype=np.float32)
 
-    fit = Drive(mined(batch=50, noise=0.0), signal_of_samples(samples), distinct(50)[:, None], 10, slopes=outwards)
+    fit = Drive(
+        mined(batch=50, noise=0.0, cache="full"), signal_of_samples(samples), distinct(50)[:, None], 10, slopes=outwards
+    )
     fit.run(1)
     assert set(positions(fit)[:45, 0]) == {24.0, 25.0}
+
+
+def test_rolling_residuals_take_the_place_of_the_edges() -> None:
+    """Wrong in one row alone: from the second epoch on points are drawn anew there, though the edges lie elsewhere."""
+    samples = np.zeros((40, 60, 1), dtype=np.uint8)
+    samples[:, 30:] = 200
+    table = np.where(np.arange(2400) // 60 == 7, 0.5, 0.0).astype(np.float32)[:, None]
+    spec = SoftSampler(batch=600, drift=0.0, noise=0.0, random=0.5)
+    fit = Drive(spec, signal_of_samples(samples), table, 100)
+    fit.run(40)
+    rows = np.rint(positions(fit)[:, 0]).astype(int)
+    assert (rows == 7).mean() > 0.6
+    published = Drive(spec.replace(cache="full"), signal_of_samples(samples), table, 100)
+    published.run(40)
+    assert (np.rint(positions(published)[:, 0]).astype(int) == 7).mean() < 0.3
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
