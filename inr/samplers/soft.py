@@ -25,7 +25,8 @@ The published form is ``SoftSampler(random=0, alpha=0.6, cache="full")``. On pho
 squared error one of a lower power, points draw some samples rarely, and edges are not where the errors are. So by
 default 85 % of a step come from plain epochs over all samples, with weight 1, the points are not weighted (alpha = 0),
 and with the rolling cache they are drawn anew with probability proportional to l_1, from the second epoch on. That is
-level with plain mini-batches for SIREN, and ahead of them for grids.
+at most 0.3 dB behind plain mini-batches for SIREN, and 0.1 to 1 dB ahead of them for hash grids (128 x 128 samples,
+batches of 512 to 8,192).
 
 Deviations: l is the mean squared residual, also if the fit minimises another loss. In released code the loss by which
 the gradient of the weighted loss is divided has the weight already and is multiplied by it again, so that its drift is
@@ -125,7 +126,8 @@ def _known(loss: Floats) -> Floats:
     finite = np.isfinite(loss)
     if not finite.any():
         return np.ones_like(loss)
-    return np.where(np.isnan(loss), loss[finite].mean(), np.minimum(loss, loss[finite].max()))
+    known: Floats = np.where(np.isnan(loss), loss[finite].mean(), np.minimum(loss, loss[finite].max()))
+    return known
 
 
 @final

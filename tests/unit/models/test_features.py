@@ -20,6 +20,7 @@ from inr.models.densegrid import DenseGridMlp
 from inr.models.poly import PolyInr
 from inr.models.relu_pe import ReluPe
 from inr.models.sl2a import Sl2a
+from inr.spec import from_wire, to_wire
 from tests.support.domains import plain
 from tests.support.model_checks import coordinates, initialised, randomised
 from tests.support.network_values import EXACT, Array, linear, outputs, points, tensors
@@ -218,6 +219,38 @@ def test_sl2a_starts_within_the_published_bounds() -> None:
     assert isinstance(network.network.layers[3], LayerNorm)
     assert (named["3.weight"] == 1).all()
     assert not named["3.bias"].any()
+
+
+def test_relu_pe_starts_as_its_release_does() -> None:
+    """Glorot's normal weights, cut off at two deviations there, and biases of a hundredth."""
+    named = tensors(initialised(ReluPe()))
+    for i, fans in ((1, 512 + 256), (3, 512), (5, 512)):
+        assert named[f"{i}.weight"].std() == pytest.approx(math.sqrt(2 / fans), rel=0.02)
+        assert named[f"{i}.bias"].std() == pytest.approx(0.01, rel=0.2)
+    assert named["7.weight"].std() == pytest.approx(math.sqrt(2 / 259), rel=0.1)
+    assert ReluPe().n_features == 256
+
+
+def test_files_without_a_number_of_frequencies_mean_the_old_one() -> None:
+    """The default has changed since files were written; what a file means has not."""
+    assert from_wire(ReluPe, (), lambda *_: ReluPe()).n_features == 128
+    assert to_wire(ReluPe(n_features=128)) == {}
+    assert to_wire(ReluPe()) == {0: 256}
+    assert from_wire(ReluPe, ((0, 256),), lambda *_: ReluPe()) == ReluPe()
+    with pytest.raises(SpecError, match="not in canonical form"):
+        from_wire(ReluPe, ((0, 128),), lambda *_: ReluPe())
+
+
+@pytest.mark.parametrize("width", [64, 256])
+def test_bacon_starts_within_the_released_bounds(width: int) -> None:
+    """Weights of products and of outputs alike; their biases are torch's own."""
+    network = initialised(Bacon(width=width))
+    named = tensors(network)
+    matrices = [name for name in named if name.endswith("weight")]
+    assert len([name for name in matrices if len(named[name]) == 3]) == 3
+    for name in matrices:
+        assert 0.9 * math.sqrt(6 / width) < np.abs(named[name]).max() <= math.sqrt(6 / width)
+        assert np.abs(named[name.replace("weight", "bias")]).max() <= 1 / math.sqrt(width)
 
 
 def test_cafe_formula() -> None:
