@@ -170,7 +170,7 @@ def _exists(module: str) -> bool:
 
 
 def settings_of(text: str) -> dict[str, Any]:
-    """Settings as text, ``name=value,name=value``: numbers, true and false, or words; raises `SpecError`."""
+    """Settings as text, ``name=value,name=value``: numbers, true, false, none, or words; raises `SpecError`."""
     settings: dict[str, Any] = {}
     for pair in text.split(",") if text else []:
         name, equals, value = (part.strip() for part in pair.partition("="))
@@ -180,10 +180,13 @@ def settings_of(text: str) -> dict[str, Any]:
     return settings
 
 
+_WORDS = {"true": True, "false": False, "none": None}
+
+
 def value_of(text: str) -> Any:
-    """A number, True, False, or the text itself."""
-    if text in ("true", "false"):
-        return text == "true"
+    """A number, True, False, None, or the text itself."""
+    if text in _WORDS:
+        return _WORDS[text]
     for number in (int, float):
         try:
             return number(text)

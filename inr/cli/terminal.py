@@ -270,6 +270,8 @@ def compact(settings: dict[str, Any]) -> str:
 def _setting(value: Any) -> str:
     if isinstance(value, dict):
         return f"{value['kind']}({compact({name: v for name, v in value.items() if name != 'kind'})})"
+    if value is None:
+        return "none"
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
