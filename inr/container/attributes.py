@@ -14,6 +14,8 @@ class FileAttributes:
         orientation: header key 11.
         colour_space: header key 12, an id.
         frame_rate: header key 17, numerator and denominator.
+        frame_times: header key 21, see `inr.container.times`.
+        pixel_aspect: header key 22, numerator and denominator.
         own: header key 18.
         icc_profile: an ancillary section.
     """
@@ -21,6 +23,8 @@ class FileAttributes:
     orientation: int = 1
     colour_space: int = 0
     frame_rate: tuple[int, int] | None = None
+    frame_times: tuple[int, ...] | None = None
+    pixel_aspect: tuple[int, int] = (1, 1)
     own: Stored = ()
     icc_profile: bytes | None = None
 
@@ -29,7 +33,15 @@ class FileAttributes:
         """Those of a file."""
         header = file.header
         profile = file.ancillary(ICC_PROFILE)
-        return FileAttributes(header.orientation, header.colour_space, header.frame_rate, header.attributes, profile)
+        return FileAttributes(
+            orientation=header.orientation,
+            colour_space=header.colour_space,
+            frame_rate=header.frame_rate,
+            frame_times=header.frame_times,
+            pixel_aspect=header.pixel_aspect,
+            own=header.attributes,
+            icc_profile=profile,
+        )
 
     @property
     def sections(self) -> list[Section]:

@@ -46,6 +46,8 @@ class Kind(Spec):
     wire_id: ClassVar[int]
     noun: ClassVar[str]
     """With its article, for messages: "a picture"."""
+    formats: ClassVar[str]
+    """Names of the formats that are read, for messages: "PNG, JPEG and GIF"."""
     attributes: ClassVar[type[Attributes]]
     """What signals of this kind have beside their samples."""
     parts_are: ClassVar[PartRule] = PartRule("samples along the first axis")
@@ -301,11 +303,11 @@ def kind_for(meta: SignalMeta) -> Kind:
 def kind_of_source(source: Source, reading: Reading) -> Kind:
     """The kind that a source is of.
 
-    The first kind, in the order of wire ids, that says so and takes what is asked of the reading. What no kind says is
-    its own is left to the very first one, which refuses it in its words.
+    The first kind, in the order of wire ids, that says so and takes what is asked of the reading.
 
     Raises:
         FileAccessError: the source cannot be read.
+        SignalError: it is of no kind.
         SpecError: none of its kinds takes what is asked.
     """
     kinds = [cls() for cls in KINDS]
@@ -315,7 +317,11 @@ def kind_of_source(source: Source, reading: Reading) -> Kind:
             if reading.given() <= kind.reading:
                 return kind
             found = found or kind
-    found = found or kinds[0]
+    if found is None:
+        if source.array is None and not source.is_folder and not source.head:
+            raise SignalError(f"{source.name} is empty (0 bytes)")
+        read = " nor ".join(f"{kind.noun} ({kind.formats})" for kind in kinds)
+        raise SignalError(f"{source.name} is neither {read}, which are what this version reads")
     refuse_reading(reading, found.noun, found.reading)
     return found
 
