@@ -97,26 +97,20 @@ def read_gif(data: bytes) -> Picture:
 
 
 def read_avif(data: bytes) -> Picture:
-    """Read an AVIF file of one frame."""
+    """Read an AVIF file of one frame; 10 and 12-bit samples come as 16 bit, which Pillow would cut to 8."""
+    import imagecodecs
     from PIL.AvifImagePlugin import AvifImageFile
 
     with quiet(), AvifImageFile(io.BytesIO(data)) as image:
         check_frames(image.n_frames)
         check_size(image.height, image.width)
         orientation, profile = exif_orientation(image.info.get("exif")), image.info.get("icc_profile")
-    return Picture(avif_samples(data), "srgb", orientation, profile or None)
-
-
-def avif_samples(data: bytes, frame: int | None = None) -> Array:
-    """The samples of an AVIF file, or of one of its frames; those of 10 and 12 bits as 16, which Pillow cuts to 8."""
-    import imagecodecs
-
-    samples: Array = imagecodecs.avif_decode(data, index=frame)
+    samples = imagecodecs.avif_decode(data)
     if samples.dtype == np.uint16:
         # Bit 5 of the third byte of the AV1 configuration tells 12-bit from 10-bit samples.
         twelve = data[data.index(b"av1C") + 6] & 0b00100000
         samples = full_range(samples, 4095 if twelve else 1023)
-    return samples
+    return Picture(samples, "srgb", orientation, profile or None)
 
 
 def _read(image: "ImageFile") -> Picture:

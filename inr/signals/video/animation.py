@@ -1,4 +1,7 @@
-"""Animated WebP and AVIF pictures as videos, read by Pillow; FFmpeg reads animated GIF and PNG."""
+"""Animated WebP and AVIF pictures as videos, read by Pillow.
+
+FFmpeg reads animated GIF and PNG, and AVIF of more than 8 bits, which Pillow cuts to 8.
+"""
 
 import io
 from collections.abc import Generator, Iterator
@@ -11,10 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from inr.signals.image.picture import check_size, oriented
-from inr.signals.image.pillow import array_of, avif_samples, quiet
+from inr.signals.image.pillow import array_of, quiet
 from inr.signals.image.tiff_tags import exif_orientation
 from inr.signals.signal import Array
-from inr.signals.video.frame_source import Size, VideoInfo, VideoType, reported, require_av
+from inr.signals.video.frame_source import Size, VideoInfo, reported, require_av
 from inr.signals.video.frames import resampled
 from inr.signals.video.times import rate_of
 
@@ -22,9 +25,8 @@ if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
 
 _TICK = Fraction(1, 1000)
-_LEAST = 11
-"""Milliseconds; a frame that is to be shown for less is shown for `_INSTEAD`, as browsers do."""
 _INSTEAD = 100
+"""Milliseconds for which a frame is shown whose time is 0, as browsers do."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,9 +48,15 @@ class Animation:
             require_av()
         with reported(self.name), _image(self._data, self._format) as image:
             for number in range(first, first + count):
-                frame = _frame(image, number, self._data, self._format)
+                frame = _frame(image, number)
                 samples = np.ascontiguousarray(frame[:, :, : self.info.channels])
                 yield samples if size is None else resampled(samples, size)
+
+
+def is_for_ffmpeg(data: bytes) -> bool:
+    """True for an AVIF file of more than 8 bits a sample."""
+    place = data.find(b"av1C") + 6
+    return place > 5 and place < len(data) and bool(data[place] & 0b01000000)
 
 
 def open_animation(data: bytes, name: str, format_: str) -> Animation:
@@ -66,31 +74,29 @@ def open_animation(data: bytes, name: str, format_: str) -> Animation:
         frames = int(getattr(image, "n_frames", 1))
         edges, transparent = np.zeros(frames + 1, np.int64), False
         for number in range(frames):
-            samples = _frame(image, number, data, format_)
+            samples = _frame(image, number)
             transparent = transparent or _is_transparent(samples)
             edges[number + 1] = edges[number] + _milliseconds(image, int(edges[number]), format_)
         height, width, channels = samples.shape
-        dtype: VideoType = "uint8" if samples.dtype == np.uint8 else "uint16"
         kept = channels if transparent else 1 if channels <= 2 else 3
         seconds = int(edges[-1]) * _TICK
         rate, times = rate_of(edges, _TICK) if format_ == "webp" else rate_of(edges, _TICK, frames / seconds)
-        info = VideoInfo(frames, width, height, kept, rate, float(seconds), dtype, times)
+        info = VideoInfo(frames, width, height, kept, rate, float(seconds), "uint8", times)
         return Animation(name, info, edges[:-1] * float(_TICK), float(_TICK), data, format_)
 
 
 def _milliseconds(image: "ImageFile", begin: int, format_: str) -> int:
     """How long the frame that was read last is shown, if the ones before it end at `begin`."""
-    length = round(image.info.get("duration") or 0)
+    length = round(image.info.get("duration") or 0) or _INSTEAD
     if format_ == "webp":
-        return length if length >= _LEAST else _INSTEAD
+        return length
     # The sum of rounded times would drift away from the rounded sum.
     return max(1, round(image.info.get("timestamp") or 0) + length - begin)
 
 
 def _is_transparent(samples: Array) -> bool:
     """True if any pixel of a frame with an alpha channel is not opaque."""
-    top = 255 if samples.dtype == np.uint8 else 65535
-    return samples.shape[2] in (2, 4) and int(samples[:, :, -1].min()) < top
+    return samples.shape[2] in (2, 4) and int(samples[:, :, -1].min()) < 255
 
 
 @contextmanager
@@ -106,11 +112,11 @@ def _image(data: bytes, format_: str) -> "Iterator[ImageFile]":
         yield image
 
 
-def _frame(image: "ImageFile", number: int, data: bytes, format_: str) -> Array:
-    """One frame, upright, `(height, width, channels)`; one of 10 or 12 bits as 16 bits."""
+def _frame(image: "ImageFile", number: int) -> Array:
+    """One frame, upright, `(height, width, channels)`."""
     image.seek(number)
     image.load()
-    samples = array_of(image) if format_ == "webp" else avif_samples(data, number)
+    samples = array_of(image)
     if samples.ndim == 2:
         samples = samples[:, :, np.newaxis]
     return oriented(samples, exif_orientation(image.info.get("exif")))

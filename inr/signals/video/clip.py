@@ -8,7 +8,7 @@ import re
 from collections import deque
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import chain, islice
 from pathlib import Path
@@ -21,6 +21,7 @@ from inr.signals.limits import MAX_SAMPLES
 from inr.signals.refusal import Refusal, damaged
 from inr.signals.signal import Array
 from inr.signals.video.attributes import MAX_ASPECT
+from inr.signals.video.containers import UNTIMED
 from inr.signals.video.frame_source import DEFAULT_RATE, Size, VideoInfo, reported, require_av
 from inr.signals.video.frames import Converter, Layout, has_alpha, is_transparent, layout_of
 from inr.signals.video.times import MAX_TERM, FrameTimes, rate_of
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 _FRAME_A_PACKET = {"h264", "hevc", "vp9", "av1", "ffv1", "mjpeg", "png", "prores", "rawvideo"}
 # Containers whose time stamps belong to the packets; others cut a stream into packets as they see fit.
 _PACKETS = {"mov", "matroska", "avi", "yuv4mpegpipe"}
+_NAMES = {"avif": "mov"}
 _CHOSEN_TIMES = {"gif", "apng"}
 _ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 _BUFFER_BYTES = 2**18
@@ -154,16 +156,21 @@ def open_clip(source: Path | bytes, name: str, demuxer: str) -> Clip:
                 raise Refusal("has no frame that can be decoded")
             alpha = has_alpha(shown.frame)
             codec = stream.codec_context.codec.canonical_name
-            stated, tick = stream.average_rate or stream.guessed_rate, stream.time_base or Fraction(1, 1000)
-            aspect, end = _aspect(stream), _stated_end(stream)
+            tick = stream.time_base or Fraction(1, 1000)
+            stated = [stream.average_rate, stream.guessed_rate, stream.base_rate]
+            if demuxer in UNTIMED:  # the rate of the demuxer is a guess, that of the codec stands in the stream
+                stated.insert(0, stream.codec_context.framerate)
+            aspect, end = _aspect(stream), _stated_end(stream, tick)
         by_packet = demuxer in _PACKETS and codec in _FRAME_A_PACKET and not alpha
         index = _packet_index(source, demuxer) if by_packet else None
         transparent = False
         if index is None:
             index, transparent = _frame_index(source, demuxer, alpha)
+        if demuxer in UNTIMED:
+            index = replace(index, pts=None)
         layout = layout_of(shown.frame, transparent)
-        stated = stated if stated is not None and stated > 0 else None
-        rate, begins, times = _timing(index, stated, tick, end, demuxer in _CHOSEN_TIMES)
+        rates = [rate for rate in stated if rate is not None and rate > 0]
+        rate, begins, times = _timing(index, rates, tick, end, demuxer in _CHOSEN_TIMES)
         width, height = layout.upright
         seconds = float(index.frames / rate) if times is None else float(times.seconds)
         aspect = 1 / aspect if layout.orientation >= 5 else aspect
@@ -177,13 +184,25 @@ def _aspect(stream: "VideoStream") -> Fraction:
     return found if found and found > 0 and max(found.as_integer_ratio()) <= MAX_ASPECT else Fraction(1)
 
 
-def _stated_end(stream: "VideoStream") -> Fraction | None:
-    """When the last frame of a Matroska stream ends, in seconds, if a tag says so; its packets do not."""
-    match = _CLOCK.fullmatch(stream.metadata.get("DURATION", ""))
-    if match is None:
-        return None
-    hours, minutes, seconds = match.groups()
-    return 3600 * int(hours) + 60 * int(minutes) + Fraction(seconds)
+@dataclass(frozen=True)
+class _End:
+    """When the last frame ends by what is said of the stream, as its packet may not know.
+
+    Attributes:
+        tick: None if nothing is said.
+        sure: true for a tag of Matroska, whose packets never know; else packets are stored out of order at worst.
+    """
+
+    tick: int | None
+    sure: bool
+
+
+def _stated_end(stream: "VideoStream", tick: Fraction) -> _End:
+    """When the last frame of a stream ends."""
+    if match := _CLOCK.fullmatch(stream.metadata.get("DURATION", "")):
+        hours, minutes, seconds = match.groups()
+        return _End(round((3600 * int(hours) + 60 * int(minutes) + Fraction(seconds)) / tick), sure=True)
+    return _End(None if stream.duration is None else (stream.start_time or 0) + stream.duration, sure=False)
 
 
 @contextmanager
@@ -195,14 +214,17 @@ def _streaming(source: Path | bytes, demuxer: str) -> "Iterator[tuple[InputConta
     # one the content was checked for, as some of them open further files.
     with (
         opened(source) as file,
-        av.open(file, "r", format=demuxer, metadata_errors="replace", buffer_size=_BUFFER_BYTES) as container,
+        av.open(
+            file, "r", format=_NAMES.get(demuxer, demuxer), metadata_errors="replace", buffer_size=_BUFFER_BYTES
+        ) as container,
     ):
         videos = [s for s in container.streams.video if "attached_pic" not in str(s.disposition)]
         if not videos:
             raise Refusal(_without_video(container))
-        # Where there are several, the first is the one that players show.
-        videos[0].thread_type = "AUTO"
-        yield container, videos[0]
+        # Where there are several, the first is the one that players show; the first of an AVIF file is its still.
+        stream = max(videos, key=lambda video: video.frames) if demuxer == "avif" else videos[0]
+        stream.thread_type = "AUTO"
+        yield container, stream
 
 
 def _without_video(container: "InputContainer") -> str:
@@ -308,29 +330,31 @@ def _frame_index(source: Path | bytes, demuxer: str, alpha: bool) -> tuple[_Inde
 
 
 def _timing(
-    index: _Index, stated: Fraction | None, tick: Fraction, end: Fraction | None, chosen: bool
+    index: _Index, stated: list[Fraction], tick: Fraction, end: _End, chosen: bool
 ) -> tuple[Fraction, npt.NDArray[np.float64], FrameTimes | None]:
     """The frame rate, the seconds from the first frame to each, and the times of frames if their rate varies.
 
     Args:
         index: of the frames.
-        stated: the rate that the container states, which is exact (30000/1001) where the rounded times are not.
+        stated: rates that the container states, the best first; they are exact (30000/1001) where the rounded times
+            are not.
         tick: in seconds.
-        end: of the last frame in seconds, if the file says so beside its packets.
+        end: of the last frame.
         chosen: the times of the frames are what an author chose, not rounded ones of a constant rate.
     """
     frames, pts = index.frames, index.pts
     if pts is None:
-        rate = stated or DEFAULT_RATE
+        rate = next(iter(stated), DEFAULT_RATE)
         return rate, np.arange(frames) / float(rate), None
     begins, span = (pts - pts[0]) * float(tick), int(pts[-1] - pts[0])
-    last = index.last
-    if end is not None and pts[0] == 0 and abs(round(end / tick) - span - last) > 1:
-        last = round(end / tick) - span
-    length = Fraction(last) if last > 0 or frames == 1 else Fraction(span, frames - 1)
+    length = Fraction(index.last) if index.last > 0 or frames == 1 else Fraction(span, frames - 1)
     if length <= 0:
-        return stated or DEFAULT_RATE, begins, None
-    edges = np.append(pts, pts[-1] + max(1, round(length)))
+        return next(iter(stated), DEFAULT_RATE), begins, None
+    usual = index.last if index.last > 0 or frames == 1 else int(np.median(np.diff(pts)))
+    edges = np.append(pts, pts[-1] + usual)
     constant = (frames / ((span + length) * tick)).limit_denominator(MAX_TERM)
-    rate, times = rate_of(edges, tick, *([] if chosen else [stated, constant]))
+    rates = [] if chosen else [*stated, constant]
+    rate, times = rate_of(edges, tick, *rates)
+    if end.tick is not None and end.tick > pts[-1] and (times is not None or end.sure) and not chosen:
+        rate, times = rate_of(np.append(pts, end.tick), tick, *rates)
     return rate, begins, times

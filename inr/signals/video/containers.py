@@ -19,6 +19,8 @@ FORMATS = (
 HEAD_BYTES = 2048
 ANIMATED_PICTURES = ("webp", "avif")
 """Read by Pillow, and named like demuxers all the same."""
+UNTIMED = frozenset({"h264", "hevc", "vvc", "m4v", "mpegvideo", "vc1", "mjpeg", "obu", "dirac"})
+"""Streams without a container: they state a rate at best, and FFmpeg makes up the times of frames."""
 
 _MAGIC: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\x1aE\xdf\xa3", "matroska"),
@@ -36,6 +38,8 @@ _MAGIC: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\x1f\x07\0", "dv"),
     (0, b"BBCD", "dirac"),
     (0, b"\x12\0\x0a", "obu"),
+    (0, b"FWS", "swf"),
+    (0, b"CWS", "swf"),
 )
 # Boxes that may be the first of an MP4 or QuickTime file.
 _BOXES = {

@@ -152,6 +152,8 @@ class Encoder:
             height, width, channels = shape
             if channels == 4 and suffix == ".webm":
                 options["auto-alt-ref"] = "0"  # libvpx cannot combine it with alpha
+            if suffix == ".mp4" and self._clock.varies:
+                options["bf"] = "0"  # frames that are stored out of order have no lengths of their own there
             if suffix == ".mkv":
                 options["slices"] = "4" if min(width, height) >= 16 else "1"  # FFV1 cannot slice a few pixels
             stream = self._container.add_stream(coding.codec, rate=self._clock.rate, options=options)

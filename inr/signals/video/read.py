@@ -23,7 +23,7 @@ from inr.meta import INTEGER_RANGE, SignalMeta
 from inr.signals.parts import default_length, part_lengths
 from inr.signals.refusal import Refusal
 from inr.signals.signal import Array, Signal
-from inr.signals.video.animation import open_animation
+from inr.signals.video.animation import is_for_ffmpeg, open_animation
 from inr.signals.video.attributes import VideoAttributes
 from inr.signals.video.clip import open_clip
 from inr.signals.video.containers import ANIMATED_PICTURES, FORMATS, demuxer_of
@@ -232,7 +232,9 @@ def _opened(source: str | Path | bytes, frame_rate: Fraction | None) -> FrameSou
         check_whole(file, demuxer)
         if demuxer in ANIMATED_PICTURES:
             file.seek(0)
-            return open_animation(file.read(), name, demuxer)
+            data = file.read()
+            if demuxer == "webp" or not is_for_ffmpeg(data):
+                return open_animation(data, name, demuxer)
     return open_clip(path, name, demuxer)
 
 

@@ -13,6 +13,9 @@ from inr.errors import SpecError
 MAX_TERM = 1_000_000
 """Largest denominator of an average frame rate."""
 
+_ROUNDED = 1.01e-3
+"""Seconds; times that went through Matroska or FLV were rounded to milliseconds."""
+
 Ticks = npt.NDArray[np.int64]
 
 
@@ -108,9 +111,9 @@ def rate_of(edges: Ticks, tick: Fraction, *rates: Fraction | None) -> tuple[Frac
 
 
 def _is_steady(edges: Ticks, tick: float, rate: float) -> bool:
-    """True if frames begin within a tick or two of a constant rate, and the last one is not shown much longer."""
+    """True if frames begin at a constant rate but for rounding, and the last one is not shown much longer."""
     begins = (edges[:-1] - edges[0]) * tick
-    slack = min(2 * tick, max(0.25 / rate, 0.51 * tick)) + 1e-9
+    slack = min(max(2 * tick, _ROUNDED), max(0.25 / rate, 0.51 * tick)) + 1e-9
     last = (edges[-1] - edges[-2]) * tick
     return bool(np.abs(begins - np.arange(len(begins)) / rate).max() <= slack) and last <= max(1.5 / rate, 2 * tick)
 
