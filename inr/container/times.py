@@ -40,7 +40,7 @@ def times_of(stored: tuple[int, ...]) -> tuple[tuple[int, int], Runs]:
     """
     if len(stored) < 3:
         raise CorruptHeaderError("header: frame_times needs a tick and the times of frames")
-    tick, runs = (stored[0], stored[1]), []
+    tick, runs = (stored[0], stored[1]), list[tuple[int, int]]()
     if not all(1 <= value <= MAX_TICK for value in tick) or math.gcd(*tick) != 1:
         raise CorruptHeaderError(f"header: the tick of frame_times must be a fraction in lowest terms; got {tick}")
     ticks, total, repeated = 0, 0, True

@@ -16,8 +16,8 @@ from inr.metrics.base import Metric
 from inr.metrics.psnr import Psnr
 from inr.metrics.ssim import Ssim
 from inr.signals.image.attributes import ColourSpace, ImageAttributes, image_attributes
-from inr.signals.image.from_array import check_picture, colours_of, is_picture
 from inr.signals.image.frames import is_animated
+from inr.signals.image.from_array import check_picture, colours_of, is_picture
 from inr.signals.image.read import FORMATS, decode_image, image_from_array, is_image
 from inr.signals.image.tiff import TIFF_SIGNATURES, tiff_layout
 from inr.signals.image.write import check_format, encode_image, format_of, save_image

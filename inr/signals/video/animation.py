@@ -1,13 +1,11 @@
-"""Animated WebP and AVIF pictures as videos, read by Pillow.
-
-FFmpeg reads animated GIF and PNG, and AVIF of more than 8 bits, which Pillow cuts to 8.
-"""
+"""Animated PNG, WebP and AVIF pictures as videos; FFmpeg reads animated GIF, and AVIF of more than 8 bits."""
 
 import io
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,16 +15,21 @@ from inr.signals.image.picture import check_size, oriented
 from inr.signals.image.pillow import array_of, quiet
 from inr.signals.image.tiff_tags import exif_orientation
 from inr.signals.signal import Array
-from inr.signals.video.frame_source import Size, VideoInfo, reported, require_av
+from inr.signals.video.apng import frames_of
+from inr.signals.video.frame_source import Size, VideoInfo, VideoType, reported, require_av
 from inr.signals.video.frames import resampled
 from inr.signals.video.times import rate_of
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
 
-_TICK = Fraction(1, 1000)
-_INSTEAD = 100
-"""Milliseconds for which a frame is shown whose time is 0, as browsers do."""
+Frames = Callable[[], Generator[tuple[Array, Fraction], None, None]]
+"""Decodes all frames, `(height, width, channels)`, with the seconds that each is shown."""
+
+_INSTEAD = Fraction(1, 10)
+"""Seconds for which a frame is shown whose time is 0, as browsers do."""
+_FINEST = 1_000_000
+_MILLISECONDS = 1000
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,8 +40,7 @@ class Animation:
     info: VideoInfo
     times: npt.NDArray[np.float64]
     tick: float
-    _data: bytes
-    _format: str
+    _frames: Frames
 
     def read(self, first: int, count: int, size: Size | None) -> Generator[Array, None, None]:
         """As `FrameSource.read`."""
@@ -46,17 +48,10 @@ class Animation:
             size = None
         if size is not None:
             require_av()
-        with reported(self.name), _image(self._data, self._format) as image:
-            for number in range(first, first + count):
-                frame = _frame(image, number)
-                samples = np.ascontiguousarray(frame[:, :, : self.info.channels])
-                yield samples if size is None else resampled(samples, size)
-
-
-def is_for_ffmpeg(data: bytes) -> bool:
-    """True for an AVIF file of more than 8 bits a sample."""
-    place = data.find(b"av1C") + 6
-    return place > 5 and place < len(data) and bool(data[place] & 0b01000000)
+        with reported(self.name), closing(self._frames()) as run:
+            for samples, _ in islice(run, first, first + count):
+                frame = _channels(samples, self.info.channels)
+                yield frame if size is None else resampled(frame, size)
 
 
 def open_animation(data: bytes, name: str, format_: str) -> Animation:
@@ -65,38 +60,60 @@ def open_animation(data: bytes, name: str, format_: str) -> Animation:
     Args:
         data: the file.
         name: what messages call it.
-        format_: "webp" or "avif".
+        format_: "apng", "webp" or "avif".
 
     Raises:
         SignalError: it is damaged or too large.
     """
-    with reported(name), _image(data, format_) as image:
-        frames = int(getattr(image, "n_frames", 1))
-        edges, transparent = np.zeros(frames + 1, np.int64), False
-        for number in range(frames):
-            samples = _frame(image, number)
+
+    def frames() -> Generator[tuple[Array, Fraction], None, None]:
+        yield from frames_of(data, _INSTEAD) if format_ == "apng" else _pillow_frames(data, format_)
+
+    with reported(name):
+        ends, transparent = [Fraction(0)], False
+        for samples, seconds in frames():
             transparent = transparent or _is_transparent(samples)
-            edges[number + 1] = edges[number] + _milliseconds(image, int(edges[number]), format_)
+            ends.append(ends[-1] + seconds)
         height, width, channels = samples.shape
-        kept = channels if transparent else 1 if channels <= 2 else 3
-        seconds = int(edges[-1]) * _TICK
-        rate, times = rate_of(edges, _TICK) if format_ == "webp" else rate_of(edges, _TICK, frames / seconds)
-        info = VideoInfo(frames, width, height, kept, rate, float(seconds), "uint8", times)
-        return Animation(name, info, edges[:-1] * float(_TICK), float(_TICK), data, format_)
+        dtype: VideoType = "uint8" if samples.dtype == np.uint8 else "uint16"
+        edges, tick = _ticks(ends)
+        # Times of AVIF are those of a film, rounded by Pillow; those of the others were chosen by an author.
+        rate, times = rate_of(edges, tick, *([(len(ends) - 1) / ends[-1]] if format_ == "avif" else []))
+        kept = 4 if transparent else 1 if channels <= 2 else 3
+        info = VideoInfo(len(edges) - 1, width, height, kept, rate, float(ends[-1]), dtype, times)
+        begins: npt.NDArray[np.float64] = edges[:-1] * np.float64(tick)
+        return Animation(name, info, begins, float(tick), frames)
 
 
-def _milliseconds(image: "ImageFile", begin: int, format_: str) -> int:
-    """How long the frame that was read last is shown, if the ones before it end at `begin`."""
-    length = round(image.info.get("duration") or 0) or _INSTEAD
-    if format_ == "webp":
-        return length
-    # The sum of rounded times would drift away from the rounded sum.
-    return max(1, round(image.info.get("timestamp") or 0) + length - begin)
+def is_for_ffmpeg(data: bytes) -> bool:
+    """True for an AVIF file of more than 8 bits a sample, which Pillow cuts to 8."""
+    place = data.find(b"av1C") + 6
+    return place > 5 and place < len(data) and bool(data[place] & 0b01000000)
 
 
-def _is_transparent(samples: Array) -> bool:
-    """True if any pixel of a frame with an alpha channel is not opaque."""
-    return samples.shape[2] in (2, 4) and int(samples[:, :, -1].min()) < 255
+def _ticks(ends: list[Fraction]) -> tuple[npt.NDArray[np.int64], Fraction]:
+    """Times in seconds as multiples of one tick; rounded if they have none in common that is long enough."""
+    parts = 1
+    for end in ends:
+        parts = int(np.lcm(parts, end.denominator)) if parts <= _FINEST else parts
+    parts = min(parts, _FINEST)
+    return np.array([round(end * parts) for end in ends], np.int64), Fraction(1, parts)
+
+
+def _pillow_frames(data: bytes, format_: str) -> Iterator[tuple[Array, Fraction]]:
+    """The frames of a WebP or AVIF file."""
+    with _image(data, format_) as image:
+        begin = 0
+        for number in range(int(getattr(image, "n_frames", 1))):
+            image.seek(number)
+            image.load()
+            samples = array_of(image)
+            samples = samples[:, :, np.newaxis] if samples.ndim == 2 else samples
+            # The sum of rounded times would drift away from the rounded sum.
+            end = round(image.info.get("timestamp") or 0) + round(image.info.get("duration") or 0)
+            length = end - begin if end > begin else int(_INSTEAD * _MILLISECONDS)
+            begin += length
+            yield oriented(samples, exif_orientation(image.info.get("exif"))), Fraction(length, _MILLISECONDS)
 
 
 @contextmanager
@@ -112,11 +129,13 @@ def _image(data: bytes, format_: str) -> "Iterator[ImageFile]":
         yield image
 
 
-def _frame(image: "ImageFile", number: int) -> Array:
-    """One frame, upright, `(height, width, channels)`."""
-    image.seek(number)
-    image.load()
-    samples = array_of(image)
-    if samples.ndim == 2:
-        samples = samples[:, :, np.newaxis]
-    return oriented(samples, exif_orientation(image.info.get("exif")))
+def _is_transparent(samples: Array) -> bool:
+    """True if any pixel of a frame with an alpha channel is not opaque."""
+    return samples.shape[2] in (2, 4) and bool(samples[:, :, -1].min() < np.iinfo(samples.dtype).max)
+
+
+def _channels(samples: Array, channels: int) -> Array:
+    """Gray, RGB, or RGB with alpha of a frame that has as much or more; gray with alpha as RGB with alpha."""
+    if channels == 4 and samples.shape[2] == 2:
+        samples = samples[:, :, [0, 0, 0, 1]]
+    return np.ascontiguousarray(samples[:, :, :channels])

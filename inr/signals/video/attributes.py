@@ -31,9 +31,7 @@ class VideoAttributes(Attributes):
         if self.frame_rate <= 0:
             raise SpecError(f"frame rate: must be above 0; got {self.frame_rate}")
         if self.pixel_aspect <= 0 or max(self.pixel_aspect.as_integer_ratio()) > MAX_ASPECT:
-            raise SpecError(
-                f"pixel aspect: must be above 0, with terms up to {MAX_ASPECT}; got {self.pixel_aspect}"
-            )
+            raise SpecError(f"pixel aspect: must be above 0, with terms up to {MAX_ASPECT}; got {self.pixel_aspect}")
 
     @staticmethod
     def shown(edges: Ticks, tick: Fraction, pixel_aspect: Fraction) -> "VideoAttributes":

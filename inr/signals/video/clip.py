@@ -25,7 +25,7 @@ from inr.signals.video.containers import UNTIMED
 from inr.signals.video.frame_source import DEFAULT_RATE, Size, VideoInfo, reported, require_av
 from inr.signals.video.frames import Converter, Layout, has_alpha, is_transparent, layout_of
 from inr.signals.video.times import MAX_TERM, FrameTimes, rate_of
-from inr.signals.video.whole import check_last_frame, check_whole, opened
+from inr.signals.video.whole import check_last_frame, opened
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -39,7 +39,6 @@ _FRAME_A_PACKET = {"h264", "hevc", "vp9", "av1", "ffv1", "mjpeg", "png", "prores
 # Containers whose time stamps belong to the packets; others cut a stream into packets as they see fit.
 _PACKETS = {"mov", "matroska", "avi", "yuv4mpegpipe"}
 _NAMES = {"avif": "mov"}
-_CHOSEN_TIMES = {"gif", "apng"}
 _ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 _BUFFER_BYTES = 2**18
 # These may begin in the middle of a film: frames that refer to others before it are left out, as players do.
@@ -170,7 +169,7 @@ def open_clip(source: Path | bytes, name: str, demuxer: str) -> Clip:
             index = replace(index, pts=None)
         layout = layout_of(shown.frame, transparent)
         rates = [rate for rate in stated if rate is not None and rate > 0]
-        rate, begins, times = _timing(index, rates, tick, end, demuxer in _CHOSEN_TIMES)
+        rate, begins, times = _timing(index, rates, tick, end, demuxer == "gif")
         width, height = layout.upright
         seconds = float(index.frames / rate) if times is None else float(times.seconds)
         aspect = 1 / aspect if layout.orientation >= 5 else aspect

@@ -17,8 +17,8 @@ FORMATS = (
 """Names of what is read, for messages."""
 
 HEAD_BYTES = 2048
-ANIMATED_PICTURES = ("webp", "avif")
-"""Read by Pillow, and named like demuxers all the same."""
+ANIMATED_PICTURES = ("apng", "webp", "avif")
+"""Read without FFmpeg, and named like demuxers all the same."""
 UNTIMED = frozenset({"h264", "hevc", "vvc", "m4v", "mpegvideo", "vc1", "mjpeg", "obu", "dirac"})
 """Streams without a container: they state a rate at best, and FFmpeg makes up the times of frames."""
 
@@ -82,8 +82,8 @@ def demuxer_of(file: BinaryIO) -> str | None:
 
 
 def _of_boxes(file: BinaryIO) -> str | None:
-    """"mov" for boxes that hold a movie, "avif" for an animated AVIF picture."""
-    found, brands = [], set[bytes]()
+    """What files of boxes are: "mov" with a movie, "avif" for an animated AVIF picture."""
+    found, brands = list[bytes](), set[bytes]()
     for kind, start, end in boxes(file, _MAX_BOXES):
         if not found and kind not in _BOXES:
             return None

@@ -259,7 +259,6 @@ def _pixel_format(suffix: str, shape: tuple[int, int, int], dtype: VideoType) ->
 def _palette_graph(width: int, height: int, tick: Fraction) -> "Graph":
     """A filter that gives every frame the 256 colours that suit it best."""
     from av.filter import Graph
-    from av.packet import Packet
     from av.video.format import VideoFormat
 
     graph = Graph()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import ClassVar, Literal, cast, final
 
 import numpy as np
+import numpy.typing as npt
 
 from inr.container.attributes import FileAttributes
 from inr.container.times import times_of
@@ -144,7 +145,7 @@ class Video(Kind):
             return aspect
         (_, height, width), (_, rows, columns) = part.shape, self.grid_shape(target, part.shape)
         changed = (aspect * width * rows / (height * columns)).limit_denominator(MAX_ASPECT)
-        return changed if 0 < changed and changed.numerator <= MAX_ASPECT else aspect
+        return changed if changed > 0 and changed.numerator <= MAX_ASPECT else aspect
 
     def grid_shape(self, target: Target, part: Shape) -> Shape:
         """As `Kind.grid_shape`."""
@@ -187,5 +188,5 @@ def _timed(target: Target, part: Domain, own: VideoAttributes, times: FrameTimes
         whole = part.cropped((first, 0, 0), (count, *part.shape[1:]))
         return whole, own.part(first, count)
     count = target.moments(start, end, rate)
-    moments = start + (np.arange(count) + 0.5) * ((end - start) / count)
+    moments: npt.NDArray[np.float64] = start + (np.arange(count) + 0.5) * ((end - start) / count)
     return part.at(times.places(moments)), replace(own, frame_rate=rate, times=None)

@@ -2,7 +2,8 @@
 
 Reading goes by content, never by the name of a file; a folder of images is a video as well. Frames come upright and
 in the order they are shown, in RGB (or gray) of 8 bits, or of 16 where the file has more than 8; their times, and the
-shape of pixels, are kept as attributes. Frames count as whole, whatever a file says about interlacing. Sound is ignored.
+shape of pixels, are kept as attributes. Frames count as whole, whatever a file says about interlacing, and sound is
+ignored.
 """
 
 import os
@@ -233,7 +234,7 @@ def _opened(source: str | Path | bytes, frame_rate: Fraction | None) -> FrameSou
         if demuxer in ANIMATED_PICTURES:
             file.seek(0)
             data = file.read()
-            if demuxer == "webp" or not is_for_ffmpeg(data):
+            if demuxer != "avif" or not is_for_ffmpeg(data):
                 return open_animation(data, name, demuxer)
     return open_clip(path, name, demuxer)
 

@@ -32,7 +32,7 @@ class FrameTimes:
     runs: Runs
 
     def __post_init__(self) -> None:
-        if not 0 < self.tick or max(self.tick.as_integer_ratio()) > MAX_TICK:
+        if self.tick <= 0 or max(self.tick.as_integer_ratio()) > MAX_TICK:
             raise SpecError(f"frame times: the tick must be above 0, of terms up to {MAX_TICK}; got {self.tick}")
         if len(self.runs) < 2 or min(min(run) for run in self.runs) < 1:
             raise SpecError("frame times: needs frames that last differently, at least 1 tick each")

@@ -259,7 +259,13 @@ def test_build_without_an_encoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         ("frames", 3, "int16", {}, "frames are uint8 or uint16; got int16"),
         ("clip.mp4", 3, "uint8", {"size": (0, 4)}, "at least 1; got 0 × 4"),
         ("clip.webm", 3, "uint8", {"size": (20000, 4)}, "at most 16383 pixels; got 20000 × 4"),
-        ("clip.gif", 3, "uint8", {"attributes": VideoAttributes(Fraction(60))}, "1/600 to 50 frames a second are allowed; got 60"),
+        (
+            "clip.gif",
+            3,
+            "uint8",
+            {"attributes": VideoAttributes(Fraction(60))},
+            "1/600 to 50 frames a second are allowed; got 60",
+        ),
         ("clip.mp4", 3, "uint8", {"attributes": VideoAttributes(Fraction(5000))}, "1/1000 to 1000 frames a second"),
     ],
 )
