@@ -321,7 +321,7 @@ def kind_of_source(source: Source, reading: Reading) -> Kind:
         if source.array is None and not source.is_folder and not source.head:
             raise SignalError(f"{source.name} is empty (0 bytes)")
         read = " nor ".join(f"{kind.noun} ({kind.formats})" for kind in kinds)
-        raise SignalError(f"{source.name} is neither {read}, which are what this version reads")
+        raise SignalError(f"{source.name} is neither {read}")
     refuse_reading(reading, found.noun, found.reading)
     return found
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import ClassVar, Literal, cast, final
 
 import numpy as np
-import numpy.typing as npt
 
 from inr.container.attributes import FileAttributes
 from inr.container.times import times_of
@@ -188,5 +187,5 @@ def _timed(target: Target, part: Domain, own: VideoAttributes, times: FrameTimes
         whole = part.cropped((first, 0, 0), (count, *part.shape[1:]))
         return whole, own.part(first, count)
     count = target.moments(start, end, rate)
-    moments: npt.NDArray[np.float64] = start + (np.arange(count) + 0.5) * ((end - start) / count)
+    moments = np.linspace(start, end, 2 * count + 1, dtype=np.float64)[1::2]
     return part.at(times.places(moments)), replace(own, frame_rate=rate, times=None)
