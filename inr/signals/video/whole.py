@@ -13,7 +13,13 @@ from inr.signals.video.containers import boxes, packets_of
 
 _Y4M_FRAME, _Y4M_LINE = b"FRAME\n", 80
 _MANY = 2**30
-_ASF_DATA = bytes.fromhex("3626b2758e66cf11a6d900aa0062ce6c")
+# The header of ASF, its data, and two kinds of index.
+_ASF_OBJECTS = {
+    bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c"),
+    bytes.fromhex("3626b2758e66cf11a6d900aa0062ce6c"),
+    bytes.fromhex("90080033b1e5cf1189f400a0c90349cb"),
+    bytes.fromhex("d329e2d6da35d111903400a0c90349be"),
+}
 
 
 def opened(source: Path | bytes) -> BinaryIO:
@@ -152,14 +158,16 @@ def _flv_end(file: BinaryIO, size: int) -> int:
 
 
 def _asf_end(file: BinaryIO, size: int) -> int:
-    """The end that the data object of an ASF file needs; the length of a broadcast is 0."""
-    file.seek(16)
-    start = int.from_bytes(file.read(8), "little")
-    if start + 24 > size:
-        return start + 24
-    file.seek(start)
-    data = file.read(24)
-    return start + int.from_bytes(data[16:], "little") if data.startswith(_ASF_DATA) else size
+    """The end that the objects of an ASF file need; the length of a broadcast's data is 0."""
+    position = 0
+    while position + 24 <= size:
+        file.seek(position)
+        head = file.read(24)
+        length = int.from_bytes(head[16:], "little")
+        if head[:16] not in _ASF_OBJECTS or length < 24:
+            return size
+        position += length
+    return position
 
 
 def _mxf_end(file: BinaryIO, size: int) -> int:

@@ -64,6 +64,13 @@ def noisy_gif() -> bytes:
     return stream.getvalue()
 
 
+def animated(format_: str) -> bytes:
+    stream = io.BytesIO()
+    pictures = [Image.fromarray(frame) for frame in noise(4)]
+    pictures[0].save(stream, format_, save_all=True, append_images=pictures[1:], duration=40)
+    return stream.getvalue()
+
+
 FILES: dict[str, Callable[[], bytes]] = {
     "mp4": lambda: h264(noise()),
     "mp4 faststart": lambda: h264(noise(), muxing={"movflags": "+faststart"}),
@@ -74,6 +81,14 @@ FILES: dict[str, Callable[[], bytes]] = {
     "ogg": lambda: encoded(noise(), "ogg", "libvpx", "yuv420p"),
     "y4m": lambda: encoded(noise(), "yuv4mpegpipe", "rawvideo", "yuv420p"),
     "gif": noisy_gif,
+    "png": lambda: animated("PNG"),
+    "webp": lambda: animated("WEBP"),
+    "avif": lambda: animated("AVIF"),
+    "ts": lambda: encoded(noise(), "mpegts", "libx264", "yuv420p"),
+    "flv": lambda: encoded(noise(), "flv", "flv", "yuv420p"),
+    "wmv": lambda: encoded(noise(), "asf", "wmv2", "yuv420p"),
+    "mxf": lambda: encoded(noise(), "mxf", "mpeg2video", "yuv420p"),
+    "ivf": lambda: encoded(noise(), "ivf", "libvpx", "yuv420p"),
 }
 
 
