@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from inr.container.file import ICC_PROFILE, InrFile, Section
+from inr.container.times import bytes_of
 from inr.meta import Stored
 
 
@@ -42,6 +43,11 @@ class FileAttributes:
             own=header.attributes,
             icc_profile=profile,
         )
+
+    @property
+    def times_bytes(self) -> int:
+        """What the times of frames take in the header that all parts of a signal share."""
+        return 0 if self.frame_times is None else bytes_of(self.frame_times)
 
     @property
     def sections(self) -> list[Section]:

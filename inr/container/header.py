@@ -307,12 +307,11 @@ def _check_video(header: Header) -> None:
     for name in ("frame_rate", "pixel_aspect"):
         if math.gcd(*getattr(header, name)) != 1:
             raise CorruptHeaderError(f"header: {name} must be in lowest terms; got {getattr(header, name)}")
-    if header.frame_times is None:
-        return
-    _integers("frame_times", header.frame_times, None, -(2**31), 2**53)
-    frames = frames_of(times_of(header.frame_times)[1])
-    if frames != header.shape[0]:
-        raise CorruptHeaderError(f"header: frame_times are of {frames} frames; there are {header.shape[0]}")
+    if header.frame_times is not None:
+        _integers("frame_times", header.frame_times, None, -(2**31), 2**53)
+        frames = frames_of(times_of(header.frame_times)[1])
+        if frames != header.shape[0]:
+            raise CorruptHeaderError(f"header: frame_times are of {frames} frames; there are {header.shape[0]}")
 
 
 def _check_attributes(attributes: Stored) -> None:

@@ -38,6 +38,8 @@ def times_of(stored: tuple[int, ...]) -> tuple[tuple[int, int], Runs]:
         CorruptHeaderError: numbers that stand for no times, for equal ones, or not in their only form.
         LimitExceededError: far too long times.
     """
+    if bytes_of(stored) > limits.MAX_TIMES_BYTES:
+        raise LimitExceededError(f"header: frame_times take more than {limits.MAX_TIMES_BYTES} bytes")
     if len(stored) < 3:
         raise CorruptHeaderError("header: frame_times needs a tick and the times of frames")
     tick, runs = (stored[0], stored[1]), list[tuple[int, int]]()
@@ -71,12 +73,12 @@ def frames_of(runs: Runs) -> int:
     return sum(frames for _, frames in runs)
 
 
-def fits(stored: Iterable[int]) -> bool:
-    """True if the numbers take at most `limits.MAX_TIMES_BYTES` bytes in a header."""
+def bytes_of(stored: Iterable[int]) -> int:
+    """How many bytes the numbers take in a header; at most `limits.MAX_TIMES_BYTES` are allowed."""
     bounds = (24, 2**8, 2**16, 2**32)
     sizes = (1, 2, 3, 5, 9)
     total = 0
     for number in stored:
         magnitude = number if number >= 0 else -1 - number
         total += sizes[sum(magnitude >= bound for bound in bounds)]
-    return total <= limits.MAX_TIMES_BYTES
+    return total

@@ -1,6 +1,6 @@
 """What a video has beside its samples."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import ClassVar
 
@@ -43,6 +43,10 @@ class VideoAttributes(Attributes):
             pixel_aspect: width of a pixel by its height.
         """
         return VideoAttributes(*rate_of(edges, tick), pixel_aspect)
+
+    def of_part(self) -> "VideoAttributes":
+        """As `Attributes.of_part`: times are those of all frames."""
+        return replace(self, times=None)
 
     def part(self, first: int, count: int) -> "VideoAttributes":
         """Of some of the frames."""

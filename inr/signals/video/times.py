@@ -7,7 +7,8 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from inr.container.times import MAX_TICK, Runs, fits, frames_of, stored_times
+from inr.container.limits import MAX_TIMES_BYTES
+from inr.container.times import MAX_TICK, Runs, bytes_of, frames_of, stored_times
 from inr.errors import SpecError
 
 MAX_TERM = 1_000_000
@@ -36,27 +37,28 @@ class FrameTimes:
             raise SpecError(f"frame times: the tick must be above 0, of terms up to {MAX_TICK}; got {self.tick}")
         if len(self.runs) < 2 or min(min(run) for run in self.runs) < 1:
             raise SpecError("frame times: needs frames that last differently, at least 1 tick each")
-        if not fits(self.stored):
+        if bytes_of(self.stored) > MAX_TIMES_BYTES:
             raise SpecError("frame times: too many different ones for a file; use a coarser tick")
 
     @staticmethod
     def of(edges: Ticks, tick: Fraction) -> "FrameTimes | None":
         """The times of frames that begin and end at these ticks; None if all last equally long.
 
-        Times that take more room than a header has are rounded to a coarser tick.
+        Times that take more room than a header has (those of hours of film) are rounded to a coarser tick.
 
         Args:
             edges: `(frames + 1,)`, increasing.
             tick: in seconds.
         """
-        found = _runs(edges)
+        found, exact, factor = _runs(edges), edges - edges[0], 1
         while len(found) > 1:
             common = int(np.gcd.reduce([ticks for ticks, _ in found]))
-            runs, unit = tuple((ticks // common, frames) for ticks, frames in found), tick * common
-            if fits(stored_times(unit.as_integer_ratio(), runs)) and max(unit.as_integer_ratio()) <= MAX_TICK:
+            runs, unit = tuple((ticks // common, frames) for ticks, frames in found), tick * factor * common
+            needed = bytes_of(stored_times(unit.as_integer_ratio(), runs))
+            if needed <= MAX_TIMES_BYTES and max(unit.as_integer_ratio()) <= MAX_TICK:
                 return FrameTimes(unit, runs)
-            places = np.arange(len(edges))
-            edges, tick = np.maximum.accumulate((edges - edges[0] + 1) // 2 - places) + places, 2 * tick
+            factor, places = 2 * factor, np.arange(len(edges))
+            edges = np.maximum.accumulate((exact + factor // 2) // factor - places) + places
             found = _runs(edges)
         return None
 
