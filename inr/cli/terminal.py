@@ -245,8 +245,8 @@ def _timing_text(info: "FileInfo") -> str:
     if info.frame_seconds is not None:
         shortest, longest = min(info.frame_seconds)[0], max(info.frame_seconds)[0]
         text += f" on average ({shortest:.4g} to {longest:.4g} s each)"
-    if info.pixel_aspect not in (None, (1, 1)):
-        text += ", pixels {}:{}".format(*info.pixel_aspect or ())
+    if info.pixel_aspect is not None and info.pixel_aspect != (1, 1):
+        text += ", pixels {}:{}".format(*info.pixel_aspect)
     return text
 
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import zlib
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -20,10 +21,12 @@ from inr.container.limits import MAX_TIMES_BYTES
 from inr.container.times import bytes_of, frames_of, stored_times, times_of
 from inr.errors import CorruptHeaderError, LimitExceededError, SignalError, SpecError
 from inr.meta import SignalMeta
+from inr.signals.target import Target, TargetOptions
 from inr.signals.video.attributes import VideoAttributes, video_attributes
+from inr.signals.video.matroska import set_aspect
 from inr.signals.video.read import VideoWriter, load_video, probe_video, save_video, video_segments
 from inr.signals.video.times import FrameTimes, rate_of
-from tests.support.video_files import counting, encoded, meta_of, moving, numbers, temporary
+from tests.support.video_files import counting, encoded, h264, meta_of, moving, numbers, temporary, with_matrix
 
 DELAYS = [100, 500, 50, 40, 70]
 FIT: dict[str, Any] = {"model": "siren", "steps": 5, "batch": 128, "size": 1500}
@@ -75,8 +78,6 @@ def test_delays_of_animated_pictures(format_: str) -> None:
 
 def test_png_counts_in_any_fraction_of_a_second() -> None:
     data = bytearray(picture_file("PNG", [100, 500, 50]))
-    import zlib
-
     for place, (delay, parts) in zip(
         [i for i in range(len(data)) if data[i : i + 4] == b"fcTL"], [(1, 24), (0, 0), (2, 30)], strict=True
     ):
@@ -131,7 +132,7 @@ def test_a_frame_that_is_missing_is_seen_whatever_the_tick() -> None:
     for tick in (Fraction(1, 25), Fraction(1, 1000), Fraction(1, 90000)):
         step = Fraction(1, 25) / tick
         whole = np.array([round(n * step) for n in range(11)])
-        assert rate_of(whole, tick, Fraction(25)) == (25, None)
+        assert rate_of(whole, tick, Fraction(25)) == (Fraction(25), None)
         rate, times = rate_of(np.delete(whole, 4), tick, Fraction(25))
         assert times is not None
         assert (rate, times.runs) == (Fraction(9 * 25, 10), ((1, 3), (2, 1), (1, 5)))
@@ -140,13 +141,19 @@ def test_a_frame_that_is_missing_is_seen_whatever_the_tick() -> None:
 def with_empty_packets(codec: str) -> bytes:
     """A clip of 4 frames; two empty packets follow the second and the last."""
     data = encoded(counting(4, 48, 64), "nut", codec, "yuv420p")
-    with temporary() as path, av.open(io.BytesIO(data)) as source:
+    with temporary() as path, av.open(io.BytesIO(data), "r") as source:
         with av.open(str(path), "w", format="nut") as output:
             video = output.add_stream_from_template(source.streams.video[0])
-            packets = [packet for packet in source.demux(video=0) if packet.size]
-            for n in (2, 2, 4, 4):
-                packets.insert(n + sum(not packet.size for packet in packets), av.Packet(b""))
-            for n, packet in enumerate(sorted(packets, key=lambda packet: 0)):
+            found = [packet for packet in source.demux(video=0) if packet.size]
+            packets: list[Any] = [
+                *found[:2],
+                av.Packet(b""),
+                av.Packet(b""),
+                *found[2:],
+                av.Packet(b""),
+                av.Packet(b""),
+            ]
+            for n, packet in enumerate(packets):
                 packet.stream, packet.pts, packet.dts, packet.time_base = video, n, n, Fraction(1, 25)
                 output.mux(packet)
         return path.read_bytes()
@@ -294,7 +301,7 @@ def test_another_rate_asks_for_other_moments(tmp_path: Path) -> None:
     """Every moment lies in the frame that is shown then; a frame of half a second gives many, one of 40 ms few."""
     source = saved(tmp_path / "a.gif", shown([100, 500, 50, 50]), 4)
     field = inr.open(inr.compress(source, model="siren", steps=400, batch=512, size=6000, seed=3).data)
-    grid = field.sampling(inr.Target(frame_rate=20) if hasattr(inr, "Target") else _target(frame_rate=20)).grid
+    grid = field.sampling(Target(frame_rate=20)).grid
     assert grid.shape[0] == 14
     places = (grid.axis_coordinates(0) + 1) / 2 * 4
     expected = [0.25, 0.75, *[1 + (2 * k + 1) / 20 for k in range(10)], 2.5, 3.5]
@@ -304,16 +311,10 @@ def test_another_rate_asks_for_other_moments(tmp_path: Path) -> None:
     np.testing.assert_array_equal(samples[12:], field.decode()[2:])  # moments at the middle of a frame are that frame
     tail = field.decode(frame_rate=20, time=(0.6, 0.7))
     np.testing.assert_array_equal(tail, field.decode()[2:])
-    blocks = np.concatenate(list(field.blocks(_target(frame_rate=20, scale=0.5))))
+    blocks = np.concatenate(list(field.blocks(Target(frame_rate=20, scale=0.5))))
     np.testing.assert_array_equal(blocks, field.decode(frame_rate=20, scale=0.5))
     inr.decompress(_stored(tmp_path, source), tmp_path / "b.mkv", frame_rate=20)
-    assert (probe_video(tmp_path / "b.mkv").frame_rate, read(tmp_path / "b.mkv")) == (20, None)
-
-
-def _target(**options: Any) -> Any:
-    from inr.signals.target import Target
-
-    return Target(**options)
+    assert (probe_video(tmp_path / "b.mkv").frame_rate, read(tmp_path / "b.mkv")) == (Fraction(20), None)
 
 
 def _stored(folder: Path, source: Path) -> Path:
@@ -387,24 +388,23 @@ def test_a_change_of_size_keeps_what_is_shown(tmp_path: Path, capsys: pytest.Cap
     saved(tmp_path / "a.mp4", VideoAttributes(Fraction(25), None, Fraction(4, 3)))
     inr.compress(tmp_path / "a.mp4", tmp_path / "a.inr", **FIT)
     field = inr.open(tmp_path / "a.inr")
-    for target, expected in [
+    targets: list[tuple[TargetOptions, Fraction]] = [
         ({"scale": 2.0}, Fraction(4, 3)),
         ({"region": (8, 8, 20, 10)}, Fraction(4, 3)),
         ({"size": (64, 36)}, SQUARE),
         ({"size": (128, 48)}, Fraction(2, 3)),
         ({"size": (32, 24), "frame_rate": 10}, Fraction(4, 3)),
-    ]:
-        assert video_attributes(field.sampling(_target(**target)).meta).pixel_aspect == expected
+    ]
+    for target, expected in targets:
+        assert video_attributes(field.sampling(Target(**target)).meta).pixel_aspect == expected
     assert main(["info", str(tmp_path / "a.inr")]) == 0
     assert "at 25 frames a second, pixels 4:3" in capsys.readouterr().out
     square = saved(tmp_path / "b.mp4", VideoAttributes(Fraction(25)))
-    stretched = inr.open(inr.compress(square, **FIT).data).sampling(_target(size=(64, 20)))
+    stretched = inr.open(inr.compress(square, **FIT).data).sampling(Target(size=(64, 20)))
     assert video_attributes(stretched.meta).pixel_aspect == 1  # whoever asks for it gets it stretched
 
 
 def test_a_turned_video_has_turned_pixels(tmp_path: Path) -> None:
-    from tests.support.video_files import h264, with_matrix
-
     data = saved(tmp_path / "a.mp4", VideoAttributes(Fraction(25), None, Fraction(4, 3))).read_bytes()
     turned = probe_video(with_matrix(data, 0, 1, -1, 0))
     assert (turned.width, turned.height, turned.pixel_aspect) == (48, 64, Fraction(3, 4))
@@ -413,8 +413,6 @@ def test_a_turned_video_has_turned_pixels(tmp_path: Path) -> None:
 
 def test_wishes_beyond_a_title_are_refused(tmp_path: Path) -> None:
     """The place that the shape of pixels gets in Matroska is asked for when the file is begun."""
-    from inr.signals.video.matroska import set_aspect
-
     path = tmp_path / "a.mkv"
     save_video(path, counting(3), meta_of(counting(3)))
     before = path.read_bytes()
