@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 # Each packet of these is one frame; VP8 and MPEG-4 have packets without one.
 _FRAME_A_PACKET = {"h264", "hevc", "vp9", "av1", "ffv1", "mjpeg", "png", "prores", "rawvideo"}
+_REORDERED = {"h264", "hevc", "vp9", "av1"}
 # Containers whose time stamps belong to the packets; others cut a stream into packets as they see fit.
 _PACKETS = {"mov", "matroska", "avi", "yuv4mpegpipe"}
 _NAMES = {"avif": "mov"}
@@ -52,9 +53,9 @@ class _Index:
 
     Attributes:
         frames: how many.
-        pts: time stamp of each in ticks, increasing; None if the file has none that can be relied on.
+        pts: the tick at which each is shown, increasing; None if the file has none that can be relied on.
         last: ticks that the last one is shown; 0 if the file does not say.
-        seekable: whether decoding may start at a key frame in the middle.
+        seekable: whether decoding may start at a key frame in the middle, as decoded frames have these time stamps.
     """
 
     frames: int
@@ -79,10 +80,10 @@ class Clip:
     def read(self, first: int, count: int, size: Size | None) -> Generator[Array, None, None]:
         """As `FrameSource.read`."""
         with reported(self.name):
-            convert, pts = Converter(self._layout, size), self._index.pts
+            convert, index = Converter(self._layout, size), self._index
             number = first
             for shown in islice(self._from(first), count):
-                if pts is not None and shown.pts != pts[number]:
+                if index.seekable and index.pts is not None and shown.pts != index.pts[number]:
                     break
                 yield convert(shown.frame)
                 number += 1
@@ -161,7 +162,7 @@ def open_clip(source: Path | bytes, name: str, demuxer: str) -> Clip:
                 stated.insert(0, stream.codec_context.framerate)
             aspect, end = _aspect(stream), _stated_end(stream, tick)
         by_packet = demuxer in _PACKETS and codec in _FRAME_A_PACKET and not alpha
-        index = _packet_index(source, demuxer) if by_packet else None
+        index = _packet_index(source, demuxer, codec) if by_packet else None
         transparent = False
         if index is None:
             index, transparent = _frame_index(source, demuxer, alpha)
@@ -198,7 +199,8 @@ class _End:
 
 def _stated_end(stream: "VideoStream", tick: Fraction) -> _End:
     """When the last frame of a stream ends."""
-    if match := _CLOCK.fullmatch(stream.metadata.get("DURATION", "")):
+    tags = (text for name, text in stream.metadata.items() if name.partition("-")[0] == "DURATION")  # -eng
+    if match := _CLOCK.fullmatch(next(tags, "")):
         hours, minutes, seconds = match.groups()
         return _End(round((3600 * int(hours) + 60 * int(minutes) + Fraction(seconds)) / tick), sure=True)
     return _End(None if stream.duration is None else (stream.start_time or 0) + stream.duration, sure=False)
@@ -228,7 +230,7 @@ def _streaming(source: Path | bytes, demuxer: str) -> "Iterator[tuple[InputConta
 
 def _without_video(container: "InputContainer") -> str:
     """The refusal of a file without a video stream, with what it has instead."""
-    kinds = sorted({s.type for s in container.streams})
+    kinds = sorted({"a cover" if s.type == "video" else s.type for s in container.streams})
     return f"has no video stream; it has {', '.join(kinds) if kinds else 'no streams at all'}"
 
 
@@ -281,7 +283,7 @@ def _decoder(stream: "VideoStream") -> "VideoCodecContext":
     return decoder if isinstance(decoder, VideoCodecContext) else usual
 
 
-def _packet_index(source: Path | bytes, demuxer: str) -> _Index | None:
+def _packet_index(source: Path | bytes, demuxer: str, codec: str) -> _Index | None:
     """The index by the packets alone, without decoding; None if they do not tell which frames are shown."""
     shown: list[tuple[int, int]] = []
     place: tuple[int, int] | None = None
@@ -311,7 +313,8 @@ def _packet_index(source: Path | bytes, demuxer: str) -> _Index | None:
     # Frames that are shown before the first key frame refer to others that are missing, and are not decoded.
     if not first.is_keyframe or first.pts is None or first.pts > pts[0]:
         return None
-    return _Index(len(shown), pts, shown[-1][1], seekable=True)
+    # AVI has times, but not whose they are where frames are stored out of order.
+    return _Index(len(shown), pts, shown[-1][1], seekable=demuxer != "avi" or codec not in _REORDERED)
 
 
 def _frame_index(source: Path | bytes, demuxer: str, alpha: bool) -> tuple[_Index, bool]:
@@ -324,6 +327,7 @@ def _frame_index(source: Path | bytes, demuxer: str, alpha: bool) -> tuple[_Inde
             times.append(shown.pts)
             last = shown.ticks
     pts = np.array([time for time in times if time is not None], np.int64)
+    pts = np.sort(pts) if demuxer == "avi" else pts
     reliable = len(pts) == len(times) and not (np.diff(pts) <= 0).any()
     return _Index(len(times), pts if reliable else None, last, seekable=False), transparent
 
@@ -354,6 +358,7 @@ def _timing(
     constant = (frames / ((span + length) * tick)).limit_denominator(MAX_TERM)
     rates = [] if chosen else [*stated, constant]
     rate, times = rate_of(edges, tick, *rates)
-    if end.tick is not None and end.tick > pts[-1] and (times is not None or end.sure) and not chosen:
+    known = times is not None or (end.sure and pts[0] == 0)
+    if end.tick is not None and end.tick > pts[-1] and known and not chosen:
         rate, times = rate_of(np.append(pts, end.tick), tick, *rates)
     return rate, begins, times

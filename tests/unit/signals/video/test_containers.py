@@ -33,6 +33,7 @@ CONTAINERS = [
     ("3gp", "mpeg4", "yuv420p", "mov"),
     ("webm", "libvpx", "yuv420p", "matroska"),
     ("avi", "mpeg4", "yuv420p", "avi"),
+    ("avi", "libx264", "yuv420p", "avi"),  # out of order, without times of their own
     ("ogg", "libvpx", "yuv420p", "ogg"),
     ("yuv4mpegpipe", "rawvideo", "yuv420p", "yuv4mpegpipe"),
     ("ivf", "libvpx", "yuv420p", "ivf"),
