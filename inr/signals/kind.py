@@ -48,6 +48,8 @@ class Kind(Spec):
     """With its article, for messages: "a picture"."""
     formats: ClassVar[str]
     """Names of the formats that are read, for messages: "PNG, JPEG and GIF"."""
+    folders: ClassVar[str | None] = None
+    """What is read of a folder, for messages: "two pictures"; None if nothing is."""
     attributes: ClassVar[type[Attributes]]
     """What signals of this kind have beside their samples."""
     parts_are: ClassVar[PartRule] = PartRule("samples along the first axis")
@@ -318,12 +320,20 @@ def kind_of_source(source: Source, reading: Reading) -> Kind:
                 return kind
             found = found or kind
     if found is None:
-        if source.array is None and not source.is_folder and not source.head:
-            raise SignalError(f"{source.name} is empty (0 bytes)")
+        _refuse_empty(source, kinds)
         read = " nor ".join(f"{kind.noun} ({kind.formats})" for kind in kinds)
         raise SignalError(f"{source.name} is neither {read}")
     refuse_reading(reading, found.noun, found.reading)
     return found
+
+
+def _refuse_empty(source: Source, kinds: list[Kind]) -> None:
+    """Raise `SignalError` for an empty file, and a folder without what is read of one."""
+    if source.is_folder:
+        read = " or ".join(kind.folders for kind in kinds if kind.folders is not None)
+        raise SignalError(f"{source.name} is a folder without {read}")
+    if source.array is None and not source.head:
+        raise SignalError(f"{source.name} is empty (0 bytes)")
 
 
 def refuse_reading(reading: Reading, noun: str, allowed: frozenset[str] = frozenset()) -> None:

@@ -44,6 +44,7 @@ class Video(Kind):
     wire_id: ClassVar[int] = 1
     noun: ClassVar[str] = "a video"
     formats: ClassVar[str] = FORMATS
+    folders: ClassVar[str | None] = "pictures, which would be the frames of a video"
     attributes: ClassVar[type[Attributes]] = VideoAttributes
     parts_are: ClassVar[PartRule] = PartRule("frames of a segment", 1)
     reading: ClassVar[frozenset[str]] = frozenset({"time"})
