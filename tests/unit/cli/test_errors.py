@@ -66,7 +66,11 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 ISSUE = {
     "missing file": ("compress nowhere.png old.inr", 1, "cannot read nowhere.png: no such file"),
-    "directory": ("compress folder old.inr", 1, "folder is a folder without pictures, which would be the frames of a video"),
+    "directory": (
+        "compress folder old.inr",
+        1,
+        "folder is a folder without pictures, which would be the frames of a video",
+    ),
     "zero bytes": ("compress empty.png old.inr", 1, r"empty.png is empty \(0 bytes\)"),
     "text": (
         "compress text.png old.inr",
