@@ -54,12 +54,16 @@ class Video(Kind):
     suffix: ClassVar[str] = ".mkv"
 
     def examples(self) -> tuple[Signal, ...]:
-        """As `Kind.examples`: RGB that moves, at 12.5 frames a second."""
+        """As `Kind.examples`: RGB that moves, at 12.5 frames a second; and wide pixels at a rate that varies."""
         t, y, x = np.mgrid[0:9, 0:12, 0:16] / 3
         colours = np.stack([np.sin(x + t + c) * np.cos(y) for c in range(3)], axis=-1)
         samples: Samples = np.rint(127.5 * (colours + 1)).astype(np.uint8)
-        meta = SignalMeta("uint8", (0.0, 255.0), VideoAttributes(Fraction(25, 2)))
-        return (Signal(samples, Domain.of_shape(samples.shape[:3], AXES), meta),)
+        domain = Domain.of_shape(samples.shape[:3], AXES)
+        varied = VideoAttributes.shown(np.cumsum([0, 2, 2, 6, 4, 2, 8, 2, 1, 3]), Fraction(1, 50), Fraction(4, 3))
+        return tuple(
+            Signal(samples, domain, SignalMeta("uint8", (0.0, 255.0), own))
+            for own in (VideoAttributes(Fraction(25, 2)), varied)
+        )
 
     def sniff(self, source: Source) -> bool:
         """As `Kind.sniff`: containers that are read, pictures of several frames, a folder with images."""

@@ -251,6 +251,7 @@ def test_without_av_files_are_refused_and_folders_work(tmp_path: Path, monkeypat
     assert left_in(tmp_path) == []
     save_video(tmp_path / "frames", samples, meta_of(samples))
     np.testing.assert_array_equal(load_video(tmp_path / "frames").samples, samples)
+    assert load_video(animated("WEBP")).samples.shape == (4, 32, 48, 3)
     with pytest.raises(MissingDependencyError):
         load_video(tmp_path / "frames", size=(4, 3))
 
