@@ -42,8 +42,10 @@ _PACKETS = {"mov", "matroska", "avi", "yuv4mpegpipe"}
 _NAMES = {"avif": "mov"}
 _ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 _BUFFER_BYTES = 2**18
-# These may begin in the middle of a film: frames that refer to others before it are left out, as players do.
+# These may be joined and left at any moment.
 _JOINED = {"mpegts", "mpeg", "mpegvideo", "h264", "hevc", "vvc", "m4v"}
+_TAIL = 4
+"""Frames that are shown after one that is cut at the end, but stored before it."""
 _CLOCK = re.compile(r"([0-9]{1,4}):([0-5][0-9]):([0-5][0-9](?:\.[0-9]{1,9})?)")
 
 
@@ -112,11 +114,13 @@ class _Shown:
         frame: as decoded.
         pts: time stamp in ticks, None if it has none.
         ticks: how long it is shown, 0 if the file does not say.
+        sound: whether all its data was there.
     """
 
     frame: "VideoFrame"
     pts: int | None
     ticks: int
+    sound: bool
 
 
 def _sought(container: "InputContainer", stream: "VideoStream", pts: int) -> "Iterator[_Shown] | None":
@@ -224,7 +228,8 @@ def _streaming(source: Path | bytes, demuxer: str) -> "Iterator[tuple[InputConta
             raise Refusal(_without_video(container))
         # Where there are several, the first is the one that players show; the first of an AVIF file is its still.
         stream = max(videos, key=lambda video: video.frames) if demuxer == "avif" else videos[0]
-        stream.thread_type = "AUTO"
+        # Several frames at once are not always found to be damaged.
+        stream.thread_type = "SLICE" if demuxer in _JOINED else "AUTO"
         yield container, stream
 
 
@@ -244,29 +249,63 @@ def _check_stream(stream: "VideoStream") -> None:
 
 
 def _decoded(container: "InputContainer", stream: "VideoStream") -> Iterator[_Shown]:
-    """The frames of a stream from its present position on, in the order they are shown."""
-    decoder, begun = _decoder(stream), container.format.name not in _JOINED
+    """The frames of a stream from its present position on, in the order they are shown.
+
+    Raises:
+        Refusal: a frame is damaged. Streams that may be joined and left at any moment do not count as damaged where
+            they begin and end in the middle of one: frames that need what is missing are left out, as players do.
+    """
+    joined, begun = container.format.name in _JOINED, False
+    held: list[_Shown] | None = None
+    for shown in _with_repeats(container, stream):
+        if not shown.sound:
+            if not joined:
+                raise damaged("a frame lacks data")
+            if begun and held is None:
+                held = []
+            continue
+        begun = True
+        if held is None:
+            yield shown
+            continue
+        held.append(shown)
+        if len(held) > _TAIL:
+            raise damaged("a packet is cut, or a frame lacks data")
+
+
+def _with_repeats(container: "InputContainer", stream: "VideoStream") -> Iterator[_Shown]:
+    """As `_decoded`, of which some may not be sound."""
+    import av
+
+    decoder, joined = _decoder(stream), container.format.name in _JOINED
     repeats: deque[tuple[int, int]] = deque()
+    cut = set[int | None]()
     last: _Shown | None = None
     for packet in container.demux(stream):
         if packet.size == 0 and packet.dts is not None:
             repeats.append((packet.dts if packet.pts is None else packet.pts, packet.duration or 0))
             continue
-        if packet.is_corrupt and begun:
+        if packet.is_corrupt and not joined:
             raise damaged("a packet is cut")
-        for frame in decoder.decode(packet):
-            if frame.is_corrupt and begun:
-                raise damaged("a frame lacks data")
-            if frame.is_corrupt:
-                continue
-            begun = True
+        if packet.is_corrupt:
+            cut.add(packet.pts)
+        try:
+            frames = decoder.decode(packet)
+        except av.error.InvalidDataError:
+            if not joined:
+                raise
+            frames = []
+            if last is not None:
+                yield _Shown(last.frame, None, 0, sound=False)
+        for frame in frames:
             # The decoder may be some packets behind.
             while last is not None and repeats and (frame.pts is None or repeats[0][0] < frame.pts):
-                yield _Shown(last.frame, *repeats.popleft())
-            last = _Shown(frame, frame.pts, frame.duration or 0)
+                yield _Shown(last.frame, *repeats.popleft(), last.sound)
+            sound = not frame.is_corrupt and frame.pts not in cut
+            last = _Shown(frame, frame.pts, frame.duration or 0, sound)
             yield last
     if last is not None:
-        yield from (_Shown(last.frame, *again) for again in repeats)
+        yield from (_Shown(last.frame, *again, last.sound) for again in repeats)
 
 
 def _decoder(stream: "VideoStream") -> "VideoCodecContext":

@@ -45,6 +45,8 @@ def check_whole(file: BinaryIO, demuxer: str) -> None:
     needed = _ENDS[demuxer](file, size) if demuxer in _ENDS else 0
     if needed > size:
         raise Refusal(f"is cut: it has {size} bytes of at least {needed}")
+    if demuxer == "mov" and all(kind != b"moov" for kind, _, _ in boxes(file, _MANY)):
+        raise Refusal("has no movie header: it was never finished, or it is a segment of a stream")
 
 
 def _mov_end(file: BinaryIO, size: int) -> int:

@@ -92,6 +92,31 @@ def test_a_transport_stream_may_begin_within_a_packet_and_within_a_film() -> Non
     assert 0 < found[0] <= 18
 
 
+@pytest.mark.parametrize(("container", "codec"), [("mpegts", "libx264"), ("mpegts", "mpeg2video"), ("h264", "libx264")])
+def test_recordings_may_end_within_a_frame_but_not_lack_one(container: str, codec: str) -> None:
+    noise = np.random.default_rng(3).integers(0, 256, (20, 48, 64, 3)).astype(np.uint8)
+    data = encoded(noise, container, codec, "yuv420p", options={"g": "6", "bf": "2"})
+    whole = load_video(data).samples
+    packet = 188 if container == "mpegts" else 1
+    count = len(data) // packet
+    for part in (0.5, 0.7, 0.9):
+        found = load_video(data[: int(part * count) * packet]).samples
+        assert 20 * part - 6 <= len(found) <= 20 * part + 2
+        np.testing.assert_array_equal(found[:-3], whole[: len(found) - 3])
+    if container == "mpegts":  # whose packets are counted
+        middle = data[: count // 3 * packet] + data[(count // 3 + 6) * packet :]
+        with pytest.raises(SignalError, match="is damaged"):
+            load_video(middle)
+
+
+@pytest.mark.parametrize("container", ["mp4", "mov"])
+def test_recordings_that_were_never_finished_are_told_so(container: str) -> None:
+    data = packed(container, "mjpeg", "yuvj420p")
+    unfinished = data[: data.index(b"moov") - 4]
+    with pytest.raises(SignalError, match="has no movie header: it was never finished, or it is a segment of a stream"):
+        inr.load(unfinished)
+
+
 def box(kind: bytes, content: bytes = b"", *, large: bool = False) -> bytes:
     if large:
         return (1).to_bytes(4, "big") + kind + (16 + len(content)).to_bytes(8, "big") + content
