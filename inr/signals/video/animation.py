@@ -28,6 +28,7 @@ Frames = Callable[[], Generator[tuple[Array, Fraction], None, None]]
 
 _INSTEAD = Fraction(1, 10)
 """Seconds for which a frame is shown whose time is 0, as browsers do."""
+_ALPHA = b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha"
 _FINEST = 1_000_000
 _MILLISECONDS = 1000
 
@@ -86,9 +87,9 @@ def open_animation(data: bytes, name: str, format_: str) -> Animation:
 
 
 def is_for_ffmpeg(data: bytes) -> bool:
-    """True for an AVIF file of more than 8 bits a sample, which Pillow cuts to 8."""
+    """True for an AVIF file of more than 8 bits a sample, which Pillow cuts to 8; FFmpeg leaves alpha out."""
     place = data.find(b"av1C") + 6
-    return place > 5 and place < len(data) and bool(data[place] & 0b01000000)
+    return 5 < place < len(data) and bool(data[place] & 0b01000000) and _ALPHA not in data
 
 
 def _ticks(ends: list[Fraction]) -> tuple[npt.NDArray[np.int64], Fraction]:

@@ -183,6 +183,8 @@ class Video(Kind):
 
 def _timed(target: Target, part: Domain, own: VideoAttributes, times: FrameTimes) -> tuple[Domain, VideoAttributes]:
     """Frames within a time, or at other moments, of a video whose frames are shown for different times."""
+    if times.frames != part.shape[0]:
+        raise SpecError(f"time: needs the times of {part.shape[0]} frames; there are those of {times.frames}")
     start, end = target.span(times.seconds, times.frames / times.seconds)
     rate = target.rate(own.frame_rate)
     if target.frame_rate is None:

@@ -19,10 +19,12 @@ from inr.codec.info import describe
 from inr.container.file import parse
 from inr.container.limits import MAX_TIMES_BYTES
 from inr.container.times import bytes_of, frames_of, stored_times, times_of
+from inr.domain import Domain
 from inr.errors import CorruptHeaderError, LimitExceededError, SignalError, SpecError
 from inr.meta import SignalMeta
 from inr.signals.target import Target
 from inr.signals.video.attributes import VideoAttributes, video_attributes
+from inr.signals.video.kind import AXES, Video
 from inr.signals.video.read import VideoWriter, load_video, probe_video, save_video, video_segments
 from inr.signals.video.times import FrameTimes, rate_of
 from tests.support.video_files import counting, encoded, numbers, temporary
@@ -283,6 +285,8 @@ def test_part_of_a_time_keeps_the_frames_that_begin_in_it(tmp_path: Path) -> Non
         field.decode(time=(0.2, 0.5))
     with pytest.raises(SpecError, match=r"0 <= start < end <= 0\.76 seconds; got 0\.8 to 1"):
         field.decode(time=(0.8, 1.0))
+    with pytest.raises(SpecError, match="needs the times of 2 frames; there are those of 5"):
+        Video().sampling(Target(frame_rate=20), Domain.of_shape((2, 48, 64), AXES), field.meta, 3)
     inr.compress(source, tmp_path / "part.inr", time=(0.1, 0.65), **FIT)
     assert lengths(video_attributes(inr.open(tmp_path / "part.inr").meta)) == [0.5, 0.05]
     assert inr.compare(source, tmp_path / "part.inr", time=(0.1, 0.65)).psnr > 0
