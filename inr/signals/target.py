@@ -42,7 +42,7 @@ class Target:
         region: (x, y, width, height) in samples of the original, or starts and then counts along each axis of an
             array; default all of it.
         time: (start, end) of a video in seconds; default all of it.
-        frame_rate: frames a second; default that of the original.
+        frame_rate: frames a second, equally far apart; default the frames of the original at their times.
     """
 
     scale: float | None = None
