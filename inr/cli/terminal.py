@@ -242,9 +242,8 @@ def _has_sides(info: "FileInfo") -> bool:
 def _say_info(path: str, info: "FileInfo") -> None:
     size = shape_text(info.shape, pictures=_has_sides(info))
     about = compact(info.attributes) or info.colour_space
-    rate = "" if info.frames_per_second is None else f" at {info.frames_per_second:.6g} frames a second"
     settings = f" {compact(info.settings)}" if info.settings else ""
-    say(f"{path}: inr {info.version}, {info.kind} {size}x{info.channels} {info.dtype}, {about}{rate}")
+    say(f"{path}: inr {info.version}, {info.kind} {size}x{info.channels} {info.dtype}, {about}{_timing_text(info)}")
     if info.coder is None:
         say(f"model:  {info.model}{settings}, weights stored as {info.coding}")
     else:
@@ -260,6 +259,19 @@ def _say_info(path: str, info: "FileInfo") -> None:
     for layer in info.layers:
         quality = "PSNR not recorded" if layer.psnr is None else f"{layer.psnr:.2f} dB"
         say(f"layer {layer.layer} of {info.layers_total}: first {layer.bytes} bytes, {quality}")
+
+
+def _timing_text(info: "FileInfo") -> str:
+    """When frames of a video are shown, and the shape of their pixels if they are not square."""
+    if info.frames_per_second is None:
+        return ""
+    text = f" at {info.frames_per_second:.6g} frames a second"
+    if info.frame_seconds is not None:
+        shortest, longest = min(info.frame_seconds)[0], max(info.frame_seconds)[0]
+        text += f" on average ({shortest:.4g} to {longest:.4g} s each)"
+    if info.pixel_aspect is not None and info.pixel_aspect != (1, 1):
+        text += ", pixels {}:{}".format(*info.pixel_aspect)
+    return text
 
 
 def compact(settings: dict[str, Any]) -> str:

@@ -56,7 +56,7 @@ def contents_of(source: Source) -> list[Content]:
 
     Raises:
         FileAccessError: a path that cannot be read.
-        SignalError: an array of objects, an empty file, or a folder without images.
+        SignalError: an array of objects, an empty file, or a folder with fewer than 2 pictures.
     """
     if isinstance(source, bytes):
         return [_in_memory(source, "")]
@@ -71,7 +71,7 @@ def contents_of(source: Source) -> list[Content]:
 
 
 def is_folder(source: Source) -> TypeGuard[str | Path]:
-    """True for a folder, whose images are the frames of a video, even if there is but one."""
+    """True for a folder, whose pictures are the frames of a video."""
     try:
         return isinstance(source, str | Path) and str(source) != "-" and Path(source).is_dir()
     except OSError:  # the name is too long
@@ -88,12 +88,9 @@ def name_of(path: Path) -> str:
 
 
 def _frames(folder: Path) -> tuple[Path, ...]:
-    from inr.signals.video.folder import frame_files  # the same files in the same order as without a server
+    from inr.signals.video.folder import frames_in  # the same files in the same order as without a server
 
-    found = frame_files(folder)
-    if not found:
-        raise SignalError(f"{folder} has no images to take for frames")
-    return found
+    return frames_in(folder)
 
 
 def _in_memory(data: bytes, name: str) -> Content:
