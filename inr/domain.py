@@ -101,7 +101,7 @@ class Domain:
         moments = None if self.moments is None else self.moments[start[0] : start[0] + shape[0]]
         return replace(whole, shape=tuple(shape), box=tuple(box), moments=moments)
 
-    def at(self, cells: npt.NDArray[np.float64]) -> "Domain":
+    def with_moments(self, cells: npt.NDArray[np.float64]) -> "Domain":
         """The grid whose samples along the first axis lie at these places, in cells of this grid, `(n,)`."""
         whole, n = self.centred(), self.shape[0]
         low, high = whole.box[0]
@@ -142,6 +142,8 @@ class Domain:
         whole = self.centred()
         low, high = np.array(whole.box, dtype=np.float64).T
         found: npt.NDArray[np.float64] = low + (high - low) * (positions + 0.5) / np.array(whole.shape)
+        if self.moments is not None:  # between uneven samples in proportion
+            found[..., 0] = np.interp(positions[..., 0], np.arange(self.shape[0]), self.moments)
         return found
 
     def coordinates(

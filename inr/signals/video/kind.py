@@ -195,4 +195,4 @@ def _timed(target: Target, part: Domain, own: VideoAttributes, times: FrameTimes
         return whole, own.part(first, count)
     count = target.moments(start, end, rate)
     moments = np.linspace(start, end, 2 * count + 1, dtype=np.float64)[1::2]
-    return part.at(times.places(moments)), replace(own, frame_rate=rate, times=None)
+    return part.with_moments(times.places(moments)), replace(own, frame_rate=rate, times=None)
