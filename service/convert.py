@@ -137,7 +137,7 @@ def states(numbers: Any) -> set[State]:
 
 def layer_message(layer: "LayerInfo") -> job_pb2.Layer:
     """A layer of a file for the wire."""
-    return job_pb2.Layer(number=layer.layer, bytes=layer.bytes, psnr=layer.psnr)
+    return job_pb2.Layer(number=layer.layer, bytes=layer.bytes, psnr=layer.psnr, pu21_psnr=layer.pu21_psnr)
 
 
 def result_message(report: "CompressReport", sha256: str, layers: "tuple[LayerInfo, ...]") -> job_pb2.Result:
@@ -153,6 +153,7 @@ def result_message(report: "CompressReport", sha256: str, layers: "tuple[LayerIn
         steps=report.steps,
         fit_seconds=report.seconds_fit,
         layers=[layer_message(layer) for layer in layers],
+        measures=[job_pb2.Measure(name=name, value=value) for name, value in report.metrics.items()],
     )
 
 

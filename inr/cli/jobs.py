@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from inr.cli.options import CompressOptions, Json, takes
-from inr.cli.terminal import check_one_output, progress_bar, progress_lines, reached, say, say_json, ssim_text, warn
+from inr.cli.terminal import check_one_output, progress_bar, progress_lines, quality_text, reached, say, say_json, warn
 from inr.errors import SpecError
 from inr.files import check_writable, is_special, read_bytes, write_bytes
 
@@ -184,7 +184,9 @@ def _line(job: "JobInfo") -> str:
     text = f"{job.id}  {made}  {state:9}  {job.name}"
     if job.result is not None:
         result = job.result
-        return f"{text}  {result.bytes} bytes, {result.bpp:.3f} bpp, {result.psnr:.2f} dB{ssim_text(result.ssim)}"
+        known = {"psnr": result.psnr, "ssim": result.ssim}
+        quality = quality_text(result.metrics or {name: value for name, value in known.items() if value is not None})
+        return f"{text}  {result.bytes} bytes, {result.bpp:.3f} bpp, {quality}"
     if job.error is not None:
         return f"{text}  {job.error}"
     if job.waiting_for:

@@ -40,7 +40,9 @@ class FitOptions:
     optimiser: Annotated[str, typer.Option(help="See `inr optimisers`; settings likewise.")] = "adam"
     schedule: Annotated[str, typer.Option(help="Learning rate over time, see `inr schedules`.")] = "cosine"
     reparam: Annotated[str, typer.Option(help="Weights while they are trained, see `inr reparams`.")] = "none"
-    transform: Annotated[str, typer.Option(help="Of the targets: none, or power (symmetric power transform).")] = "none"
+    transform: Annotated[
+        str, typer.Option(help="Of the samples: auto (high dynamic range on a curve of light), none, or power.")
+    ] = "auto"
     time: Time = None
     axes: Annotated[
         int | None, typer.Option(help="How many axes of an array are coordinates; one more holds channels.")
@@ -77,7 +79,9 @@ class TargetOptions:
         str | None, typer.Option(help="Way to compress; with settings as kind:name=value. Default: weights.")
     ] = None
     bpp: Annotated[float | None, typer.Option(help="Target: bits per pixel of the file.")] = None
-    psnr: Annotated[float | None, typer.Option(help="Target: PSNR of the decoded file in dB.")] = None
+    psnr: Annotated[
+        float | None, typer.Option(help="Target: PSNR of the decoded file in dB; of HDR pictures PU21-PSNR.")
+    ] = None
     size: Annotated[int | None, typer.Option(help="Target: bytes of the file, at most.")] = None
     quality: Annotated[int | None, typer.Option(help="Target: 1 to 100.")] = None
     bits: Annotated[float | None, typer.Option(help="Bits a weight: 1 to 12; 16 or 32 store floats.")] = None

@@ -29,9 +29,9 @@ from inr.fitting.trained import CurvePoint, TrainedNetwork
 from inr.inits.base import SearchReport
 from inr.models.base import ModelSpec
 from inr.signals.info import SignalInfo
-from inr.signals.power import symmetric_power, with_power
 from inr.signals.signal import Signal
 from inr.signals.source import Seconds
+from inr.signals.transform import transformed
 
 
 def compress(
@@ -94,8 +94,7 @@ def _planned(signal: Signal, request: CompressSpec) -> tuple[Signal, WeightsPlan
     coder = chosen(request)
     if coder.kind != DEFAULT:
         raise SpecError(f"coder: a fit without a file is one of {DEFAULT}; got {coder.kind}")
-    if request.transform == "power" and signal.meta.power is None:
-        signal = with_power(signal, symmetric_power(signal))
+    signal = transformed(signal, request.transform)
     plan: WeightsPlan = coder.plan(SignalInfo.of(signal), request, Candidates(signal))
     return signal, plan
 

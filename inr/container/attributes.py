@@ -16,6 +16,7 @@ class FileAttributes:
         frame_rate: header key 17, numerator and denominator.
         own: header key 18.
         icc_profile: an ancillary section.
+        channels: header key 24, how many first channels of a picture are colours, and 1 if the last one is alpha.
     """
 
     orientation: int = 1
@@ -23,13 +24,16 @@ class FileAttributes:
     frame_rate: tuple[int, int] | None = None
     own: Stored = ()
     icc_profile: bytes | None = None
+    channels: tuple[int, int] | None = None
 
     @staticmethod
     def of(file: InrFile) -> "FileAttributes":
         """Those of a file."""
         header = file.header
         profile = file.ancillary(ICC_PROFILE)
-        return FileAttributes(header.orientation, header.colour_space, header.frame_rate, header.attributes, profile)
+        return FileAttributes(
+            header.orientation, header.colour_space, header.frame_rate, header.attributes, profile, header.roles
+        )
 
     @property
     def sections(self) -> list[Section]:

@@ -69,6 +69,10 @@ class Header:
         attributes: (18) attributes of a later kind of signal by number, sorted: numbers, or tuples of numbers.
         coder: (19) wire id of the coder.
         coder_fields: (20) what a coder other than `WEIGHTS` says of itself, by number.
+        light: (23) scale of the light curve and how many first channels are on it; then, with key 10, PU21-PSNR after
+            each layer in 1/100 dB.
+        roles: (24) how many first channels of a picture are colours, and 1 if the last one is alpha; None where their
+            number tells.
     """
 
     shape: tuple[int, ...] = field(metadata={"key": 1})
@@ -91,6 +95,8 @@ class Header:
     attributes: Stored = field(default=(), metadata={"key": 18})
     coder: int = field(default=WEIGHTS, metadata={"key": 19})
     coder_fields: ModelFields = field(default=(), metadata={"key": 20})
+    light: tuple[float, ...] | None = field(default=None, metadata={"key": 23})
+    roles: tuple[int, int] | None = field(default=None, metadata={"key": 24})
 
     def __post_init__(self) -> None:
         _check_grid(self)
@@ -99,6 +105,7 @@ class Header:
         _check_kind(self)
         _check_attributes(self.attributes)
         _check_values(self)
+        _check_channels(self)
 
     @property
     def coder_part(self) -> CoderPart:
@@ -300,6 +307,28 @@ def _check_attributes(attributes: Stored) -> None:
             raise LimitExceededError(f"header: an attribute has at most {limits.MAX_ATTRIBUTE_NUMBERS} numbers")
         if not all(_is_number(number) for number in numbers):
             raise CorruptHeaderError("header: attributes must map integers to numbers or lists of numbers")
+
+
+def _check_channels(header: Header) -> None:
+    """What is said of single channels."""
+    dtype, n = ids.SAMPLE_TYPES[header.dtype], header.channels
+    if header.roles is not None:
+        _integers("roles", header.roles, 2, 0, 3)
+        colours, alpha = header.roles
+        usual = n <= 4 and header.roles == (1 if n <= 2 else 3, int(n % 2 == 0))
+        if colours not in (1, 3) or alpha > 1 or colours + alpha > n or usual:
+            raise CorruptHeaderError(f"header: roles {header.roles} do not go with {n} channels")
+        if ids.SIGNAL_KINDS.get(header.kind) != "image":
+            raise CorruptHeaderError("header: only a picture has roles of channels")
+    light: Any = header.light
+    if light is None:
+        return
+    if not isinstance(light, tuple) or len(light) not in (2, 2 + header.layers):
+        raise CorruptHeaderError("header: light must hold a scale, a number of channels, and one PSNR for each layer")
+    if not 0 < light[0] <= _FLOAT32_MAX or header.power is not None or not dtype.startswith("float"):
+        raise CorruptHeaderError(f"header: light needs float samples, a scale above 0 and no power; got {light[0]}")
+    _integers("light", light[1:2], 1, 1, n)
+    _integers("light", light[2:], None, 0, 10_000)
 
 
 def _check_values(header: Header) -> None:

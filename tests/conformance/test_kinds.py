@@ -261,7 +261,7 @@ def test_formats_that_do_not_exist_are_refused(signal: Signal, tmp_path: Path) -
 
 def test_pictures_of_it(signal: Signal) -> None:
     kind = kind_for(signal.meta)
-    preview = kind.preview(signal.samples)
+    preview = kind.preview(signal.samples, signal.meta)
     height, width = kind.sides(signal.domain.shape)
     if preview is not None:
         assert (preview.dtype.name, preview.ndim) == ("uint8", 3)

@@ -228,28 +228,63 @@ class Layer(_message.Message):
     NUMBER_FIELD_NUMBER: _builtins.int
     BYTES_FIELD_NUMBER: _builtins.int
     PSNR_FIELD_NUMBER: _builtins.int
+    PU21_PSNR_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     """From 1, coarse to fine."""
     bytes: _builtins.int
     """Length of the prefix of the file that ends with it."""
     psnr: _builtins.float
     """PSNR of what that prefix decodes to, dB."""
+    pu21_psnr: _builtins.float
+    """The one a viewer sees, PU21-PSNR, of a picture of high dynamic range, dB."""
     def __init__(
         self,
         *,
         number: _builtins.int = ...,
         bytes: _builtins.int = ...,
         psnr: _builtins.float | None = ...,
+        pu21_psnr: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_psnr", b"_psnr", "psnr", b"psnr"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_psnr", b"_psnr", "_pu21_psnr", b"_pu21_psnr", "psnr", b"psnr", "pu21_psnr", b"pu21_psnr"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_psnr", b"_psnr", "bytes", b"bytes", "number", b"number", "psnr", b"psnr"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_psnr", b"_psnr", "_pu21_psnr", b"_pu21_psnr", "bytes", b"bytes", "number", b"number", "psnr", b"psnr", "pu21_psnr", b"pu21_psnr"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__psnr: _TypeAlias = _typing.Literal["psnr"]  # noqa: Y015
     _WhichOneofArgType__psnr: _TypeAlias = _typing.Literal["_psnr", b"_psnr"]  # noqa: Y015
+    _WhichOneofReturnType__pu21_psnr: _TypeAlias = _typing.Literal["pu21_psnr"]  # noqa: Y015
+    _WhichOneofArgType__pu21_psnr: _TypeAlias = _typing.Literal["_pu21_psnr", b"_pu21_psnr"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__psnr) -> _WhichOneofReturnType__psnr | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__pu21_psnr) -> _WhichOneofReturnType__pu21_psnr | None: ...
 
 Global___Layer: _TypeAlias = Layer  # noqa: Y015
+
+@_typing.final
+class Measure(_message.Message):
+    """A measure of quality."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Such as "psnr", or "pu21_psnr" of a picture of high dynamic range, both in dB."""
+    value: _builtins.float
+    """How good the decoded file is."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        value: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Measure: _TypeAlias = Measure  # noqa: Y015
 
 @_typing.final
 class Result(_message.Message):
@@ -267,6 +302,7 @@ class Result(_message.Message):
     STEPS_FIELD_NUMBER: _builtins.int
     FIT_SECONDS_FIELD_NUMBER: _builtins.int
     LAYERS_FIELD_NUMBER: _builtins.int
+    MEASURES_FIELD_NUMBER: _builtins.int
     sha256: _builtins.str
     """SHA-256 of the `.inr` file, a blob of the caller."""
     bytes: _builtins.int
@@ -289,6 +325,10 @@ class Result(_message.Message):
     def layers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Layer]:
         """The layers of the file."""
 
+    @_builtins.property
+    def measures(self) -> _containers.RepeatedCompositeFieldContainer[Global___Measure]:
+        """The measures of the decoded file, the one that matters most first; those above are among them."""
+
     def __init__(
         self,
         *,
@@ -302,10 +342,11 @@ class Result(_message.Message):
         steps: _builtins.int = ...,
         fit_seconds: _builtins.float = ...,
         layers: _abc.Iterable[Global___Layer] | None = ...,
+        measures: _abc.Iterable[Global___Measure] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_ssim", b"_ssim", "ssim", b"ssim"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_ssim", b"_ssim", "bpp", b"bpp", "bytes", b"bytes", "fit_seconds", b"fit_seconds", "layers", b"layers", "model", b"model", "parameters", b"parameters", "psnr", b"psnr", "sha256", b"sha256", "ssim", b"ssim", "steps", b"steps"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_ssim", b"_ssim", "bpp", b"bpp", "bytes", b"bytes", "fit_seconds", b"fit_seconds", "layers", b"layers", "measures", b"measures", "model", b"model", "parameters", b"parameters", "psnr", b"psnr", "sha256", b"sha256", "ssim", b"ssim", "steps", b"steps"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__ssim: _TypeAlias = _typing.Literal["ssim"]  # noqa: Y015
     _WhichOneofArgType__ssim: _TypeAlias = _typing.Literal["_ssim", b"_ssim"]  # noqa: Y015

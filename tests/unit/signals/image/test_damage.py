@@ -258,7 +258,7 @@ def test_values_that_are_not_finite() -> None:
 @pytest.mark.parametrize(
     ("channels", "expected"),
     [
-        ({"Z": np.float32}, "has channels Z (float); float channels Y, R G B or R G B A"),
+        ({"Z": np.float32}, "has channels Z (float); float channels Y, Y A, R G B or R G B A"),
         ({"R": np.float32, "G": np.float32}, "has channels G (float), R (float)"),
         ({"Y": np.uint32}, "has channels Y (uint)"),
         ({"R": np.float32, "G": np.float32, "B": np.float32, "Z": np.float32}, "Z (float)"),

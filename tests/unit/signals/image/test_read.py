@@ -86,7 +86,7 @@ def test_tiff_layouts(options: dict[str, Any], dtype: str) -> None:
         options = {k: v for k, v in options.items() if k != "predictor"}
     signal = decode_image(tiff_bytes(samples, **options), "x")
     np.testing.assert_array_equal(signal.samples, samples)
-    assert image_attributes(signal.meta).colour_space == ("unknown" if dtype.startswith("float") else "srgb")
+    assert image_attributes(signal.meta).colour_space == ("linear" if dtype.startswith("float") else "srgb")
 
 
 def test_tiff_special_cases() -> None:
