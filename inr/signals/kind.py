@@ -258,6 +258,10 @@ class Kind(Spec):
         del meta
         return self.metrics
 
+    def check_alike(self, meta: SignalMeta, other: SignalMeta, channels: int) -> None:
+        """Raise `SignalError` for two signals of one shape whose samples mean something else, so are not compared."""
+        del meta, other, channels
+
     @final
     def decibels(self, meta: SignalMeta) -> Metric:
         """What decibels are, as targets of a signal and while it is fitted: its first measure in dB, or PSNR."""

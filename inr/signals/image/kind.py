@@ -182,6 +182,12 @@ class Image(Kind):
         seen = luminance_gain(meta.light), meta.light.colours
         return Pu21Psnr(*seen), Psnr(), Pu21Ssim(*seen)
 
+    def check_alike(self, meta: SignalMeta, other: SignalMeta, channels: int) -> None:
+        """As `Kind.check_alike`: alpha is not compared with what is none."""
+        mine, its = (channels_of(image_attributes(m).channels, channels) for m in (meta, other))
+        if mine != its:
+            raise SignalError(f"cannot compare {mine} with {its}")
+
     def preview(self, samples: Samples, meta: SignalMeta) -> Array | None:
         """As `Kind.preview`: of channels that are neither colour nor alpha nothing is seen."""
         channels = channels_of(image_attributes(meta).channels, samples.shape[-1])
