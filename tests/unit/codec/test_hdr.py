@@ -11,7 +11,6 @@ import pytest
 
 import inr
 from inr.cli.main import main
-from inr.codec.info import describe
 from inr.codec.load_save import load_parts
 from inr.container.file import parse
 from inr.errors import SignalError, SpecError
@@ -25,7 +24,7 @@ from inr.signals.signal import denormalise, normalise
 from tests.support.image_files import Array, exr_bytes, picture, read, tiff_bytes
 
 SHAPE = (40, 56)
-FAST: dict[str, Any] = {"model": "siren", "settings": {"width": 48, "depth": 2}, "steps": 250, "batch": 1024}
+FAST: dict[str, Any] = {"model": "siren", "size": 9000, "steps": 250, "batch": 1024}
 
 
 def scene(sun: float = 60_000.0, exposure: float = 1.0) -> Array:
@@ -187,7 +186,7 @@ def test_huge_marks_are_refused_without_a_word_about_them(mark: np.float32, tmp_
     with pytest.raises(SignalError, match="has 7 of 600 samples without data"):
         list(load_parts(tmp_path / "a.npy", segment=5).signals)
     heights[2, :7] = np.nan
-    with pytest.raises(SignalError, match="7 samples that are NaN.*: fill them, or cut them off"):
+    with pytest.raises(SignalError, match=r"7 samples that are NaN.*: fill them, or cut them off"):
         image_from_array(heights)
 
 
@@ -236,7 +235,7 @@ def test_a_viewer_sees_the_picture(name: str, tmp_path: Path) -> None:
     path.write_bytes(FILES[name](samples))
     reference = inr.load(path).samples
     dark = {"segment": 20} if name == "a.tif" else {}
-    results = {how: inr.compress(path, transform=how, size=9000, **FAST, **dark) for how in ("auto", "none", "power")}
+    results = {how: inr.compress(path, transform=how, **FAST, **dark) for how in ("auto", "none", "power")}
     found = {how: shown_psnr(reference, inr.open(result.data).decode()) for how, result in results.items()}
     assert found["auto"] > found["none"] + 5
     assert found["auto"] > found["power"] + 3
@@ -256,7 +255,7 @@ def test_very_dark_and_very_bright_pictures_are_seen_alike() -> None:
     found = []
     for exposure in (1e-6, 1.0, 4096.0):
         samples = scene(40_000.0, exposure)
-        result = inr.compress(decode_image(exr_bytes({"RGB": samples}), "x"), size=9000, **FAST)
+        result = inr.compress(decode_image(exr_bytes({"RGB": samples}), "x"), **FAST)
         assert result.report.metrics["pu21_psnr"] > 20
         found.append(shown_psnr(samples / np.float32(exposure), inr.open(result.data).decode() / np.float32(exposure)))
     assert max(found) < min(found) + 4
@@ -323,7 +322,7 @@ def test_other_ways_to_fit_keep_the_curve(request_: dict[str, Any]) -> None:
 
 
 def test_what_becomes_smaller_is_a_mean_of_light() -> None:
-    result = inr.compress(decode_image(FILES["a.exr"](scene()), "x"), size=9000, **FAST)
+    result = inr.compress(decode_image(FILES["a.exr"](scene()), "x"), **FAST)
     field = inr.open(result.data)
     whole = field.decode(scale=2).astype(np.float64)
     expected = whole.reshape(SHAPE[0], 2, SHAPE[1], 2, 3).mean(axis=(1, 3))

@@ -172,7 +172,7 @@ def test_channels_that_mean_something_else_are_not_compared(tmp_path: Path, caps
     samples = picture("uint8", 4)
     for name, kind in (("nir.tif", "unspecified"), ("alpha.tif", "unassalpha")):
         (tmp_path / name).write_bytes(tiff_bytes(samples, photometric="rgb", extrasamples=[kind]))
-    with pytest.raises(SignalError, match="cannot compare RGB with 1 channel that is neither.* with RGB with alpha"):
+    with pytest.raises(SignalError, match=r"cannot compare RGB with 1 channel that is neither.* with RGB with alpha"):
         inr.compare(tmp_path / "nir.tif", tmp_path / "alpha.tif")
     inr.compress(tmp_path / "nir.tif", tmp_path / "nir.inr", **TINY)
     with pytest.raises(SignalError, match="cannot compare RGB with alpha with RGB with 1 channel"):
