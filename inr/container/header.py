@@ -31,6 +31,7 @@ _SAMPLE_LIMITS = {
     "int16": (-32768, 32767),
 }
 _MAX_FRAME_RATE = 2**31
+_LEAST_SCALE = 2.0**-160  # of a light curve, so that no sample of 32 bits leaves the range of 64
 
 
 @dataclass(frozen=True)
@@ -325,8 +326,8 @@ def _check_channels(header: Header) -> None:
         return
     if not isinstance(light, tuple) or len(light) not in (2, 2 + header.layers):
         raise CorruptHeaderError("header: light must hold a scale, a number of channels, and one PSNR for each layer")
-    if not 0 < light[0] <= _FLOAT32_MAX or header.power is not None or not dtype.startswith("float"):
-        raise CorruptHeaderError(f"header: light needs float samples, a scale above 0 and no power; got {light[0]}")
+    if not _LEAST_SCALE <= light[0] <= _FLOAT32_MAX or header.power is not None or not dtype.startswith("float"):
+        raise CorruptHeaderError(f"header: light needs float samples, a scale within 2^-160..2^128 and no power; got {light[0]}")
     _integers("light", light[1:2], 1, 1, n)
     _integers("light", light[2:], None, 0, 10_000)
 

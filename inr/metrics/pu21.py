@@ -82,5 +82,5 @@ class Pu21Ssim(Metric):
         """Rows, and as often the SSIM."""
         del peak
         check_shapes(reference, other)
-        seen = (_seen(samples, self.gain, self.colours) for samples in (reference, other))
-        return Tally(len(reference) * ssim(*seen, PEAK), len(reference))
+        seen = [_seen(samples, self.gain, self.colours) for samples in (reference, other)]
+        return Tally(len(reference) * ssim(seen[0], seen[1], PEAK), len(reference))

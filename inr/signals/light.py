@@ -111,8 +111,7 @@ def _octave_of(counts: npt.NDArray[np.int64], share: float) -> int:
 
 def luminance_gain(light: LightCurve) -> float:
     """Luminance in cd/m^2 of light 1 as a viewer sees it: the middle of the picture is middle gray."""
-    middle = light.scale * 2.0 ** (SCALE_OCTAVES - 0.5)
-    return MIDDLE_GRAY / middle
+    return MIDDLE_GRAY / (light.scale * math.pow(2.0, SCALE_OCTAVES - 0.5))
 
 
 def exposed(samples: Samples, light: LightCurve) -> Array:

@@ -100,7 +100,7 @@ def denormalise(values: npt.NDArray[np.float32], meta: SignalMeta) -> Samples:
 
 def clamped(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """A field's output within [-1, 1]; what is not a number becomes -1."""
-    return np.clip(np.nan_to_num(values, nan=-1.0), np.float32(-1), np.float32(1))
+    return np.asarray(np.clip(np.nan_to_num(values, nan=-1.0), np.float32(-1), np.float32(1)))
 
 
 def _on_curve(samples: Samples, curve: LightCurve, value_range: tuple[float, float]) -> npt.NDArray[np.float32]:

@@ -173,7 +173,7 @@ def to_integers(samples: Array, meta: SignalMeta, dtype: npt.DTypeLike) -> Array
         colours[:] = np.where(colours <= 0.0031308, 12.92 * colours, 1.055 * colours ** (1 / 2.4) - 0.055)
     elif own.icc_profile is None:
         light = None if meta.light is None else replace(meta.light, fitted=True)
-        colours[:] = (normalise(colours, replace(meta, power=None, light=light)) + 1) / 2
+        colours[:] = (normalise(colours.astype(np.float32), replace(meta, power=None, light=light)) + 1) / 2
     return np.rint(np.clip(unit, 0, 1) * top).astype(dtype)
 
 

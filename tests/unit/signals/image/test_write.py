@@ -58,7 +58,7 @@ def test_round_trip(format_: str, dtype: str, channels: int) -> None:
     if dtype in DTYPES[: KEEPS.get(format_, 0)] or (format_ == "exr" and dtype.startswith("float")):
         assert signal.meta.dtype == dtype
         multiplied = format_ == "exr" and channels in (2, 4)  # in the file, so numbers are rounded twice
-        rounding = float(np.finfo(dtype).eps) if multiplied else 0.0  # type: ignore[arg-type]
+        rounding = float(np.finfo(dtype).eps) if multiplied else 0.0
         np.testing.assert_allclose(back, samples, rtol=rounding, atol=0)
         return
     colours = channels - (channels in (2, 4))
