@@ -37,7 +37,7 @@ def fit(
     options: FitOptions,
     output: Annotated[str | None, typer.Argument(metavar="[OUT.inr]", help="File for the float weights.")] = None,
     bits: Annotated[int, typer.Option(help="32 or 16: how the file stores the floats.")] = 32,
-    psnr: Annotated[float | None, typer.Option(help="Stop at this PSNR in dB.")] = None,
+    psnr: Annotated[float | None, typer.Option(help="Stop at this PSNR in dB; of HDR pictures PU21-PSNR.")] = None,
     curve: Annotated[Path | None, typer.Option(help="Write the curve here, as .csv or .json.")] = None,
     as_json: Json = False,
 ) -> None:

@@ -327,7 +327,9 @@ def _check_channels(header: Header) -> None:
     if not isinstance(light, tuple) or len(light) not in (2, 2 + header.layers):
         raise CorruptHeaderError("header: light must hold a scale, a number of channels, and one PSNR for each layer")
     if not _LEAST_SCALE <= light[0] <= _FLOAT32_MAX or header.power is not None or not dtype.startswith("float"):
-        raise CorruptHeaderError(f"header: light needs float samples, a scale within 2^-160..2^128 and no power; got {light[0]}")
+        raise CorruptHeaderError(
+            f"header: light needs float samples, a scale within 2^-160..2^128 and no power; got {light[0]}"
+        )
     _integers("light", light[1:2], 1, 1, n)
     _integers("light", light[2:], None, 0, 10_000)
 

@@ -16,7 +16,6 @@ import numpy as np
 import numpy.typing as npt
 
 from inr.meta import LightCurve, SignalMeta
-from inr.signals.ranges import value_range
 from inr.signals.signal import Array, Samples
 
 MIDDLE_GRAY = 18.0
@@ -25,6 +24,8 @@ SCALE_OCTAVES = 4
 """How many octaves the scale of the curve lies below the middle."""
 _OCTAVES, _ZERO = 320, 160
 """Octaves that are counted, and the place of 0.5 to 1 among them: floats of 32 bits have -148 to 128."""
+_PIECE = 2**20
+"""Samples that are counted at once."""
 _DARK = 16
 """Octaves below the brightest per cent that are taken for black."""
 _NEGATIVE = 0.05
@@ -72,6 +73,10 @@ class LightSurvey:
 
     def add(self, piece: Array, first: int) -> None:
         """Count samples, flat and finite, of which the first has this place in the picture."""
+        for start in range(0, piece.size, _PIECE):
+            self._add(piece[start : start + _PIECE], first + start)
+
+    def _add(self, piece: Array, first: int) -> None:
         if self._alpha:
             place = np.arange(first, first + piece.size)
             channel = place // self._plane if self._plane else place % self._channels
@@ -126,12 +131,11 @@ def exposed(samples: Samples, light: LightCurve) -> Array:
     return np.round(255 * np.clip(values, 0, 1)).astype(np.uint8)
 
 
-def linear(meta: SignalMeta, samples: Samples) -> SignalMeta:
-    """Fitted without the curve: how bright the picture is stays known, for measures."""
-    if meta.light is None or not meta.light.fitted:
+def linear(meta: SignalMeta, channels: int) -> SignalMeta:
+    """Fitted without the curve: how bright the picture is stays known, for measures; alpha joins the value range."""
+    if meta.curve is None:
         return meta
-    low, high = value_range(samples)
-    low, high = min(low, meta.value_range[0]), max(high, meta.value_range[1])
-    if meta.light.colours < samples.shape[-1]:
+    low, high = meta.value_range
+    if meta.curve.colours < channels:
         low, high = min(low, 0.0), max(high, 1.0)
-    return replace(meta, light=replace(meta.light, fitted=False), value_range=(low, high))
+    return replace(meta, light=replace(meta.curve, fitted=False), value_range=(low, high))

@@ -28,7 +28,7 @@ def transformed(
     """
     if transform == "auto":
         return signal
-    plain = replace(signal, meta=linear(signal.meta, signal.samples))
+    plain = replace(signal, meta=linear(signal.meta, signal.channels))
     if transform == "none" or plain.meta.power is not None:
         return plain
     return with_power(plain, symmetric_power(plain, whole_range) if power is None else power)

@@ -23,7 +23,7 @@ from inr.errors import SpecError
 from inr.layers.network import Network
 from inr.losses.base import LossSpec
 from inr.samplers.base import Wanted
-from inr.signals.signal import Samples, Signal, normalise
+from inr.signals.signal import Signal, normalise
 
 PIECE = 2**18
 """Samples that are mapped at once."""
@@ -214,7 +214,7 @@ def _source(signal: Signal) -> Any:
     """The samples, with the values that integers stand for; what has another map to [-1, 1] is mapped beforehand."""
     module: Any = native.load()
     meta = signal.meta
-    rows: Samples = np.ascontiguousarray(signal.samples.reshape(-1, signal.channels))
+    rows: Any = np.ascontiguousarray(signal.samples.reshape(-1, signal.channels))
     table: Values | None = None
     if meta.dtype in INTEGERS:
         info = np.iinfo(meta.dtype)

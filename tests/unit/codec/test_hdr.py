@@ -247,7 +247,10 @@ def test_a_viewer_sees_the_picture(name: str, tmp_path: Path) -> None:
     assert header.light is not None
     assert parse(results["none"].data).header.light is None
     assert len(results["auto"].data) <= 9000
+    assert results["none"].report.metrics.keys() == results["auto"].report.metrics.keys()
     if name == "alpha.exr":
+        plain = inr.open(results["none"].data).meta
+        assert plain.value_range == (min(0.0, float(reference[..., :3].min())), 40_000.0)
         decoded = inr.open(results["auto"].data).decode()
         assert psnr(reference[..., 3], decoded[..., 3], 1.0) > 20
 
