@@ -47,7 +47,7 @@ class Span:
     within_white: int | None
 
 
-LINEAR = Span(3, 10)
+LINEAR = Span(3, 8)
 """Of pictures whose colours are known to be light."""
 COLOURS = Span(7, None)
 """Of pictures of which nothing is known but that they have colours; what lies in [0, 1] is made for a display."""

@@ -49,9 +49,9 @@ class Marks:
         if samples.dtype.itemsize == 1:
             return
         if self._missing is not None:
-            # A file says float32 with the digits of float64; what the type cannot hold is in no sample.
-            with np.errstate(all="ignore"):
-                self._marked += int(np.count_nonzero(samples == np.float64(self._missing).astype(samples.dtype)))
+            with np.errstate(over="ignore"):  # a file says a float32 with the digits of a float64
+                mark = np.float64(self._missing).astype(samples.dtype if samples.dtype.kind == "f" else np.float64)
+            self._marked += int(np.count_nonzero(samples == mark))
         if samples.dtype.kind == "f" and samples.dtype.itemsize > 2 and len(self._huge) < 2:
             huge = samples[np.abs(samples) >= _HUGE]
             self._huge_count += huge.size

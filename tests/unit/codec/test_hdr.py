@@ -143,6 +143,16 @@ def test_heights_on_a_map_are_no_light(tmp_path: Path) -> None:
     assert [part.meta.light for part in load_parts(path, segment=20).signals] == [None, None]
 
 
+def test_light_that_was_scaled_to_one_is_found_and_dark_photos_are_none() -> None:
+    y, x = np.mgrid[: SHAPE[0], : SHAPE[1]] / 9.0
+    photo = (30 + 25 * np.sin(x) * np.cos(y))[..., None] * np.array([1.0, 0.9, 0.7])  # sRGB of 8 bits, very dark
+    photo[:2, :2] = 255
+    light = np.where(photo <= 10.31475, photo / 255 / 12.92, ((photo / 255 + 0.055) / 1.055) ** 2.4).astype(np.float32)
+    assert decode_image(exr_bytes({"RGB": light}), "x").meta.light is None
+    samples = scene(60.0)
+    assert decode_image(exr_bytes({"RGB": samples / samples.max()}), "x").meta.light is not None
+
+
 # --- samples that are none ---
 
 
@@ -160,6 +170,8 @@ def test_samples_without_data_are_refused(dtype: str, missing: float, compressio
 
     assert inr.load(written(heights)).samples.max() > 590  # the file only says what would be none
     if dtype == "uint16" and missing < 0:
+        heights[3, 4:9] = np.int64(max(missing, -40_000.0)) % 2**16  # what the mark would be if it wrapped around
+        np.testing.assert_array_equal(inr.load(written(heights)).samples[..., 0], heights)
         return
     with np.errstate(over="ignore"):
         heights[3, 4:9] = missing
