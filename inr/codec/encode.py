@@ -242,7 +242,9 @@ def _encoded(
         reached = max(reached, trained.report.curve[-1].psnr)
         plan = coder.again(info, request, plan, files)
         number += 1
-    raise TargetError(f"psnr: {request.psnr:g} dB was not reached, the best was {reached:.2f} dB; allow more steps")
+    name = kind_for(signal.meta).decibels(signal.meta).name
+    of = "" if name == "psnr" else f" of {name}"
+    raise TargetError(f"psnr: {request.psnr:g} dB{of} was not reached, the best was {reached:.2f} dB; allow more steps")
 
 
 def _tell_plan(hooks: Hooks | None, plan: Plan, signal: Signal) -> None:

@@ -231,6 +231,8 @@ def test_targets_that_a_kind_has_not_are_refused(kind: Kind) -> None:
 def test_measures(signal: Signal) -> None:
     same = measures([tallied(signal, signal.samples.copy())], signal.meta)
     assert same["psnr"] == 100
+    assert kind_for(signal.meta).decibels(signal.meta).name in same
+    kind_for(signal.meta).check_alike(signal.meta, signal.meta, signal.channels)
     assert next(iter(same)) == kind_for(signal.meta).metrics[0].name
     other = np.roll(signal.samples, 3, axis=0)
     worse = measures([tallied(signal, other)], signal.meta)

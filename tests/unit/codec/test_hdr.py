@@ -13,7 +13,7 @@ import inr
 from inr.cli.main import main
 from inr.codec.load_save import load_parts
 from inr.container.file import parse
-from inr.errors import SignalError, SpecError
+from inr.errors import SignalError, SpecError, TargetError
 from inr.meta import LightCurve, PowerTransform, SignalMeta
 from inr.metrics.psnr import psnr
 from inr.signals.image.attributes import ImageAttributes
@@ -310,6 +310,8 @@ def test_a_target_in_decibels_is_the_one_a_viewer_sees() -> None:
     result = inr.compress(decode_image(FILES["a.exr"](scene()), "x"), psnr=24.0, model="siren", steps=400)
     assert 24.0 <= result.report.metrics["pu21_psnr"] < 30
     assert result.report.layer_psnr == (result.report.metrics["pu21_psnr"],)
+    with pytest.raises(TargetError, match="psnr: 90 dB of pu21_psnr was not reached"):
+        inr.compress(decode_image(FILES["a.exr"](scene()), "x"), psnr=90.0, model="siren", steps=3)
     fitted = inr.fit(decode_image(FILES["a.exr"](scene()), "x"), model="siren", steps=20, settings={"width": 32})
     assert fitted.report.curve[-1].psnr < 30  # of linear light it would be some 50
 
