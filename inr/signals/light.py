@@ -11,7 +11,7 @@ below. `scale` follows from the middle of the light that is there.
 Measured with hash grids of 1.5 bits a pixel at equal bytes, PSNR in dB of the picture shown with its middle as middle
 gray (clamped, sRGB, 8 bits), on three photos: without a curve 22.1, 26.9 and 24.6, with the power transform 24.5, 31.8
 and 26.4, with this curve 32.4, 35.8 and 31.9. Scales of 2 to 8 octaves below the middle differ by
-0.5 dB. PU21 and PQ as curves are within 0.4 dB of this one, but end at 10,000 cd/m^2: of a sun of 50,000 they leave 200.
+0.5 dB. PU21 and PQ as curves are within 0.4 dB of this one, but end at 10,000 cd/m^2: a sun of 50,000 becomes 200.
 """
 
 import math
