@@ -46,6 +46,27 @@ MAX_GAMMA = 5.0
 
 
 @dataclass(frozen=True)
+class LightCurve:
+    """Curve on which the light of a high dynamic range picture is fitted: ``sign(x) ln(1 + |x|/scale)``.
+
+    Attributes:
+        scale: light below which the curve is about linear, and above which about logarithmic.
+        colours: first channels that are light; those behind them, alpha, are fitted as they are, in [0, 1].
+        fitted: that a field stands for values on the curve; if not, it tells no more than how bright the picture is.
+    """
+
+    scale: float
+    colours: int
+    fitted: bool = True
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.scale) and self.scale > 0):
+            raise SpecError(f"light curve: needs a finite scale above 0; got {self.scale}")
+        if self.colours < 1:
+            raise SpecError(f"light curve: needs at least one channel; got {self.colours}")
+
+
+@dataclass(frozen=True)
 class Attributes:
     """What one kind of signal has beside its samples; each kind has a frozen dataclass of its own that inherits this.
 
@@ -127,17 +148,27 @@ class SignalMeta:
             are clamped to it.
         attributes: what the kind of signal has beside them; their type tells the kind.
         power: the power transform of the targets, instead of the linear map from `value_range`; None for none.
+        light: the curve of a picture of high dynamic range, whose `value_range` is that of its colours; None for
+            every other signal.
     """
 
     dtype: SampleType
     value_range: tuple[float, float]
     attributes: Attributes
     power: PowerTransform | None = None
+    light: LightCurve | None = None
 
     def __post_init__(self) -> None:
         low, high = self.value_range
         if not (math.isfinite(low) and math.isfinite(high) and low < high):
             raise SpecError(f"value range: needs finite low < high; got {self.value_range}")
+        if self.power is not None and self.curve is not None:
+            raise SpecError("power transform: does not go with a light curve")
+
+    @property
+    def curve(self) -> LightCurve | None:
+        """The light curve, if fields stand for values on it."""
+        return self.light if self.light is not None and self.light.fitted else None
 
     @property
     def kind(self) -> str:

@@ -137,7 +137,7 @@ def states(numbers: Any) -> set[State]:
 
 def layer_message(layer: "LayerInfo") -> job_pb2.Layer:
     """A layer of a file for the wire."""
-    return job_pb2.Layer(number=layer.layer, bytes=layer.bytes, psnr=layer.psnr)
+    return job_pb2.Layer(number=layer.layer, bytes=layer.bytes, psnr=layer.psnr, pu21_psnr=layer.pu21_psnr)
 
 
 def result_message(report: "CompressReport", sha256: str, layers: "tuple[LayerInfo, ...]") -> job_pb2.Result:

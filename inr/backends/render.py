@@ -1,14 +1,15 @@
 """A field on a grid: evaluation in blocks that bound memory, straight into the original sample type."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import numpy as np
 
 from inr.backends.base import Coordinates, Field, SampleField, Values
 from inr.domain import Domain
-from inr.meta import SignalMeta
-from inr.signals.signal import Samples, denormalise
+from inr.meta import LightCurve, SignalMeta
+from inr.signals.signal import Samples, clamped, denormalise, light_of
 
 BLOCK = 262_144
 """Samples a block; its coordinates and values take a few megabytes."""
@@ -50,22 +51,40 @@ def render_blocks(
         if samples is not None:
             yield samples.reshape(*block.shape, channels)
             continue
-        yield denormalise(_means(field, block, fineness), meta).reshape(*block.shape, channels)
+        if meta.curve is None or math.prod(fineness) == 1:
+            samples = denormalise(_means(field, block, fineness, _limited), meta)
+        else:  # a mean of light, as a lens makes it, and not of the logarithms of light
+            light = partial(_light, curve=meta.curve, value_range=meta.value_range)
+            samples = _means(field, block, fineness, light).astype(meta.dtype)
+        yield samples.reshape(*block.shape, channels)
 
 
-def _means(field: Field, block: Domain, fineness: tuple[int, ...]) -> Values:
-    """Means of the field over the cells of a grid, `(size, channels)`; memory is bounded for any grid and fineness."""
+def _light(values: Values, curve: LightCurve, value_range: tuple[float, float]) -> Values:
+    """The light that values stand for; not a mean yet."""
+    light: Values = light_of(clamped(values), curve, value_range).astype(np.float32)
+    return light
+
+
+def _limited(values: Values) -> Values:
+    """As the finer picture would be: what overshoots counts as its limit."""
+    return np.clip(values, -1, 1)
+
+
+def _means(field: Field, block: Domain, fineness: tuple[int, ...], seen: Callable[[Values], Values]) -> Values:
+    """Means of what is `seen` of the field over the cells of a grid, `(size, channels)`, or values at their centres.
+
+    Memory is bounded for any grid and fineness.
+    """
     if block.size * math.prod(fineness) <= PIECE:
         finer = _finer(block, fineness)
         values = field.grid([finer.axis_coordinates(axis) for axis in range(finer.ndim)])
         if math.prod(fineness) == 1:
             return values
-        clamped = np.clip(values, -1, 1)  # as the finer picture would be: what overshoots counts as its limit
-        return cell_means(clamped, block.shape, fineness)
+        return cell_means(seen(values), block.shape, fineness)
     if block.size > 1:
         axis = max(range(block.ndim), key=lambda a: block.shape[a])
         halves = _halves(block.shape[axis])
-        parts = [_means(field, _part(block, axis, *half), fineness) for half in halves]
+        parts = [_means(field, _part(block, axis, *half), fineness, seen) for half in halves]
         grids = [part.reshape(*_part(block, axis, *half).shape, -1) for part, half in zip(parts, halves, strict=True)]
         return np.concatenate(grids, axis=axis).reshape(block.size, -1)
     axis = max(range(block.ndim), key=lambda a: fineness[a])  # one cell of very many points: cut the cell
@@ -74,7 +93,7 @@ def _means(field: Field, block: Domain, fineness: tuple[int, ...]) -> Values:
     for first, count in halves:
         part = block.window(axis, first / fineness[axis], (first + count) / fineness[axis], 1)
         own = tuple(count if a == axis else f for a, f in enumerate(fineness))
-        total = total + _means(field, part, own).astype(np.float64) * (count / fineness[axis])
+        total = total + _means(field, part, own, seen).astype(np.float64) * (count / fineness[axis])
     mean: Values = total.astype(np.float32)
     return mean
 

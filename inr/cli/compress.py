@@ -73,7 +73,7 @@ def fit(
     options: FitOptions,
     output: Annotated[str | None, typer.Argument(metavar="[OUT.inr]", help="File for the float weights.")] = None,
     bits: Annotated[int, option(TARGET, help="32 or 16: how the file stores the floats.")] = 32,
-    psnr: Annotated[float | None, option(TARGET, help="Stop at this PSNR in dB.")] = None,
+    psnr: Annotated[float | None, option(TARGET, help="Stop at this PSNR in dB; of HDR pictures PU21-PSNR.")] = None,
     curve: Annotated[Path | None, option(OUTPUT, help="Write the curve here, as .csv or .json.")] = None,
     force: Force = False,
     as_json: Json = False,

@@ -98,9 +98,9 @@ class FitOptions:
         option(
             TRAINING,
             completed_by="transforms",
-            help="Of the targets: none, or power (symmetric power transform).",
+            help="Of the samples: auto (high dynamic range on a curve of light), none, or power.",
         ),
-    ] = "none"
+    ] = "auto"
     time: Time = None
     axes: Annotated[
         int | None, option(INPUT, help="How many axes of an array are coordinates; one more holds channels.")
@@ -139,7 +139,9 @@ class TargetOptions:
     """What is asked of the file."""
 
     bpp: Annotated[float | None, option(TARGET, help="Bits per pixel of the file.")] = None
-    psnr: Annotated[float | None, option(TARGET, help="PSNR of the decoded file in dB.")] = None
+    psnr: Annotated[float | None, option(TARGET, help="PSNR of the decoded file in dB; of HDR pictures PU21-PSNR.")] = (
+        None
+    )
     size: Annotated[int | None, option(TARGET, help="Bytes of the file, at most.")] = None
     quality: Annotated[int | None, option(TARGET, help="1 to 100.")] = None
     bits: Annotated[float | None, option(TARGET, help="Bits a weight: 1 to 12; 16 or 32 store floats.")] = None

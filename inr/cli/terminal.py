@@ -77,11 +77,14 @@ def _plain(value: Any) -> Any:
     return value.model_dump(mode="json")
 
 
+_IF_ANY = frozenset({"coder", "light", "roles", "pu21_psnr"})
+
+
 def _left_out(name: str, value: Any) -> bool:
-    """Measures and attributes that have fields of their own, and the coder if it is the usual one."""
+    """Measures and attributes that have fields of their own, and what is said only where there is something to say."""
     if name == "metrics":
         return set(value) <= {"psnr", "ssim"}
-    return (name == "attributes" and not value) or (name == "coder" and value is None)
+    return (name == "attributes" and not value) or (name in _IF_ANY and value is None)
 
 
 @contextlib.contextmanager
@@ -206,6 +209,12 @@ def say_compressed(result: "Compressed", output: str) -> None:
 def quality_text(metrics: dict[str, float]) -> str:
     """The measures of a signal in one line, the one that matters most first: ``31.20 dB, SSIM 0.9120``."""
     forms = {"psnr": "{:.2f} dB", "ssim": "SSIM {:.4f}"}
+    if "pu21_psnr" in metrics:
+        forms |= {
+            "pu21_psnr": "PU21-PSNR {:.2f} dB",
+            "psnr": "PSNR of linear light {:.2f} dB",
+            "pu21_ssim": "PU21-SSIM {:.4f}",
+        }
     return ", ".join(forms.get(name, name + " {:.4g}").format(value) for name, value in metrics.items())
 
 
@@ -252,12 +261,20 @@ def _say_info(path: str, info: "FileInfo") -> None:
     if info.power is not None:
         low, high, gamma = info.power
         say(f"power:  targets were raised to {gamma:g}, with 0 at {low:g} and 1 at {high:g}")
+    if info.light is not None:
+        say(f"light:  fitted on a curve that is about linear below {info.light:g} and logarithmic above")
+    if info.roles is not None:
+        colours, alpha = info.roles
+        others = info.channels - colours - alpha
+        say(f"channels: {colours} {'gray' if colours == 1 else 'RGB'}, {others} of another meaning, {alpha} alpha")
     if info.icc_profile:
         say(f"colour: profile of {info.icc_profile} bytes")
     if info.orientation != 1:
         say(f"EXIF orientation of the original: {info.orientation} (applied)")
     for layer in info.layers:
-        quality = "PSNR not recorded" if layer.psnr is None else f"{layer.psnr:.2f} dB"
+        known = {"pu21_psnr": layer.pu21_psnr, "psnr": layer.psnr}
+        quality = quality_text({name: value for name, value in known.items() if value is not None})
+        quality = quality or "PSNR not recorded"
         say(f"layer {layer.layer} of {info.layers_total}: first {layer.bytes} bytes, {quality}")
 
 

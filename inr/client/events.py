@@ -26,11 +26,13 @@ class LayerInfo:
         number: from 1, coarse to fine.
         bytes: length of the prefix that ends with it.
         psnr: dB of what that prefix decodes to; None if not recorded.
+        pu21_psnr: the one a viewer sees, of a picture of high dynamic range; None for all else.
     """
 
     number: int
     bytes: int
     psnr: float | None
+    pu21_psnr: float | None = None
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,8 @@ class JobResult:
         steps: gradient steps.
         fit_seconds: wall time of the training.
         layers: of the file.
-        metrics: the measures that the kind of signal names, the one that matters most first.
+        metrics: the measures by name, the one that matters most first; "pu21_psnr" is one of a picture of high dynamic
+            range. Empty for a job of an older server.
     """
 
     sha256: str
@@ -218,7 +221,7 @@ def event_of(message: job_pb2.WatchJobResponse) -> Event | None:
 
 def layer_info(message: job_pb2.Layer) -> LayerInfo:
     """A layer off the wire."""
-    return LayerInfo(*_layer_fields(message))
+    return LayerInfo(*_layer_fields(message), message.pu21_psnr if message.HasField("pu21_psnr") else None)
 
 
 def state_name(state: int) -> str:

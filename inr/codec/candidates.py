@@ -9,8 +9,8 @@ from inr.codec.tiles import Tiling
 from inr.coders.base import Encoded
 from inr.container.file import InrFile, to_bytes
 from inr.container.header import CoderPart
-from inr.metrics.psnr import psnr
 from inr.signals.info import SignalInfo
+from inr.signals.kind import kind_for
 from inr.signals.signal import Signal
 
 _ANY_DB = 30.0
@@ -32,15 +32,18 @@ class Candidates:
     def framing(self, part: CoderPart, layers: int) -> int:
         """See `Files`."""
         tiling = Tiling(self._info.domain, (1,) * self._info.domain.ndim)
-        return len(to_bytes(assemble(self._info, part, [(b"",) * layers], tiling, (_ANY_DB,) * layers)))
+        file = assemble(self._info, part, [(b"",) * layers], tiling)
+        return len(to_bytes(with_psnr(file, *[(_ANY_DB,) * layers] * 2)))
 
     def size(self, encoded: Encoded) -> int:
         """See `Files`."""
-        return len(to_bytes(with_psnr(self.file(encoded), (_ANY_DB,) * encoded.layers)))
+        return len(to_bytes(with_psnr(self.file(encoded), *[(_ANY_DB,) * encoded.layers] * 2)))
 
     def psnr(self, encoded: Encoded) -> float:
         """See `Files`."""
-        return psnr(self._signal.samples, open_encoded(encoded).decode(), self._signal.meta.peak)
+        meta = self._signal.meta
+        metric = kind_for(meta).decibels(meta)
+        return metric.value(metric.tally(self._signal.samples, open_encoded(encoded).decode(), meta.peak), meta.peak)
 
     def file(self, encoded: Encoded) -> InrFile:
         """The file, without PSNRs; coded once."""

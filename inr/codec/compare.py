@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from inr.codec.decode import open_field
 from inr.codec.measures import measures, tallied
 from inr.container.file import SIGNATURE
 from inr.errors import SignalError
+from inr.meta import SignalMeta
 from inr.metrics.base import Tally
 from inr.signals.kind import kind_for, kind_of_source
 from inr.signals.parts import Parts
@@ -62,18 +64,28 @@ def compare(original: str | Path, other: str | Path, *, time: Seconds | None = N
         if own.sniff(first):  # an array may have the shape of a picture
             kind = own
         reading = replace(own.reading_of(field.domain.shape), time=time)
-        shape, blocks = field.domain.shape, field.blocks(Target())
+        shape, meta, blocks = field.domain.shape, field.meta, field.blocks(Target())
     else:
         own = kind_of_source(second, Reading())
         others = own.parts(second, Reading(), None)
-        shape, blocks = others.shape, (signal.samples for signal in others.signals)
+        shape = others.shape
+        meta, blocks = _read(others)
     if kind != own:
         raise SignalError(f"cannot compare {original} with {other}: one is {kind.noun}, the other {own.noun}")
-    return _compared(kind.parts(first, reading, None), shape, blocks, first.name, _size_on_disk(second))
+    return _compared(kind.parts(first, reading, None), shape, meta, blocks, first.name, _size_on_disk(second))
 
 
-def _compared(parts: Parts, shape: Shape, blocks: Iterator[Samples], name: str, size: int) -> Comparison:
-    """Compare parts with blocks of a signal that has `shape`; messages call the first `name`."""
+def _read(parts: Parts) -> tuple[SignalMeta, Iterator[Samples]]:
+    """What samples mean, and the samples a part at a time."""
+    signals = iter(parts.signals)
+    first = next(signals)
+    return first.meta, chain([first.samples], (signal.samples for signal in signals))
+
+
+def _compared(
+    parts: Parts, shape: Shape, other: SignalMeta, blocks: Iterator[Samples], name: str, size: int
+) -> Comparison:
+    """Compare parts with blocks of another signal, which has `shape`; messages call the first `name`."""
     first = next(blocks)
     cut = _cut(first, blocks, parts.lengths)
     found: list[dict[str, Tally]] = []
@@ -81,6 +93,7 @@ def _compared(parts: Parts, shape: Shape, blocks: Iterator[Samples], name: str, 
         meta = signal.meta
         if not found:
             _check_alike(parts.shape, signal, shape, first, name)
+            kind_for(meta).check_alike(meta, other, signal.channels)
             del first
         samples = next(cut)
         found.append(tallied(signal, samples))

@@ -34,9 +34,9 @@ from inr.inits.base import SearchReport
 from inr.models.base import ModelSpec
 from inr.signals.image.from_pillow import signal_given
 from inr.signals.info import SignalInfo
-from inr.signals.power import symmetric_power, with_power
 from inr.signals.signal import Signal
 from inr.signals.source import Seconds, Source
+from inr.signals.transform import transformed
 
 
 def compress(
@@ -157,8 +157,7 @@ def _planned(signal: Signal, request: CompressSpec) -> tuple[Signal, WeightsPlan
     coder = chosen(request)
     if coder.kind != DEFAULT:
         raise SpecError(f"coder: a fit without a file is one of {DEFAULT}; got {coder.kind}")
-    if request.transform == "power" and signal.meta.power is None:
-        signal = with_power(signal, symmetric_power(signal))
+    signal = transformed(signal, request.transform)
     info = SignalInfo.of(signal)
     plan: WeightsPlan = coder.plan(info, unsized(info, request), Candidates(signal))
     return signal, plan

@@ -11,7 +11,7 @@ import numpy as np
 from inr.codec.candidates import Candidates
 from inr.codec.decode import open_field
 from inr.codec.field import DecodedField, SignalField
-from inr.codec.measures import measures, tallied
+from inr.codec.measures import decibels, in_decibels, measures, tallied
 from inr.codec.pack import assemble, with_psnr
 from inr.codec.tiles import Tiling
 from inr.coders.base import AnyCoder, Encoded, Facts, Plan, chosen
@@ -26,13 +26,12 @@ from inr.fitting.run import Hooks, train
 from inr.fitting.trained import CurvePoint, FitReport, Trained
 from inr.inits.base import SearchReport
 from inr.meta import PowerTransform, SignalMeta
-from inr.metrics.base import Tally
-from inr.metrics.psnr import psnr_of, reported, squared_error
+from inr.metrics.base import Metric, Tally
 from inr.signals.info import SignalInfo
 from inr.signals.kind import kind_for
 from inr.signals.parts import Parts
-from inr.signals.power import symmetric_power, with_power
 from inr.signals.signal import Signal
+from inr.signals.transform import transformed
 from inr.spec import Spec
 
 SHARED_BYTES = 30
@@ -58,7 +57,7 @@ class CompressReport:
             100 for an exact copy.
         ssim: likewise; the mean over the frames of a video or over the bands of a picture, None for what has none.
         metrics: the measures that the kind of signal names, the one that matters most first.
-        layer_psnr: PSNR after each quality layer.
+        layer_psnr: PSNR after each quality layer, of a picture of high dynamic range PU21-PSNR.
         bits: quantiser bits of an average weight.
         seconds_fit: wall time of the training loop.
         seconds_total: wall time from the signal to the bytes, measuring included.
@@ -142,7 +141,7 @@ class FittedPart:
         report: how the fit went.
         facts: what reports say of what was learnt.
         bits: quantiser bits of an average number.
-        squared_errors: of the decoded samples after each layer, summed.
+        layers: tallies of the decoded samples after each layer, for PSNR and what decibels of the signal are, by name.
         tallies: of the decoded samples with all layers, for the metrics of its kind, by name.
     """
 
@@ -152,7 +151,7 @@ class FittedPart:
     report: FitReport
     facts: Facts
     bits: float
-    squared_errors: tuple[float, ...]
+    layers: tuple[dict[str, Tally], ...]
     tallies: dict[str, Tally]
 
 
@@ -223,9 +222,7 @@ def fit_part(
     coder = chosen(request, signal.meta)
     own = _share(request, lengths, number, signal.meta)
     power = None if shared is None else shared.power
-    if shared is None and request.transform == "power":
-        power = symmetric_power(signal, whole_range=count > 1)
-    alike = signal if power is None else with_power(signal, power)
+    alike = transformed(signal, request.transform, power, whole_range=count > 1)
     if count > 1:
         alike = replace(alike, meta=replace(alike.meta, attributes=alike.meta.attributes.of_part()))
     files = Candidates(alike)
@@ -265,7 +262,9 @@ def _encoded(
         reached = max(reached, trained.report.curve[-1].psnr)
         plan = coder.again(info, request, plan, files)
         number += 1
-    raise TargetError(f"psnr: {request.psnr:g} dB was not reached, the best was {reached:.2f} dB; allow more steps")
+    name = kind_for(signal.meta).decibels(signal.meta).name
+    of = "" if name == "psnr" else f" of {name}"
+    raise TargetError(f"psnr: {request.psnr:g} dB{of} was not reached, the best was {reached:.2f} dB; allow more steps")
 
 
 def _tell_plan(hooks: Hooks | None, plan: Plan, signal: Signal) -> None:
@@ -285,10 +284,10 @@ def _measured(signal: Signal, coder: AnyCoder, trained: Trained, encoded: Encode
     """Measure what a reader of the file will see of this part, after each layer."""
     file = files.file(encoded)
     data = to_bytes(file)
-    errors = [squared_error(signal.samples, open_field(data, layers).decode()) for layers in range(1, encoded.layers)]
+    found = [in_decibels(signal, open_field(data, layers).decode()) for layers in range(1, encoded.layers)]
     final = open_field(data).decode()
     meta = replace(encoded.meta, attributes=signal.meta.attributes)
-    errors.append(squared_error(signal.samples, final))
+    found.append(in_decibels(signal, final))
     return FittedPart(
         signal=SignalInfo(channels=encoded.channels, domain=encoded.domain, meta=meta),
         coder=file.header.coder_part,
@@ -296,25 +295,30 @@ def _measured(signal: Signal, coder: AnyCoder, trained: Trained, encoded: Encode
         report=trained.report,
         facts=coder.facts(encoded),
         bits=encoded.bits,
-        squared_errors=tuple(errors),
+        layers=tuple(found),
         tallies=tallied(signal, final),
     )
+
+
+def _by_layer(parts: list[FittedPart], metric: Metric) -> tuple[float, ...]:
+    """A measure of the whole after each quality layer."""
+    totals = [sum((part.layers[i][metric.name] for part in parts), Tally()) for i in range(len(parts[0].layers))]
+    return tuple(metric.value(total, parts[0].signal.meta.peak) for total in totals)
 
 
 def join_parts(lengths: tuple[int, ...], parts: list[FittedPart], began: float) -> Compressed:
     """The file of all parts, and its report; `began` is the moment on the performance counter when work began."""
     first, last = parts[0], parts[-1]
-    meta, channels, facts = first.signal.meta, first.signal.channels, first.facts
+    meta, facts = first.signal.meta, first.facts
     if any(part.signal.meta != meta or part.coder != first.coder for part in parts):
         raise SpecError("segments: they differ in sample type, range or model, so they cannot share a file")
     domain = first.signal.domain
     if len(parts) > 1:
         domain = Domain.of_shape((sum(lengths), *domain.shape[1:]), domain.axes)
     tiling = Tiling(domain, (len(parts), *[1] * (domain.ndim - 1)))
-    totals = np.sum([part.squared_errors for part in parts], axis=0)
-    layer_psnr = tuple(reported(psnr_of(float(e), domain.size * channels, meta.peak)) for e in totals)
+    layer_psnr, layer_seen = (_by_layer(parts, metric) for metric in decibels(meta))
     file = assemble(first.signal, first.coder, [part.payloads for part in parts], tiling)
-    data = to_bytes(with_psnr(file, layer_psnr))
+    data = to_bytes(with_psnr(file, layer_psnr, layer_seen))
     weights = [n / sum(lengths) for n in lengths]
     height, width = kind_for(meta).sides(domain.shape)
     values = measures((part.tallies for part in parts), meta)
@@ -331,7 +335,7 @@ def join_parts(lengths: tuple[int, ...], parts: list[FittedPart], began: float) 
         psnr=layer_psnr[-1],
         ssim=values.get("ssim"),
         metrics=values,
-        layer_psnr=layer_psnr,
+        layer_psnr=layer_seen,
         bits=float(np.dot(weights, [part.bits for part in parts])),
         seconds_fit=sum(part.report.seconds for part in parts),
         seconds_total=time.perf_counter() - began,

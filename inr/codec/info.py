@@ -17,11 +17,15 @@ if TYPE_CHECKING:  # a file of the models in the table is described without them
 
 @dataclass(frozen=True)
 class LayerInfo:
-    """A prefix of the file: its size in bytes, and the PSNR in dB that it decodes to (None: not recorded)."""
+    """A prefix of the file: its size in bytes, and the PSNR in dB that it decodes to (None: not recorded).
+
+    Of a picture of high dynamic range there is also the PSNR that a viewer sees, PU21-PSNR.
+    """
 
     layer: int
     bytes: int
     psnr: float | None
+    pu21_psnr: float | None = None
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,8 @@ class FileInfo:
         layers: the prefixes that decode.
         layers_total: layers of the whole file.
         coder: kind of the coder; None for `weights`, which has a model.
+        light: scale of the curve that colours of high dynamic range were fitted on, or None.
+        roles: of the channels, where their number does not tell: how many are colours, and 1 if the last one is alpha.
     """
 
     version: str
@@ -76,6 +82,8 @@ class FileInfo:
     layers: tuple[LayerInfo, ...]
     layers_total: int
     coder: str | None = None
+    light: float | None = None
+    roles: tuple[int, int] | None = None
 
 
 def describe(file: InrFile, size: int) -> FileInfo:
@@ -83,8 +91,14 @@ def describe(file: InrFile, size: int) -> FileInfo:
     header = file.header
     tiles = math.prod(header.tiles or (1,))
     sizes = section_sizes(file)
+    seen = () if header.light is None else header.light[2:]
     layers = tuple(
-        LayerInfo(i + 1, sizes[(i + 1) * tiles - 1], header.psnr[i] / 100 if header.psnr else None)
+        LayerInfo(
+            i + 1,
+            sizes[(i + 1) * tiles - 1],
+            header.psnr[i] / 100 if header.psnr else None,
+            seen[i] / 100 if seen else None,
+        )
         for i in range(file.layers_present)
     )
     if header.model is not None:
@@ -118,6 +132,8 @@ def describe(file: InrFile, size: int) -> FileInfo:
         layers=layers,
         layers_total=header.layers,
         coder=named if model is None else None,
+        light=None if header.light is None else header.light[0],
+        roles=header.roles,
     )
 
 

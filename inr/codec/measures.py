@@ -23,7 +23,17 @@ def measures(parts: Iterable[Mapping[str, Tally]], meta: SignalMeta) -> dict[str
     }
 
 
+def decibels(meta: SignalMeta) -> tuple[Metric, Metric]:
+    """PSNR, and what decibels of a signal are: for most the same, see `Kind.decibels`."""
+    return Psnr(), kind_for(meta).decibels(meta)
+
+
+def in_decibels(signal: Signal, samples: Samples) -> dict[str, Tally]:
+    """What `decibels` find in what was decoded of a signal, by name."""
+    return tallies(decibels(signal.meta), signal.samples, samples, signal.meta.peak)
+
+
 def _metrics(meta: SignalMeta) -> tuple[Metric, ...]:
     """Those of the kind, and PSNR, which fits and targets are about."""
-    own = kind_for(meta).metrics
+    own = kind_for(meta).metrics_of(meta)
     return own if any(isinstance(metric, Psnr) for metric in own) else (*own, Psnr())

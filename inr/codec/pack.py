@@ -14,7 +14,7 @@ from inr.container.header import CoderPart, Header
 from inr.container.ids import id_of
 from inr.domain import Alignment, Domain
 from inr.errors import CorruptHeaderError, SpecError, UnsupportedFeatureError
-from inr.meta import INTEGER_RANGE, PowerTransform, SampleType, SignalMeta
+from inr.meta import INTEGER_RANGE, LightCurve, PowerTransform, SampleType, SignalMeta
 from inr.signals.info import SignalInfo
 from inr.signals.kind import KINDS, Kind, kind_for
 
@@ -63,6 +63,8 @@ def assemble(
         kind=kind_for(meta).wire_id,
         alignment=id_of(ids.ALIGNMENTS, domain.alignment),
         power=None if meta.power is None else _wire_power(meta.power),
+        light=None if meta.curve is None else (_whole(meta.curve.scale), meta.curve.colours),
+        roles=own.channels,
         frame_rate=own.frame_rate,
         frame_times=own.frame_times,
         pixel_aspect=own.pixel_aspect,
@@ -73,9 +75,12 @@ def assemble(
     return with_psnr(InrFile(header, tuple(sections)), psnr)
 
 
-def with_psnr(file: InrFile, psnr: tuple[float, ...]) -> InrFile:
-    """The same file with the PSNR of its layers in the header."""
-    return replace(file, header=replace(file.header, psnr=tuple(round(100 * value) for value in psnr)))
+def with_psnr(file: InrFile, psnr: tuple[float, ...], seen: tuple[float, ...] = ()) -> InrFile:
+    """The same file with the PSNR of its layers in the header, and of light of high dynamic range the PU21-PSNR."""
+    header, light = file.header, file.header.light
+    if light is not None:
+        light = (*light[:2], *(round(100 * value) for value in seen))
+    return replace(file, header=replace(header, psnr=tuple(round(100 * value) for value in psnr), light=light))
 
 
 def unpack(file: InrFile, tile: int = 0) -> Encoded:
@@ -126,6 +131,7 @@ def meta_of(file: InrFile) -> SignalMeta:
         value_range=(float(low), float(high)),
         attributes=_kind(header).from_file(FileAttributes.of(file)),
         power=None if header.power is None else PowerTransform(*(float(x) for x in header.power)),
+        light=None if header.light is None else LightCurve(float(header.light[0]), int(header.light[1])),
     )
 
 
@@ -146,6 +152,9 @@ def wire_range(meta: SignalMeta) -> tuple[float, float] | None:
 
 
 def _wire_power(power: PowerTransform) -> tuple[float, float, float]:
-    """Whole numbers as integers, which take fewer bytes."""
-    low, high, gamma = (int(x) if x == int(x) else x for x in (power.low, power.high, power.gamma))
-    return low, high, gamma
+    return _whole(power.low), _whole(power.high), _whole(power.gamma)
+
+
+def _whole(value: float) -> float:
+    """Whole numbers as integers, which take fewer bytes, if a header takes them."""
+    return int(value) if value == int(value) and abs(value) < 2**63 else value

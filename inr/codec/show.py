@@ -37,7 +37,7 @@ def picture_of(function: Field, domain: Domain, meta: SignalMeta, channels: int)
     samples: Array = render(function, grid, meta, channels, means)
     if domain.ndim == 1:
         samples = np.repeat(samples[np.newaxis], STRIP, axis=0)
-    picture = None if domain.ndim < 2 or channels > 4 else kind_for(meta).preview(samples)
+    picture = None if domain.ndim < 2 or channels > 4 else kind_for(meta).preview(samples, meta)
     if picture is None:
         flat = samples.reshape(*samples.shape[-3:])
         picture = eight_bits(flat[..., :1] if channels > 4 else flat)

@@ -1,6 +1,6 @@
 """What a user may ask of a compression."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
@@ -18,6 +18,7 @@ from inr.optimisers.base import OPTIMISERS, OptimiserSpec
 from inr.reparams.base import REPARAMS, ReparamSpec
 from inr.reparams.none import NoReparam
 from inr.samplers.base import SAMPLERS, SamplerSpec
+from inr.signals.transform import Transform
 from inr.spec import Spec
 from inr.tasks.base import TASKS, TaskSpec
 from inr.tasks.fit import FitSamples
@@ -41,7 +42,7 @@ class CompressSpec(Spec):
     bpp: Annotated[float, Field(gt=0, le=64)] | None = None
     """Bits of the file per pixel."""
     psnr: Annotated[float, Field(gt=0, le=99)] | None = None
-    """PSNR of the decoded file in dB, at least."""
+    """PSNR of the decoded file in dB, at least; of a picture of high dynamic range the one a viewer sees, PU21-PSNR."""
     size: Annotated[int, Field(ge=1, le=2**31)] | None = None
     """Bytes of the file, at most; at least 85 % of it are used."""
     quality: Annotated[int, Field(ge=1, le=100)] | None = None
@@ -66,8 +67,10 @@ class CompressSpec(Spec):
     optimiser: Annotated[OptimiserSpec, *OPTIMISERS.field()] = Adam()
     schedule: Annotated[ScheduleSpec, *SCHEDULES.field()] = CosineSchedule()
     reparam: Annotated[ReparamSpec, *REPARAMS.field()] = NoReparam()
-    transform: Literal["none", "power"] = "none"
-    """Transform of the targets: "power" is the symmetric power transform, see `inr.signals.power`."""
+    transform: Transform = "auto"
+    """Of the samples: "auto" fits the colours of a picture of high dynamic range on a curve of light, see
+    `inr.signals.light`, and all else as it is; "none" fits everything as it is; "power" is the symmetric power
+    transform, see `inr.signals.power`."""
     backend: str = "auto"
     device: Device = "auto"
     threads: Annotated[int, Field(ge=1, le=1024)] | None = None

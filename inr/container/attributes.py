@@ -19,6 +19,7 @@ class FileAttributes:
         pixel_aspect: header key 22, numerator and denominator.
         own: header key 18.
         icc_profile: an ancillary section.
+        channels: header key 24, how many first channels of a picture are colours, and 1 if the last one is alpha.
     """
 
     orientation: int = 1
@@ -28,6 +29,7 @@ class FileAttributes:
     pixel_aspect: tuple[int, int] = (1, 1)
     own: Stored = ()
     icc_profile: bytes | None = None
+    channels: tuple[int, int] | None = None
 
     @staticmethod
     def of(file: InrFile) -> "FileAttributes":
@@ -42,6 +44,7 @@ class FileAttributes:
             pixel_aspect=header.pixel_aspect,
             own=header.attributes,
             icc_profile=profile,
+            channels=header.roles,
         )
 
     @property

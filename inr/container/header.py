@@ -33,6 +33,7 @@ _SAMPLE_LIMITS = {
 }
 _MAX_FRAME_RATE = 2**31
 _MAX_ASPECT = 2**16 - 1
+_LEAST_SCALE = 2.0**-160  # of a light curve, so that no sample of 32 bits leaves the range of 64
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,10 @@ class Header:
         coder_fields: (20) what a coder other than `WEIGHTS` says of itself, by number.
         frame_times: (21) how long frames of a video are shown, see `inr.container.times`; None if all equally long.
         pixel_aspect: (22) width of a pixel of a video by its height, as numerator and denominator.
+        light: (23) scale of the light curve and how many first channels are on it; then, with key 10, PU21-PSNR after
+            each layer in 1/100 dB.
+        roles: (24) how many first channels of a picture are colours, and 1 if the last one is alpha; None where their
+            number tells.
     """
 
     shape: tuple[int, ...] = field(metadata={"key": 1})
@@ -97,6 +102,8 @@ class Header:
     coder_fields: ModelFields = field(default=(), metadata={"key": 20})
     frame_times: tuple[int, ...] | None = field(default=None, metadata={"key": 21})
     pixel_aspect: tuple[int, int] = field(default=(1, 1), metadata={"key": 22})
+    light: tuple[float, ...] | None = field(default=None, metadata={"key": 23})
+    roles: tuple[int, int] | None = field(default=None, metadata={"key": 24})
 
     def __post_init__(self) -> None:
         _check_grid(self)
@@ -106,6 +113,7 @@ class Header:
         _check_video(self)
         _check_attributes(self.attributes)
         _check_values(self)
+        _check_channels(self)
 
     @property
     def coder_part(self) -> CoderPart:
@@ -325,6 +333,30 @@ def _check_attributes(attributes: Stored) -> None:
             raise LimitExceededError(f"header: an attribute has at most {limits.MAX_ATTRIBUTE_NUMBERS} numbers")
         if not all(_is_number(number) for number in numbers):
             raise CorruptHeaderError("header: attributes must map integers to numbers or lists of numbers")
+
+
+def _check_channels(header: Header) -> None:
+    """What is said of single channels."""
+    dtype, n = ids.SAMPLE_TYPES[header.dtype], header.channels
+    if header.roles is not None:
+        _integers("roles", header.roles, 2, 0, 3)
+        colours, alpha = header.roles
+        usual = n <= 4 and header.roles == (1 if n <= 2 else 3, int(n % 2 == 0))
+        if colours not in (1, 3) or alpha > 1 or colours + alpha > n or usual:
+            raise CorruptHeaderError(f"header: roles {header.roles} do not go with {n} channels")
+        if ids.SIGNAL_KINDS.get(header.kind) != "image":
+            raise CorruptHeaderError("header: only a picture has roles of channels")
+    light: Any = header.light
+    if light is None:
+        return
+    if not isinstance(light, tuple) or len(light) not in (2, 2 + header.layers):
+        raise CorruptHeaderError("header: light must hold a scale, a number of channels, and one PSNR for each layer")
+    if not _LEAST_SCALE <= light[0] <= _FLOAT32_MAX or header.power is not None or not dtype.startswith("float"):
+        raise CorruptHeaderError(
+            f"header: light needs float samples, a scale within 2^-160..2^128 and no power; got {light[0]}"
+        )
+    _integers("light", light[1:2], 1, 1, n)
+    _integers("light", light[2:], None, 0, 10_000)
 
 
 def _check_values(header: Header) -> None:

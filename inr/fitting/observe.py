@@ -6,10 +6,10 @@ import numpy as np
 
 from inr.backends.base import Field
 from inr.backends.render import render
-from inr.metrics.psnr import psnr, reported
 from inr.rng import generator
 from inr.samplers.base import Block, Points, Selection
 from inr.samplers.block import random_block
+from inr.signals.kind import kind_for
 from inr.signals.signal import Samples, Signal, denormalise
 
 SUBSET = 32_768
@@ -38,7 +38,7 @@ def few(chosen: Selection) -> Selection:
 
 
 def subset_psnr(field: Field, signal: Signal, chosen: Selection) -> float:
-    """PSNR in dB of a field at some of the samples, clamped and rounded to the sample type."""
+    """PSNR in dB of a field at some of the samples, clamped and rounded to the sample type; see `Kind.decibels`."""
     if isinstance(chosen, Block):
         index = chosen.flat_index(signal.domain.shape)
         values = field.grid(signal.domain.block_coordinates(chosen.axes))
@@ -46,12 +46,17 @@ def subset_psnr(field: Field, signal: Signal, chosen: Selection) -> float:
         index = chosen.index
         values = field(signal.domain.coordinates(index))
     reference = signal.samples.reshape(-1, signal.channels)[index]
-    return reported(psnr(reference[None], denormalise(values, signal.meta)[None], signal.meta.peak))
+    return _decibels(signal, reference[None], denormalise(values, signal.meta)[None])
 
 
 def whole_psnr(field: Field, signal: Signal) -> float:
     """PSNR in dB at all samples."""
-    return psnr(signal.samples, render(field, signal.domain, signal.meta, signal.channels), signal.meta.peak)
+    return _decibels(signal, signal.samples, render(field, signal.domain, signal.meta, signal.channels))
+
+
+def _decibels(signal: Signal, reference: Samples, other: Samples) -> float:
+    metric, peak = kind_for(signal.meta).decibels(signal.meta), signal.meta.peak
+    return metric.value(metric.tally(reference, other, peak), peak)
 
 
 def preview(field: Field, signal: Signal, side: int) -> Samples:

@@ -275,6 +275,7 @@ def _pause(shortest: float, fair: float) -> float:
 def _digest(signal: Signal) -> str:
     """SHA-256 of the samples with their shape, type and transform, to tell whose checkpoint this is."""
     meta = signal.meta
-    digest = hashlib.sha256(repr((signal.samples.shape, meta.dtype, meta.value_range, meta.power)).encode())
+    curve = () if meta.curve is None else (meta.curve,)
+    digest = hashlib.sha256(repr((signal.samples.shape, meta.dtype, meta.value_range, meta.power, *curve)).encode())
     digest.update(np.ascontiguousarray(signal.samples).tobytes())
     return digest.hexdigest()

@@ -33,6 +33,8 @@ class Metric(ABC):
 
     name: ClassVar[str]
     """In reports and JSON, in lower case."""
+    decibels: ClassVar[bool] = False
+    """That it is a signal-to-noise ratio in dB, which fits and targets can be about."""
 
     @abstractmethod
     def tally(self, reference: Array, other: Array, peak: float) -> Tally:
@@ -55,7 +57,8 @@ class Metric(ABC):
 
 def tallies(metrics: Iterable[Metric], reference: Array, other: Array, peak: float) -> dict[str, Tally]:
     """The tally of each metric, by name; raises `SignalError` if the shapes differ."""
-    return {metric.name: metric.tally(reference, other, peak) for metric in metrics}
+    named = {metric.name: metric for metric in metrics}
+    return {name: metric.tally(reference, other, peak) for name, metric in named.items()}
 
 
 def check_shapes(reference: Array, other: Array) -> None:

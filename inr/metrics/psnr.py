@@ -53,6 +53,7 @@ class Psnr(Metric):
     """PSNR in dB of all samples and channels together, as reports hold it: 0 to 100."""
 
     name: ClassVar[str] = "psnr"
+    decibels: ClassVar[bool] = True
 
     def tally(self, reference: Array, other: Array, peak: float) -> Tally:
         """The squared error and the number of values."""

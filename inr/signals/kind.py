@@ -59,7 +59,7 @@ class Kind(Spec):
     targets: ClassVar[frozenset[str]] = frozenset({"scale", "size", "region"})
     """Which fields of a `Target` it takes."""
     metrics: ClassVar[tuple[Metric, ...]] = (Psnr(),)
-    """Measures of quality; the first is the one that is named where there is room for one."""
+    """Measures of quality; the first is the one that is named where there is room for one. See `metrics_of`."""
     default_coder: ClassVar[str | None] = None
     """What compresses it if nothing else is asked for; None takes the usual one, a network's weights."""
     default_model: ClassVar[str | None] = None
@@ -260,6 +260,22 @@ class Kind(Spec):
         """Points of a cell to average over along each axis: about one for each original sample."""
         return tuple(map(whole, ratios(part, grid)))
 
+    # --- measuring ---
+
+    def metrics_of(self, meta: SignalMeta) -> tuple[Metric, ...]:
+        """Measures of the quality of one signal, the one that matters most first."""
+        del meta
+        return self.metrics
+
+    def check_alike(self, meta: SignalMeta, other: SignalMeta, channels: int) -> None:
+        """Raise `SignalError` for two signals of one shape whose samples mean something else, so are not compared."""
+        del meta, other, channels
+
+    @final
+    def decibels(self, meta: SignalMeta) -> Metric:
+        """What decibels are, as targets of a signal and while it is fitted: its first measure in dB, or PSNR."""
+        return next((metric for metric in self.metrics_of(meta) if metric.decibels), Psnr())
+
     # --- showing ---
 
     def size_text(self, shape: Shape) -> str:
@@ -276,9 +292,9 @@ class Kind(Spec):
         del meta
         return None
 
-    def preview(self, samples: Samples) -> Array | None:
+    def preview(self, samples: Samples, meta: SignalMeta) -> Array | None:
         """A small signal as an 8-bit picture `(height, width, 1..4)` for whoever watches; None if it has no picture."""
-        del samples
+        del samples, meta
         return None
 
     def pngs(self, meta: SignalMeta) -> Pngs:

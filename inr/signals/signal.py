@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from inr.domain import Domain
 from inr.errors import SignalError
-from inr.meta import INTEGER_MAX, SignalMeta
+from inr.meta import INTEGER_MAX, LightCurve, SignalMeta
 
 Array = npt.NDArray[Any]
 Samples = (
@@ -61,7 +61,9 @@ class Signal:
 
 
 def normalise(samples: Samples, meta: SignalMeta) -> npt.NDArray[np.float32]:
-    """Map sample values to a field's [-1, 1]."""
+    """Map sample values `(..., channels)` to a field's [-1, 1]."""
+    if meta.curve is not None:
+        return _on_curve(samples, meta.curve, meta.value_range)
     if meta.power is not None:
         power = meta.power
         part = np.clip((samples.astype(np.float64) - power.low) / (power.high - power.low), 0, 1)
@@ -74,16 +76,18 @@ def normalise(samples: Samples, meta: SignalMeta) -> npt.NDArray[np.float32]:
 
 
 def denormalise(values: npt.NDArray[np.float32], meta: SignalMeta) -> Samples:
-    """Map a field's output to samples of the original type: clamped to the value range, integers rounded.
+    """Map a field's output `(..., channels)` to samples of the original type, clamped to the value range.
 
-    What is not a number (the output of damaged weights) becomes the lowest value.
+    Integers are rounded. What is not a number (the output of damaged weights) becomes the lowest value.
     """
     low, high = meta.value_range
-    unit = np.clip(np.nan_to_num(values, nan=-1.0), np.float32(-1), np.float32(1))
+    unit = clamped(values)
     if meta.dtype != "uint8":  # 24 bits are too few for the sums below
         unit = unit.astype(np.float64)
     samples: npt.NDArray[Any]
-    if meta.power is not None:
+    if meta.curve is not None:
+        samples = light_of(unit, meta.curve, meta.value_range)
+    elif meta.power is not None:
         part = ((unit.astype(np.float64) + 1) / 2) ** (1 / meta.power.gamma)
         samples = np.clip(part * (meta.power.high - meta.power.low) + meta.power.low, low, high)
     else:
@@ -92,3 +96,32 @@ def denormalise(values: npt.NDArray[np.float32], meta: SignalMeta) -> Samples:
         np.rint(samples, out=samples)
     native: Samples = samples.astype(meta.dtype)
     return native
+
+
+def clamped(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """A field's output within [-1, 1]; what is not a number becomes -1."""
+    return np.asarray(np.clip(np.nan_to_num(values, nan=-1.0), np.float32(-1), np.float32(1)))
+
+
+def _on_curve(samples: Samples, curve: LightCurve, value_range: tuple[float, float]) -> npt.NDArray[np.float32]:
+    """Light on its curve, whose ends are those of the value range, and alpha, in [-1, 1]."""
+    low, high = (_curved(np.float64(x), curve.scale) for x in value_range)
+    unit: npt.NDArray[np.float32] = np.empty(samples.shape, np.float32)
+    light = _curved(samples[..., : curve.colours].astype(np.float64), curve.scale)
+    unit[..., : curve.colours] = (light - low) * (2 / (high - low)) - 1
+    unit[..., curve.colours :] = 2 * np.clip(samples[..., curve.colours :].astype(np.float64), 0, 1) - 1
+    return unit
+
+
+def light_of(unit: npt.NDArray[Any], curve: LightCurve, value_range: tuple[float, float]) -> npt.NDArray[np.float64]:
+    """The inverse of the curve, for values within [-1, 1]: light within the value range, and alpha."""
+    low, high = (_curved(np.float64(x), curve.scale) for x in value_range)
+    samples = (unit.astype(np.float64) + 1) / 2
+    light = samples[..., : curve.colours] * (high - low) + low
+    light = np.copysign(np.expm1(np.abs(light)), light) * curve.scale
+    samples[..., : curve.colours] = np.clip(light, *value_range)
+    return samples
+
+
+def _curved(light: npt.NDArray[np.float64] | np.float64, scale: float) -> Any:
+    return np.copysign(np.log1p(np.abs(light) / scale), light)

@@ -12,6 +12,7 @@ from inr.domain import Domain
 from inr.errors import FileAccessError, SignalError
 from inr.files import reason
 from inr.meta import Attributes, SampleType, SignalMeta
+from inr.signals.light import LightSurvey
 from inr.signals.npy import MAGIC, Layout, npy_layout
 from inr.signals.ranges import value_range_of
 from inr.signals.refusal import Refusal
@@ -34,6 +35,8 @@ class StoredSignal:
         axes: names of the axes.
         attributes: of the signal.
         most_samples: of a part that is read at once, at most.
+        missing: value of samples that are none, which are refused.
+        survey: makes what finds out whether the samples are light of high dynamic range, or None for what is no light.
     """
 
     path: Path
@@ -43,6 +46,8 @@ class StoredSignal:
     axes: tuple[str, ...]
     attributes: Attributes
     most_samples: int
+    missing: float | None = None
+    survey: Callable[[], LightSurvey] | None = None
 
     @property
     def dtype(self) -> np.dtype[np.generic]:
@@ -58,13 +63,15 @@ class StoredSignal:
             SignalError: a sample is not finite.
         """
         dtype: SampleType = self.dtype.name  # type: ignore[assignment]
+        survey = None if self.survey is None else self.survey()
         try:
             values = (0.0, 255.0)
             if dtype != "uint8":  # as `inr.signals.ranges.value_range`
-                values = value_range_of(self._pieces(), self.layout.shape, self.layout.fortran)
+                values = value_range_of(self._pieces(survey), self.layout.shape, self.layout.fortran, self.missing)
         except Refusal as refusal:
             raise SignalError(f"{self.path} {refusal}") from None
-        return SignalMeta(dtype, values, self.attributes)
+        meta = SignalMeta(dtype, values, self.attributes)
+        return meta if survey is None else survey.judged(meta)
 
     def part(self, first: int, last: int) -> Signal:
         """The samples with such an index along the first axis; only they are read.
@@ -95,11 +102,14 @@ class StoredSignal:
             raise SignalError(f"{self.path} became shorter while it was read")
         return samples
 
-    def _pieces(self) -> Iterator[Array]:
-        """All samples in the order of the file."""
+    def _pieces(self, survey: LightSurvey | None) -> Iterator[Array]:
+        """All samples in the order of the file, counted by the survey as far as they are finite."""
         count = int(np.prod(self.layout.shape, dtype=np.int64))
         for first in range(0, count, PIECE):
-            yield self._native(self._flat(first, min(first + PIECE, count)))
+            piece = self._native(self._flat(first, min(first + PIECE, count)))
+            if survey is not None and np.isfinite(piece).all():
+                survey.add(piece, first)
+            yield piece
 
     def _native(self, samples: Array) -> Array:
         """The type that is kept in memory; an overflow of 32 bits is found as an infinite sample."""

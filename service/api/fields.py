@@ -131,7 +131,8 @@ class FieldApi(field_pb2_grpc.FieldServiceServicer):
         if source.WhichOneof("source") == "sha256":
             sha256 = await self._file(source)
             found = await self._decoders.ask(tenant(), op="layers", sha256=sha256)
-            return sha256, [job_pb2.Layer(number=n, bytes=size, psnr=psnr) for n, size, psnr in found["layers"]]
+            names = "number", "bytes", "psnr", "pu21_psnr"
+            return sha256, [job_pb2.Layer(**dict(zip(names, layer, strict=True))) for layer in found["layers"]]
         result = await self._result(source)
         return result.sha256, list(result.layers)
 
@@ -145,7 +146,8 @@ def _up_to(layers: list[job_pb2.Layer], request: field_pb2.StreamFieldRequest) -
         if request.max_bytes and layer.bytes > request.max_bytes:
             break
         chosen.append(layer)
-        if request.enough_psnr and layer.psnr >= request.enough_psnr:
+        seen = layer.pu21_psnr if layer.HasField("pu21_psnr") else layer.psnr
+        if request.enough_psnr and seen >= request.enough_psnr:
             break
     if not chosen:
         raise RequestError(

@@ -110,7 +110,7 @@ class Helper:
 
         data = self._read(request["sha256"])
         info = describe(parse(data), len(data))
-        yield {"layers": [[layer.layer, layer.bytes, layer.psnr] for layer in info.layers]}, b""
+        yield {"layers": [[layer.layer, layer.bytes, layer.psnr, layer.pu21_psnr] for layer in info.layers]}, b""
 
     def _decode(self, request: dict[str, Any]) -> Iterator[Answer]:
         """A head, then the samples, block after block."""

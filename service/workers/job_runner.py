@@ -247,7 +247,7 @@ class Teller:
         self._queue.progress(self._claim, message.SerializeToString())
 
     def _preview(self, event: Preview) -> None:
-        picture = kind_for(event.meta).preview(event.samples)
+        picture = kind_for(event.meta).preview(event.samples, event.meta)
         if picture is None:
             return
         height, width = picture.shape[:2]

@@ -232,6 +232,8 @@ def test_targets_that_a_kind_has_not_are_refused(kind: Kind) -> None:
 def test_measures(signal: Signal) -> None:
     same = measures([tallied(signal, signal.samples.copy())], signal.meta)
     assert same["psnr"] == 100
+    assert kind_for(signal.meta).decibels(signal.meta).name in same
+    kind_for(signal.meta).check_alike(signal.meta, signal.meta, signal.channels)
     assert next(iter(same)) == kind_for(signal.meta).metrics[0].name
     other = np.roll(signal.samples, 3, axis=0)
     worse = measures([tallied(signal, other)], signal.meta)
@@ -262,7 +264,7 @@ def test_formats_that_do_not_exist_are_refused(signal: Signal, tmp_path: Path) -
 
 def test_pictures_of_it(signal: Signal) -> None:
     kind = kind_for(signal.meta)
-    preview = kind.preview(signal.samples)
+    preview = kind.preview(signal.samples, signal.meta)
     height, width = kind.sides(signal.domain.shape)
     if preview is not None:
         assert (preview.dtype.name, preview.ndim) == ("uint8", 3)

@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from inr.codec.pack import assemble, pack
+from inr.codec.pack import assemble, pack, with_psnr
 from inr.codec.tiles import Tiling
 from inr.coders.weights.header import part_of
 from inr.coders.weights.quantize import QuantSpec, quantize
@@ -16,7 +16,7 @@ from inr.coders.weights.stream import encode
 from inr.container.file import InrFile
 from inr.domain import Domain
 from inr.fitting.trained import FitReport, TrainedNetwork
-from inr.meta import PowerTransform, SignalMeta
+from inr.meta import LightCurve, PowerTransform, SignalMeta
 from inr.models.bacon import Bacon
 from inr.models.bandpair import BandPair
 from inr.models.base import ModelSpec
@@ -100,6 +100,20 @@ def power_transform() -> InrFile:
     return pack(quantize(field, QuantSpec(bits=7)))
 
 
+def light_curve() -> InrFile:
+    """A picture of high dynamic range with alpha, fitted on a curve of light, in two layers."""
+    meta = SignalMeta("float32", (-0.25, 4096.0), ImageAttributes("linear"), light=LightCurve(0.03125, 3))
+    field = _random(Siren(width=8, depth=0, omega_0=7.0), (7, 9), meta, 54, channels=4)
+    return with_psnr(pack(quantize(field, QuantSpec(bits=7, layers=2))), (50.0, 61.5), (18.25, 30.75))
+
+
+def channel_roles() -> InrFile:
+    """Red, green, blue and infrared, with alpha behind them."""
+    meta = SignalMeta("uint16", (0.0, 65535.0), ImageAttributes(channels=(3, 1)))
+    field = _random(Siren(width=8, depth=0, omega_0=7.0), (6, 5), meta, 55, channels=5)
+    return pack(quantize(field, QuantSpec(bits=7)))
+
+
 def _random(
     model: ModelSpec,
     shape: tuple[int, ...],
@@ -125,4 +139,6 @@ CASES: tuple[Callable[[], InrFile], ...] = (
     video_tiles,
     array_int16,
     power_transform,
+    light_curve,
+    channel_roles,
 )

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from inr.codec.decode import open_field
-from inr.codec.pack import assemble, tiling_of
+from inr.codec.pack import assemble, tiling_of, with_psnr
 from inr.coders.base import coder_of
 from inr.coders.weights.stream import encode
 from inr.container.file import parse, to_bytes
@@ -82,8 +82,10 @@ def test_writing_again_gives_the_same_bytes(path: Path) -> None:
     tiling = tiling_of(file.header)
     tiles = [weights_in(file, tile) for tile in range(tiling.count)]
     part, payloads = coder_of(tiles[0]).part(tiles[0]), [encode(tile) for tile in tiles]
-    again = assemble(tiles[0], part, payloads, tiling, tuple(value / 100 for value in file.header.psnr))
-    assert to_bytes(again) == data
+    psnr, seen = (
+        tuple(value / 100 for value in stored) for stored in (file.header.psnr, (file.header.light or ())[2:])
+    )
+    assert to_bytes(with_psnr(assemble(tiles[0], part, payloads, tiling), psnr, seen)) == data
 
 
 def test_every_model_has_a_file() -> None:

@@ -161,6 +161,22 @@ WRONG: dict[str, bytes] = {
     "video of two axes": changed(k13=1, k17=[25, 1]),
     "power upside down": changed(k16=[1, 0, 1.5]),
     "power with a gamma of 9": changed(k16=[0, 1, 9]),
+    "light of integers": changed(k23=[0.5, 3]),
+    "light without channels": changed(k3=3, k4=[0, 1], k23=[0.5]),
+    "light of more channels than there are": changed(k3=3, k4=[0, 1], k23=[0.5, 4]),
+    "light of half a channel": changed(k3=3, k4=[0, 1], k23=[0.5, 1.5]),
+    "light with a scale of 0": changed(k3=3, k4=[0, 1], k23=[0, 3]),
+    "light with a scale of 1e-300": changed(k3=3, k4=[0, 1], k23=[1e-300, 3]),
+    "light with a scale of 1e300": changed(k3=3, k4=[0, 1], k23=[1e300, 3]),
+    "light and power": changed(k3=3, k4=[0, 1], k16=[0, 1, 2], k23=[0.5, 3]),
+    "light with a PSNR too many": changed(k3=3, k4=[0, 1], k23=[0.5, 3, 3000, 3000]),
+    "light with a PSNR of 200 dB": changed(k3=3, k4=[0, 1], k23=[0.5, 3, 20_000]),
+    "usual roles written out": changed(k24=[3, 0]),
+    "roles of two colours": changed(k24=[2, 0]),
+    "roles of more channels than there are": changed(k24=[3, 1]),
+    "roles with two alphas": changed(k2=5, k24=[3, 2]),
+    "roles of one number": changed(k2=5, k24=[3]),
+    "roles in a video": changed(k1=[2, 6, 8], k2=5, k13=1, k17=[25, 1], k24=[3, 0]),
     "tiles of samples on the borders": changed(k8=[2, 1], k14=1),
     "tiles in a box": changed(k8=[2, 1], k15=[-1.0, 1.5, -1.0, 1.5]),
     "unknown alignment": changed(k14=2),
@@ -260,7 +276,7 @@ _TYPES: dict[str, Any] = {
 
 TYPES: dict[str, bytes] = {
     f"key {key} {name}": forged({**SOUND, key: value})
-    for key in (*range(1, 18), 19, 20)
+    for key in (*range(1, 18), 19, 20, 23, 24)
     for name, value in _TYPES.items()
     if (key, name) != (6, "map")
 }

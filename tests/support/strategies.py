@@ -119,6 +119,21 @@ def powers() -> st.SearchStrategy[tuple[float, float, float]]:
     return st.tuples(ends, st.floats(0.2, 5) | st.integers(1, 5)).map(lambda p: (p[0][0], p[0][1], p[1]))
 
 
+@st.composite
+def lights(draw: st.DrawFn, channels: int, layers: int) -> tuple[float, ...]:
+    """Scale of a light curve, how many channels are on it, and perhaps a PSNR for each layer."""
+    scale = draw(st.floats(2.0**-140, 2.0**120, width=32) | st.integers(1, 60000))
+    psnr = st.lists(st.integers(0, 10_000), min_size=layers, max_size=layers).map(tuple)
+    return scale, draw(st.integers(1, channels)), *draw(st.just(()) | psnr)
+
+
+def roles(channels: int) -> st.SearchStrategy[tuple[int, int] | None]:
+    """What channels of a picture are, if that is not what it usually is."""
+    usual = {1: (1, 0), 2: (1, 1), 3: (3, 0), 4: (3, 1)}.get(channels)
+    pairs = st.sampled_from([(1, 0), (1, 1), (3, 0), (3, 1)])
+    return st.none() | pairs.filter(lambda pair: sum(pair) <= channels and pair != usual)
+
+
 def attributes() -> st.SearchStrategy[Stored]:
     """Numbers, and lists of numbers, of a kind of signal of another package."""
     number = st.integers(-(2**63) + 1, 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False)
@@ -160,10 +175,12 @@ def headers(draw: st.DrawFn) -> Header:
     rates = st.tuples(st.integers(1, 2**31), st.integers(1, 2**31)).map(lambda r: Fraction(*r).as_integer_ratio())
     kind = draw(st.sampled_from([2, {2: 0, 3: 1}.get(len(shape), 2), draw(st.integers(ids.FIRST_FOREIGN_KIND, 2**31))]))
     known = kind in ids.SIGNAL_KINDS
-    tiles = draw(tilings(shape))
+    tiles, channels = draw(tilings(shape)), draw(st.integers(1, 64))
+    power = draw(st.none() | powers())
+    bright = power is None and ids.SAMPLE_TYPES[dtype].startswith("float")
     return Header(
         shape=shape,
-        channels=draw(st.integers(1, 64)),
+        channels=channels,
         dtype=dtype,
         value_range=draw(value_ranges(ids.SAMPLE_TYPES[dtype])),
         layers=layers,
@@ -174,7 +191,9 @@ def headers(draw: st.DrawFn) -> Header:
         kind=kind,
         alignment=0 if tiles else draw(st.sampled_from(sorted(ids.ALIGNMENTS))),
         box=None if tiles else draw(st.none() | boxes(len(shape))),
-        power=draw(st.none() | powers()),
+        power=power,
+        light=draw(st.none() | lights(channels, layers)) if bright else None,
+        roles=draw(roles(channels)) if kind == 0 and channels != 1 else None,
         frame_rate=draw(rates) if kind == 1 else None,
         frame_times=draw(frame_times(shape[0])) if kind == 1 else None,
         pixel_aspect=draw(pixel_aspects()) if kind == 1 else (1, 1),

@@ -25,6 +25,9 @@ from inr.losses.base import LossSpec
 from inr.samplers.base import Wanted
 from inr.signals.signal import Signal, normalise
 
+PIECE = 2**18
+"""Samples that are mapped at once."""
+
 
 @final
 class Engines:
@@ -66,11 +69,8 @@ class Engines:
             return np.ascontiguousarray(batch.coordinates, dtype=np.float32)
         return lesson_rows(batch.coordinates, batch.targets, self._seed, step)
 
-    def source(self, signal: Signal) -> tuple[Any, Any] | None:
-        """Grid and samples of a signal for the kernels, or None if they do not read such samples."""
-        meta = signal.meta
-        if meta.dtype not in INTEGERS and (meta.dtype != "float32" or meta.power is not None):
-            return None
+    def source(self, signal: Signal) -> tuple[Any, Any]:
+        """Grid and samples of a signal for the kernels."""
         if self._signal is None or self._signal[0] is not signal:
             domain = signal.domain
             cells = [(high - low) / n for n, (low, high) in zip(domain.shape, domain.box, strict=True)]
@@ -100,7 +100,7 @@ class SquaredCall(Call):
     ) -> None:
         self._engines, self._step = engines, step
         source = engines.source(batch.signal) if isinstance(batch, SampleBatch) else None
-        if isinstance(batch, SampleBatch) and (source is None or engines.has_lesson):
+        if isinstance(batch, SampleBatch) and engines.has_lesson:
             batch, source = batch.points(), None
         self._batch, self._source = batch, source
         if isinstance(batch, SampleBatch):
@@ -213,13 +213,18 @@ def _gradients(
 
 
 def _source(signal: Signal) -> Any:
-    """The samples with the values that integers stand for."""
+    """The samples, with the values that integers stand for; what has another map to [-1, 1] is mapped beforehand."""
     module: Any = native.load()
     meta = signal.meta
-    rows = np.ascontiguousarray(signal.samples.reshape(-1, signal.channels))
+    rows: Any = np.ascontiguousarray(signal.samples.reshape(-1, signal.channels))
     table: Values | None = None
     if meta.dtype in INTEGERS:
         info = np.iinfo(meta.dtype)
         table = normalise(np.arange(info.min, info.max + 1).astype(meta.dtype), meta)
+    elif meta.dtype != "float32" or meta.power is not None or meta.curve is not None:
+        values = np.empty(rows.shape, np.float32)
+        for first in range(0, len(rows), PIECE):
+            values[first : first + PIECE] = normalise(rows[first : first + PIECE], meta)
+        return module.Source(values, "float32", None, -1.0, 1.0)
     low, high = meta.value_range
     return module.Source(rows, meta.dtype, table, low, 2 / (high - low))

@@ -124,7 +124,7 @@ class NativeField:
 
     def samples(self, domain: Domain, meta: SignalMeta) -> Samples | None:
         """The samples of a grid in their own type, or None where values have to be mapped to it in another way."""
-        if meta.power is not None or meta.dtype not in (*INTEGERS, "float32"):
+        if meta.power is not None or meta.curve is not None or meta.dtype not in (*INTEGERS, "float32"):
             return None
         axes = [domain.axis_coordinates(axis) for axis in range(domain.ndim)]
         engine = self._evaluator.engine(len(axes))

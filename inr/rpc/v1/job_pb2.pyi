@@ -228,26 +228,35 @@ class Layer(_message.Message):
     NUMBER_FIELD_NUMBER: _builtins.int
     BYTES_FIELD_NUMBER: _builtins.int
     PSNR_FIELD_NUMBER: _builtins.int
+    PU21_PSNR_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     """From 1, coarse to fine."""
     bytes: _builtins.int
     """Length of the prefix of the file that ends with it."""
     psnr: _builtins.float
     """PSNR of what that prefix decodes to, dB."""
+    pu21_psnr: _builtins.float
+    """The one a viewer sees, PU21-PSNR, of a picture of high dynamic range, dB."""
     def __init__(
         self,
         *,
         number: _builtins.int = ...,
         bytes: _builtins.int = ...,
         psnr: _builtins.float | None = ...,
+        pu21_psnr: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_psnr", b"_psnr", "psnr", b"psnr"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_psnr", b"_psnr", "_pu21_psnr", b"_pu21_psnr", "psnr", b"psnr", "pu21_psnr", b"pu21_psnr"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_psnr", b"_psnr", "bytes", b"bytes", "number", b"number", "psnr", b"psnr"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_psnr", b"_psnr", "_pu21_psnr", b"_pu21_psnr", "bytes", b"bytes", "number", b"number", "psnr", b"psnr", "pu21_psnr", b"pu21_psnr"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__psnr: _TypeAlias = _typing.Literal["psnr"]  # noqa: Y015
     _WhichOneofArgType__psnr: _TypeAlias = _typing.Literal["_psnr", b"_psnr"]  # noqa: Y015
+    _WhichOneofReturnType__pu21_psnr: _TypeAlias = _typing.Literal["pu21_psnr"]  # noqa: Y015
+    _WhichOneofArgType__pu21_psnr: _TypeAlias = _typing.Literal["_pu21_psnr", b"_pu21_psnr"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__psnr) -> _WhichOneofReturnType__psnr | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__pu21_psnr) -> _WhichOneofReturnType__pu21_psnr | None: ...
 
 Global___Layer: _TypeAlias = Layer  # noqa: Y015
 
@@ -260,7 +269,7 @@ class Metric(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     VALUE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """Its name: "psnr", "ssim" or one of another package."""
+    """Its name: "psnr", "ssim", "pu21_psnr" of a picture of high dynamic range (in dB), or one of another package."""
     value: _builtins.float
     """Its value."""
     def __init__(

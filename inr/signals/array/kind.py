@@ -79,7 +79,7 @@ class Array(Kind):
         """As `Kind.to_file`: no colours are known."""
         return FileAttributes(colour_space=2)
 
-    def preview(self, samples: Samples) -> Values | None:
+    def preview(self, samples: Samples, meta: SignalMeta) -> Values | None:
         """As `Kind.preview`: two axes as a picture, of three the middle slice."""
         slice_ = samples[len(samples) // 2] if samples.ndim == 4 else samples
         return eight_bits(slice_) if slice_.ndim == 3 else None

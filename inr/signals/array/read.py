@@ -10,7 +10,7 @@ from inr.errors import SignalError, SpecError
 from inr.meta import SampleType, SignalMeta
 from inr.signals.array.attributes import ArrayAttributes
 from inr.signals.limits import MAX_SAMPLES
-from inr.signals.ranges import check_finite, value_range
+from inr.signals.ranges import check_finite, check_missing, value_range
 from inr.signals.refusal import Refusal
 from inr.signals.signal import Samples, Signal
 
@@ -29,7 +29,7 @@ def signal_of(array: npt.NDArray[Any], axes: int | None = None, name: str = "arr
         name: what messages call it.
 
     Raises:
-        SignalError: another shape or type, too few or too many samples, or one that is not finite.
+        SignalError: another shape or type, too few or too many samples, or one that is not finite or marked as none.
     """
     shape, channels = grid_of(array.shape, array.dtype, axes, name)
     if array.size > MAX_SAMPLES:
@@ -42,6 +42,7 @@ def signal_of(array: npt.NDArray[Any], axes: int | None = None, name: str = "arr
             samples: Samples = np.require(array.reshape(*shape, channels), np.dtype(dtype), ["C", "W"])
         if array.dtype.name == "float64":
             check_finite(samples)
+        check_missing(samples)
     except Refusal as refusal:
         raise SignalError(f"{name} {refusal}") from None
     kind: SampleType = dtype  # type: ignore[assignment]

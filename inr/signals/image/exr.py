@@ -10,20 +10,24 @@ from typing import Any
 import numpy as np
 
 from inr.files import read_bytes, temporary_folder, write_bytes
+from inr.signals.image.channels import multiplied, straight
 from inr.signals.image.picture import Picture, check_frames, check_size
 from inr.signals.refusal import Refusal, damaged, shown
 from inr.signals.signal import Array
 
 _TILED, _DEEP, _MULTIPART = 0x200, 0x800, 0x1000
 _TYPES = ("uint", "half", "float")
-_CHANNEL_SETS = ("Y", "RGB", "RGBA")
-_ALLOWED = "float channels Y, R G B or R G B A of full resolution are read"
+_CHANNEL_SETS = ("Y", "YA", "RGB", "RGBA")
+_ALLOWED = "float channels Y, Y A, R G B or R G B A of full resolution are read"
 
 Attributes = dict[str, bytes]
 
 
 def read_exr(data: bytes) -> Picture:
-    """Read an OpenEXR file of one part; the pixels are those of its data window."""
+    """Read an OpenEXR file of one part; the pixels are those of its data window.
+
+    Alpha is taken out of the colours.
+    """
     try:
         flags, parts, position = _headers(data)
     except (struct.error, ValueError):
@@ -37,20 +41,25 @@ def read_exr(data: bytes) -> Picture:
     check_size(bottom - top + 1, right - left + 1)
     tiled = flags & _TILED or b"tiled" in parts[0].get("type", b"")
     _check_chunks(data, position, (4 if flags & _MULTIPART else 0) + (20 if tiled else 8))
-    return Picture(_decode(data, names), "linear")
+    samples = _decode(data, names)
+    return Picture(straight(samples, len(names) - 1) if names.endswith("A") else samples, "linear")
 
 
 def encode_exr(samples: Array) -> bytes:
-    """Encode `(height, width, channels)` samples of type float16 or float32, with 1, 3 or 4 channels."""
+    """Encode `(height, width, channels)` samples of type float16 or float32: gray or RGB, with or without alpha.
+
+    The format has its colours multiplied by alpha; the samples have not.
+    """
     import OpenEXR
 
     # The library reads memory in C order whatever the strides say.
-    pixels = np.ascontiguousarray(samples[:, :, 0] if samples.shape[2] == 1 else samples)
-    name = {1: "Y", 3: "RGB", 4: "RGBA"}[samples.shape[2]]
+    names = _CHANNEL_SETS[samples.shape[2] - 1]
+    stored = multiplied(samples, len(names) - 1) if names.endswith("A") else samples
+    pixels = {name: np.ascontiguousarray(stored[..., i]) for i, name in enumerate(names)}
     header: dict[str, Any] = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
     with temporary_folder() as folder:
         path = folder / "image.exr"
-        with OpenEXR.File(header, {name: pixels}) as file:
+        with OpenEXR.File(header, pixels) as file:
             file.write(str(path))
         return read_bytes(path)
 
@@ -99,7 +108,7 @@ def _text(data: bytes, position: int) -> tuple[str, int]:
 
 
 def _layout(attributes: Attributes) -> tuple[str, tuple[int, ...]]:
-    """The channels in the order of the samples ("Y", "RGB" or "RGBA"; others are refused), and the data window."""
+    """The channels in the order of the samples, and the data window; refuses others than `_CHANNEL_SETS`."""
     found: dict[str, str] = {}
     position = 0
     try:

@@ -1,7 +1,8 @@
 """Pictures as a kind of signal."""
 
 import mmap
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import ClassVar, Literal, cast, final
 
@@ -14,16 +15,19 @@ from inr.errors import SignalError, SpecError
 from inr.meta import Attributes, SignalMeta
 from inr.metrics.base import Metric
 from inr.metrics.psnr import Psnr
+from inr.metrics.pu21 import Pu21Psnr, Pu21Ssim
 from inr.metrics.ssim import Ssim
 from inr.signals.image.attributes import ColourSpace, ImageAttributes, image_attributes
+from inr.signals.image.channels import Channels, channels_of, light_survey
 from inr.signals.image.frames import is_animated
 from inr.signals.image.from_array import check_picture, colours_of, is_picture
 from inr.signals.image.read import FORMATS, decode_image, image_from_array, is_image
-from inr.signals.image.tiff import TIFF_SIGNATURES, tiff_layout
+from inr.signals.image.tiff import TIFF_SIGNATURES, TiffLayout, tiff_layout
 from inr.signals.image.write import check_format, encode_image, format_of, save_image
 from inr.signals.kind import KINDS, Kind, Pngs, gathered, whole
+from inr.signals.light import LightSurvey, exposed, luminance_gain
 from inr.signals.limits import MAX_SAMPLES
-from inr.signals.npy import MAGIC, npy_header, read_npy
+from inr.signals.npy import MAGIC, Layout, npy_header, read_npy
 from inr.signals.parts import PartRule
 from inr.signals.preview import eight_bits
 from inr.signals.refusal import Refusal, damage_reported
@@ -86,21 +90,34 @@ class Image(Kind):
 
     def stored(self, source: Source, reading: Reading) -> StoredSignal | None:
         """As `Kind.stored`, for ``.npy`` files and uncompressed TIFF files."""
-        path, profile = source.path, None
-        layout = npy_file(source)
+        path, layout = source.path, npy_file(source)
+        found: TiffLayout | None = None
         if path is not None and source.head.startswith(TIFF_SIGNATURES):
             with (
                 path.open("rb") as file,
                 mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data,
                 damage_reported(),
             ):
-                layout, profile = tiff_layout(data) or (None, None)
+                found = tiff_layout(data)
+        if path is not None and found is not None:
+            attributes = ImageAttributes(found.colour_space, found.icc_profile, channels=found.channels.stored)
+            survey = None if found.measured else self._survey(found.layout, found.channels, found.colour_space)
+            shape, count = found.layout.shape[:2], found.channels.count
+            return StoredSignal(path, found.layout, shape, count, AXES, attributes, MAX_SAMPLES, found.missing, survey)
         if path is None or layout is None:
             return None
         check_picture(layout.shape, layout.dtype)
-        channels = 1 if len(layout.shape) == 2 else layout.shape[2]
-        attributes = ImageAttributes(colours_of(layout.dtype), profile)
-        return StoredSignal(path, layout, layout.shape[:2], channels, AXES, attributes, MAX_SAMPLES)
+        count = 1 if len(layout.shape) == 2 else layout.shape[2]
+        attributes = ImageAttributes(colours_of(layout.dtype))
+        survey = self._survey(layout, channels_of(None, count), attributes.colour_space)
+        return StoredSignal(path, layout, layout.shape[:2], count, AXES, attributes, MAX_SAMPLES, survey=survey)
+
+    def _survey(
+        self, layout: Layout, channels: Channels, colour_space: ColourSpace
+    ) -> Callable[[], LightSurvey] | None:
+        """What makes the survey of a file whose samples may be light, or None."""
+        plane = layout.shape[0] * layout.shape[1] if layout.fortran else 0
+        return partial(light_survey, channels, colour_space, plane) if layout.dtype.kind == "f" else None
 
     def check(self, shape: Shape) -> None:
         """As `Kind.check`."""
@@ -108,7 +125,7 @@ class Image(Kind):
 
     def check_format(self, path: str | Path, shape: Shape, channels: int, meta: SignalMeta) -> None:
         """As `Kind.check_format`."""
-        check_format(format_of(path), channels, meta.dtype)
+        check_format(format_of(path), channels, meta.dtype, stored=image_attributes(meta).channels)
 
     def suffix_for(self, meta: SignalMeta) -> str:
         """As `Kind.suffix_for`: PNG holds no floats."""
@@ -116,7 +133,7 @@ class Image(Kind):
 
     def check_npy(self, channels: int, meta: SignalMeta) -> None:
         """As `Kind.check_npy`."""
-        check_format("npy", channels, meta.dtype)
+        check_format("npy", channels, meta.dtype, stored=image_attributes(meta).channels)
 
     def write(self, path: str | Path, blocks: Iterable[Samples], shape: Shape, channels: int, meta: SignalMeta) -> None:
         """As `Kind.write`."""
@@ -132,13 +149,13 @@ class Image(Kind):
         """As `Kind.to_file`."""
         own = image_attributes(meta)
         colours = ids.id_of(ids.COLOUR_SPACES, own.colour_space)
-        return FileAttributes(own.orientation, colours, icc_profile=own.icc_profile)
+        return FileAttributes(own.orientation, colours, icc_profile=own.icc_profile, channels=own.channels)
 
     def from_file(self, found: FileAttributes) -> Attributes:
         """As `Kind.from_file`."""
         ImageAttributes.from_wire(found.own)
         colours = cast(ColourSpace, ids.COLOUR_SPACES[found.colour_space])
-        return ImageAttributes(colours, found.icc_profile, found.orientation)
+        return ImageAttributes(colours, found.icc_profile, found.orientation, found.channels)
 
     def region(self, target: Target, domain: Domain) -> Domain:
         """As `Kind.region`."""
@@ -163,9 +180,25 @@ class Image(Kind):
         """As `Kind.sides`."""
         return shape[0], shape[1]
 
-    def preview(self, samples: Samples) -> Array | None:
-        """As `Kind.preview`."""
-        return eight_bits(samples)
+    def metrics_of(self, meta: SignalMeta) -> tuple[Metric, ...]:
+        """As `Kind.metrics_of`: light of high dynamic range as a viewer sees it, and the PSNR of the numbers."""
+        if meta.light is None:
+            return self.metrics
+        seen = luminance_gain(meta.light), meta.light.colours
+        return Pu21Psnr(*seen), Psnr(), Pu21Ssim(*seen)
+
+    def check_alike(self, meta: SignalMeta, other: SignalMeta, channels: int) -> None:
+        """As `Kind.check_alike`: alpha is not compared with what is none."""
+        mine, its = (channels_of(image_attributes(m).channels, channels) for m in (meta, other))
+        if mine != its:
+            raise SignalError(f"cannot compare {mine} with {its}")
+
+    def preview(self, samples: Samples, meta: SignalMeta) -> Array | None:
+        """As `Kind.preview`: of channels that are neither colour nor alpha nothing is seen."""
+        channels = channels_of(image_attributes(meta).channels, samples.shape[-1])
+        if channels.stored is not None:
+            samples = samples[..., : channels.colours]
+        return eight_bits(samples) if meta.light is None else exposed(samples, meta.light)
 
     def pngs(self, meta: SignalMeta) -> Pngs:
         """As `Kind.pngs`: a block of rows as one picture."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from inr.signals.image.attributes import ColourSpace
+from inr.signals.image.channels import Channels
 from inr.signals.limits import allowed_samples
 from inr.signals.refusal import Refusal
 from inr.signals.signal import Array
@@ -19,12 +20,18 @@ class Picture:
         colour_space: transfer of the colour channels.
         orientation: EXIF orientation 1..8 that the samples still need.
         icc_profile: colour profile that belongs to the samples, or None.
+        channels: what they are, alpha not multiplied into the colours; None where their number tells.
+        measured: samples are known to be measurements, such as heights, and no light.
+        missing: the value of samples that are none, or None.
     """
 
     samples: Array
     colour_space: ColourSpace
     orientation: int = 1
     icc_profile: bytes | None = None
+    channels: Channels | None = None
+    measured: bool = False
+    missing: float | None = None
 
 
 def check_size(height: int, width: int) -> None:

@@ -16,6 +16,7 @@ from inr.errors import SignalError
 from inr.files import read_bytes
 from inr.meta import SampleType, SignalMeta
 from inr.signals.image.attributes import ImageAttributes
+from inr.signals.image.channels import channels_of, light_survey
 from inr.signals.image.exr import read_exr
 from inr.signals.image.from_array import check_array, picture_of, read_npy
 from inr.signals.image.hdr import read_hdr
@@ -25,7 +26,7 @@ from inr.signals.image.png import SIGNATURE, read_png
 from inr.signals.image.pnm import read_pnm
 from inr.signals.image.tiff import TIFF_SIGNATURES, read_tiff
 from inr.signals.image.write import check_format, encode_image, format_of
-from inr.signals.ranges import check_finite, value_range
+from inr.signals.ranges import check_finite, check_missing, value_range
 from inr.signals.refusal import Refusal, damage_reported
 from inr.signals.signal import Samples, Signal
 
@@ -68,7 +69,8 @@ def decode_image(data: bytes, name: str) -> Signal:
     """Decode the bytes of an image file, whose format is told by its content.
 
     16-bit integers stay 16 bit; 10 and 12-bit ones are stretched to 16. Palette, 1-bit, CMYK and YCbCr
-    pictures become 8-bit gray or RGB, with alpha where there is transparency. Alpha is kept as stored.
+    pictures become 8-bit gray or RGB, with alpha where there is transparency. Alpha that was multiplied into the
+    colours is taken out of them, see `inr.signals.image.channels`.
 
     Args:
         data: the whole file.
@@ -76,11 +78,11 @@ def decode_image(data: bytes, name: str) -> Signal:
 
     Returns:
         A signal of shape `(height, width, channels)`, of type uint8, uint16, float16 or float32, with 1 channel
-        (gray), 2 (gray, alpha), 3 (RGB) or 4 (RGBA).
+        (gray), 2 (gray, alpha), 3 (RGB) or 4 (RGBA), unless its attributes say what they are.
 
     Raises:
         SignalError: empty, of an unknown format, damaged, cut, of more than one frame or more than
-            `inr.signals.limits.MAX_SAMPLES` pixels, or with a sample that is NaN or infinite.
+            `inr.signals.limits.MAX_SAMPLES` pixels, or with a sample that is NaN, infinite or missing.
     """
     if not data:
         raise SignalError(f"{name} is empty (0 bytes)")
@@ -138,12 +140,19 @@ def signal_of_picture(picture: Picture) -> Signal:
     """Bring the samples of a picture into the form of a signal and find out their range."""
     samples = picture.samples if picture.samples.ndim == 3 else picture.samples[:, :, np.newaxis]
     check_finite(samples)
+    check_missing(samples, picture.missing)
     dtype = np.dtype("float32" if samples.dtype.name == "float64" else samples.dtype.name)
     with np.errstate(over="ignore"):
         # Writeable, since PyTorch warns about arrays that are not.
         stored: Samples = np.require(oriented(samples, picture.orientation), dtype, ["C", "W"])
     if samples.dtype.name == "float64" and not np.isfinite(stored).all():
         raise Refusal(f"has samples up to {np.abs(samples).max():.4g}, beyond the range of float32")
-    own = ImageAttributes(picture.colour_space, picture.icc_profile, picture.orientation)
+    channels = picture.channels or channels_of(None, stored.shape[2])
+    own = ImageAttributes(picture.colour_space, picture.icc_profile, picture.orientation, channels.stored)
     sample_type: SampleType = dtype.name  # type: ignore[assignment]
-    return Signal(stored, Domain.of_shape(stored.shape[:2]), SignalMeta(sample_type, value_range(stored), own))
+    meta = SignalMeta(sample_type, value_range(stored), own)
+    if dtype.kind == "f" and not picture.measured:
+        survey = light_survey(channels, picture.colour_space)
+        survey.add(stored.reshape(-1), 0)
+        meta = survey.judged(meta)
+    return Signal(stored, Domain.of_shape(stored.shape[:2]), meta)

@@ -3,11 +3,16 @@
 import io
 import mmap
 import re
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from inr.container.limits import MAX_CHANNELS
 from inr.signals.image import tiff_tags as tags
-from inr.signals.image.from_array import colours_of
+from inr.signals.image.attributes import ColourSpace
+from inr.signals.image.channels import Channels, straight
 from inr.signals.image.picture import Picture, check_frames, check_size
 from inr.signals.image.pillow import array_of, quiet
 from inr.signals.npy import Layout
@@ -16,8 +21,10 @@ from inr.signals.signal import Array
 
 TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
-_WHITE_IS_ZERO, _CMYK, _YCBCR = 0, 5, 6
-_DIRECT = frozenset({_WHITE_IS_ZERO, 1, 2})  # gray and RGB, whose stored numbers are the samples
+_WHITE_IS_ZERO, _RGB, _CMYK, _YCBCR = 0, 2, 5, 6
+_ASSOCIATED = 1
+_ALPHA = frozenset({_ASSOCIATED, 2})
+_DIRECT = frozenset({_WHITE_IS_ZERO, 1, _RGB})  # gray and RGB, whose stored numbers are the samples
 _CONVERTED = frozenset({_WHITE_IS_ZERO, 1, 3, _CMYK, _YCBCR})  # 3: palette
 _DTYPES = {(1, 8): "uint8", (1, 16): "uint16", (3, 16): "float16", (3, 32): "float32", (3, 64): "float64"}
 _ALLOWED = "8 and 16-bit unsigned integers and 16, 32 and 64-bit floats are read"
@@ -31,23 +38,49 @@ def read_tiff(data: bytes) -> Picture:
 
     orientation = tags.orientation_of(page)
     photometric = tags.number(page, tags.PHOTOMETRIC, 1)
+    channels: Channels | None = None
     if photometric in _DIRECT and tags.number(page, tags.BITS, 1) >= 8:
+        channels, associated = _channels(page)
         samples = _read_direct(data, index, page)
         if photometric == _WHITE_IS_ZERO and samples.dtype.kind == "u":
-            samples = np.iinfo(samples.dtype).max - samples
+            samples[..., : channels.colours] = np.iinfo(samples.dtype).max - samples[..., : channels.colours]
+        if associated:
+            samples = straight(samples, channels.colours)
     elif photometric in _CONVERTED:
         samples, orientation = _read_converted(data, index, orientation)
     else:
         raise Refusal(f"uses colour model {photometric} of TIFF; gray, RGB, palette, CMYK and YCbCr are read")
     # The profile of a CMYK file describes inks, not the RGB samples it was converted to.
     kept = _profile_of(page) if photometric != _CMYK else None
-    return Picture(samples, colours_of(samples.dtype), orientation, kept)
+    return Picture(samples, _colours_of(samples.dtype, channels, kept), orientation, kept, channels, *_data_of(page))
 
 
-def tiff_layout(data: mmap.mmap) -> tuple[Layout, bytes | None] | None:
-    """Where the samples of a TIFF file are, and its profile; None unless they lie there as they are to be read.
+@dataclass(frozen=True)
+class TiffLayout:
+    """An uncompressed TIFF file.
 
-    That is: upright, uncompressed, sample after sample and row after row, so that some rows can be read alone.
+    Attributes:
+        layout: where its samples are, `(height, width, channels)`.
+        icc_profile: as for `Picture`, and likewise the others.
+        channels: of the samples.
+        colour_space: of their colours.
+        measured: that they are no light.
+        missing: value of samples that are none.
+    """
+
+    layout: Layout
+    icc_profile: bytes | None
+    channels: Channels
+    colour_space: ColourSpace
+    measured: bool
+    missing: float | None
+
+
+def tiff_layout(data: mmap.mmap) -> TiffLayout | None:
+    """Where the samples of a TIFF file are, and what they mean; None unless they lie there as they are to be read.
+
+    That is: upright, uncompressed, sample after sample and row after row, so that some rows can be read alone, and not
+    multiplied by alpha.
     """
     _, page = _only_page(data)
     height, width, channels = (tags.number(page, tag, 0) for tag in (tags.HEIGHT, tags.WIDTH, tags.CHANNELS))
@@ -56,7 +89,7 @@ def tiff_layout(data: mmap.mmap) -> tuple[Layout, bytes | None] | None:
     dtype = _DTYPES.get((formats.pop(), bits.pop())) if len(bits) == len(formats) == 1 else None
     if (
         dtype is None
-        or not 1 <= channels <= 4
+        or not 1 <= channels <= MAX_CHANNELS
         or tags.number(page, tags.COMPRESSION, 1) != 1
         or tags.number(page, tags.PHOTOMETRIC, 1) not in _DIRECT - {_WHITE_IS_ZERO}
         or (channels > 1 and tags.number(page, tags.PLANAR, 1) != 1)
@@ -70,7 +103,45 @@ def tiff_layout(data: mmap.mmap) -> tuple[Layout, bytes | None] | None:
     if not ends or list(offsets[1:]) != ends[:-1] or ends[-1] - offsets[0] != size:
         return None
     _check_extents(page, len(data))
-    return Layout(int(offsets[0]), native, (height, width, channels)), _profile_of(page)
+    meaning, associated = _channels(page)
+    if associated:
+        return None
+    layout, profile = Layout(int(offsets[0]), native, (height, width, channels)), _profile_of(page)
+    return TiffLayout(layout, profile, meaning, _colours_of(native, meaning, profile), *_data_of(page))
+
+
+def _channels(page: tags.Directory) -> tuple[Channels, bool]:
+    """What the channels of a gray or RGB page are, and whether the colours are multiplied by alpha.
+
+    An extra channel is alpha only if the file says so. Three channels of which two mean nothing are RGB.
+    """
+    count, photometric = tags.number(page, tags.CHANNELS, 1), tags.number(page, tags.PHOTOMETRIC, 1)
+    if not 1 <= count <= MAX_CHANNELS:
+        raise Refusal(f"has {count} channels; 1 to {MAX_CHANNELS} are allowed")
+    extra = tuple(int(kind) for kind in page.get(tags.EXTRA_SAMPLES, ()))
+    colours = 3 if count >= 3 and (photometric == _RGB or (count == 3 and not any(extra))) else 1
+    extra = (*extra, *[0] * count)[: count - colours]
+    if any(kind in _ALPHA for kind in extra[:-1]):
+        raise Refusal(f"has alpha before other channels (extra samples {', '.join(map(str, extra))}); it is read last")
+    alpha = bool(extra) and extra[-1] in _ALPHA
+    return Channels(colours, len(extra) - alpha, alpha), alpha and extra[-1] == _ASSOCIATED
+
+
+def _colours_of(dtype: np.dtype[Any], channels: Channels | None, profile: bytes | None) -> ColourSpace:
+    """Integers are sRGB; floats are linear light if they are RGB and no profile says what they are."""
+    if dtype.kind != "f":
+        return "srgb"
+    return "linear" if channels is not None and channels.colours == 3 and profile is None else "unknown"
+
+
+def _data_of(page: tags.Directory) -> tuple[bool, float | None]:
+    """Whether the samples of a page are measurements on a map, and the value of those that are none."""
+    text = page.get(tags.GDAL_NODATA)
+    missing: float | None = None
+    if isinstance(text, bytes):
+        with suppress(ValueError):  # no number: broken meta data do not spoil a picture
+            missing = float(text.rstrip(b"\0 "))
+    return tags.GEO_KEYS in page or text is not None, missing
 
 
 def _profile_of(page: tags.Directory) -> bytes | None:
@@ -120,8 +191,6 @@ def _read_direct(data: bytes, index: int, page: tags.Directory) -> Array:
     if dtype is None:
         name = {1: "unsigned integers", 2: "signed integers", 3: "floats"}.get(kind, "samples of an unknown type")
         raise Refusal(f"stores {depth}-bit {name}; {_ALLOWED}")
-    if not 1 <= channels <= 4:
-        raise Refusal(f"has {channels} channels; 1 to 4 are allowed")
     import imagecodecs
 
     samples = imagecodecs.tiff_decode(data, index=index)

@@ -4,12 +4,16 @@
 stay floats in TIFF, OpenEXR, Radiance HDR and .npy; PNG and PPM get them with 16 bits, the rest with 8. PNG, WebP,
 TIFF, BMP, PPM, OpenEXR and .npy are lossless; JPEG is written with quality 95 and full colour resolution (4:4:4),
 AVIF with quality 90 and 4:4:4, and Radiance HDR has 8 bits of precision and no negative values. The ICC profile goes
-into PNG, JPEG, WebP, TIFF and AVIF.
+into PNG, JPEG, WebP, TIFF and AVIF, unless colours were linear floats and became sRGB.
+
+Samples have straight alpha. OpenEXR is written with alpha multiplied into the colours, as it is defined; TIFF says that
+it is not, and PNG, WebP and AVIF always have it so. Channels that are neither colours nor alpha are kept by TIFF and
+.npy alone.
 """
 
 import io
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,17 +23,16 @@ from inr.errors import InrError, SpecError
 from inr.files import write_bytes
 from inr.meta import INTEGER_MAX, SignalMeta
 from inr.signals.image.attributes import image_attributes
+from inr.signals.image.channels import Channels, channels_of
 from inr.signals.image.exr import encode_exr
 from inr.signals.image.png import MAX_SIDE, encode_png
 from inr.signals.refusal import first_line
-from inr.signals.signal import Array, Samples
+from inr.signals.signal import Array, Samples, normalise
 
 _TYPES = ("uint8", "uint16", "float16", "float32")
 _JPEG_QUALITY = 95
 _AVIF_QUALITY = 90
 _HDR_MAX = 255 / 256 * 2.0**127  # largest value of a shared 8-bit exponent
-
-_CHANNEL_NAMES = {1: "gray", 2: "gray with alpha", 3: "RGB", 4: "RGB with alpha"}
 
 
 @dataclass(frozen=True)
@@ -38,15 +41,21 @@ class _Format:
 
     Attributes:
         suffixes: of its files.
-        channels: numbers of channels it can hold.
+        channels: numbers of channels it can hold, if all are colours and alpha.
         encode: makes the file of `(height, width, channels)` samples.
         max_side: largest height or width, or None.
+        others: that it holds channels of any other meaning too.
     """
 
     suffixes: tuple[str, ...]
     channels: tuple[int, ...]
     encode: Callable[[Array, SignalMeta], bytes]
     max_side: int | None = None
+    others: bool = False
+
+    def holds(self, channels: Channels) -> bool:
+        """True if it can hold such channels."""
+        return self.others if channels.stored is not None else channels.count in self.channels
 
 
 def format_of(path: str | Path) -> str:
@@ -61,14 +70,21 @@ def format_of(path: str | Path) -> str:
     raise SpecError(f"output {path}: unknown image suffix {suffix!r}; allowed are {allowed}")
 
 
-def check_format(format: str, channels: int, dtype: str, shape: tuple[int, int] | None = None) -> None:
+def check_format(
+    format: str,
+    channels: int,
+    dtype: str,
+    shape: tuple[int, int] | None = None,
+    stored: tuple[int, int] | None = None,
+) -> None:
     """Check that a format can hold an image, without encoding it.
 
     Args:
         format: name as `format_of` gives it.
-        channels: 1 (gray), 2 (gray with alpha), 3 (RGB) or 4 (RGB with alpha).
+        channels: 1 (gray), 2 (gray with alpha), 3 (RGB) or 4 (RGB with alpha), unless `stored` says what they are.
         dtype: "uint8", "uint16", "float16" or "float32".
         shape: (height, width), if known.
+        stored: as `ImageAttributes.channels`.
 
     Raises:
         SpecError: it cannot; the message names the formats that can.
@@ -77,11 +93,12 @@ def check_format(format: str, channels: int, dtype: str, shape: tuple[int, int] 
         raise SpecError(f"image format: unknown name {format!r}; allowed are {', '.join(_FORMATS)}")
     if dtype not in _TYPES:
         raise SpecError(f"image samples: unknown type {dtype!r}; allowed are {', '.join(_TYPES)}")
-    if channels not in _CHANNEL_NAMES:
+    if stored is None and not 1 <= channels <= 4:
         raise SpecError(f"image channels: 1 to 4 are allowed; got {channels}")
-    if channels not in _FORMATS[format].channels:
-        able = ", ".join(name for name, other in _FORMATS.items() if channels in other.channels)
-        raise SpecError(f"image format {format} cannot hold {_CHANNEL_NAMES[channels]}; formats that can are {able}")
+    meaning = channels_of(stored, channels)
+    if not _FORMATS[format].holds(meaning):
+        able = ", ".join(name for name, other in _FORMATS.items() if other.holds(meaning))
+        raise SpecError(f"image format {format} cannot hold {meaning}; formats that can are {able}")
     limit = _FORMATS[format].max_side
     if shape is not None and limit is not None and max(shape) > limit:
         able = ", ".join(name for name, other in _FORMATS.items() if (other.max_side or max(shape)) >= max(shape))
@@ -93,9 +110,10 @@ def check_format(format: str, channels: int, dtype: str, shape: tuple[int, int] 
 def encode_image(samples: Samples, meta: SignalMeta, format: str) -> bytes:
     """Encode samples as an image file.
 
-    Floats become integers by the sRGB transfer curve after clamping to [0, 1] where `meta` says they are linear,
-    else by mapping the value range to the whole range of the integers. Integers become floats by dividing by their
-    largest value, and by the inverse of the curve where they are sRGB. Alpha never goes through the curve.
+    Floats become integers by the sRGB transfer curve after clamping to [0, 1] where `meta` says they are linear. Others
+    are clamped to [0, 1] if a colour profile says what they are; else their value range, on the light curve if they
+    have one, becomes the whole range of the integers. Integers become floats by dividing by their largest value, and
+    by the inverse of the curve where they are sRGB. Alpha is only clamped to [0, 1].
 
     Args:
         samples: `(height, width, channels)` of type uint8, uint16, float16 or float32; finite.
@@ -111,7 +129,7 @@ def encode_image(samples: Samples, meta: SignalMeta, format: str) -> bytes:
     if samples.ndim != 3 or samples.size == 0:
         raise SpecError(f"image samples: needs shape (height, width, channels) and no empty axis; got {samples.shape}")
     height, width, channels = samples.shape
-    check_format(format, channels, samples.dtype.name, (height, width))
+    check_format(format, channels, samples.dtype.name, (height, width), image_attributes(meta).channels)
     try:
         return _FORMATS[format].encode(np.ascontiguousarray(samples), meta)
     except InrError:
@@ -148,15 +166,15 @@ def to_integers(samples: Array, meta: SignalMeta, dtype: npt.DTypeLike) -> Array
     if samples.dtype.kind == "u":
         source = INTEGER_MAX[samples.dtype.name]
         return samples if source == top else ((samples.astype(np.uint32) * top + source // 2) // source).astype(dtype)
-    values = samples.astype(np.float64)
-    if image_attributes(meta).colour_space == "linear":
-        unit = np.clip(values, 0, 1)
-        colours = unit[:, :, : _colours(samples)]
+    own, unit = image_attributes(meta), samples.astype(np.float64)
+    colours = unit[:, :, : _colours(samples, meta)]
+    if own.colour_space == "linear":
+        np.clip(colours, 0, 1, out=colours)
         colours[:] = np.where(colours <= 0.0031308, 12.92 * colours, 1.055 * colours ** (1 / 2.4) - 0.055)
-    else:
-        low, high = meta.value_range
-        unit = np.clip((values - low) / (high - low), 0, 1)
-    return np.rint(unit * top).astype(dtype)
+    elif own.icc_profile is None:
+        light = None if meta.light is None else replace(meta.light, fitted=True)
+        colours[:] = (normalise(colours.astype(np.float32), replace(meta, power=None, light=light)) + 1) / 2
+    return np.rint(np.clip(unit, 0, 1) * top).astype(dtype)
 
 
 def to_floats(samples: Array, meta: SignalMeta) -> Array:
@@ -165,14 +183,21 @@ def to_floats(samples: Array, meta: SignalMeta) -> Array:
         return samples
     unit = samples.astype(np.float64) / INTEGER_MAX[samples.dtype.name]
     if image_attributes(meta).colour_space == "srgb":
-        colours = unit[:, :, : _colours(samples)]
+        colours = unit[:, :, : _colours(samples, meta)]
         colours[:] = np.where(colours <= 0.04045, colours / 12.92, ((colours + 0.055) / 1.055) ** 2.4)
     return unit.astype(np.float32)
 
 
-def _colours(samples: Array) -> int:
+def _colours(samples: Array, meta: SignalMeta) -> int:
     """Number of channels that are not alpha."""
-    return 1 if samples.shape[2] <= 2 else 3
+    channels = channels_of(image_attributes(meta).channels, samples.shape[2])
+    return channels.count - channels.alpha
+
+
+def _profile(samples: Array, meta: SignalMeta) -> bytes | None:
+    """The colour profile, if it is one of the integers that are written: of linear floats it is not."""
+    own = image_attributes(meta)
+    return None if samples.dtype.kind == "f" and own.colour_space == "linear" else own.icc_profile
 
 
 def _deep(samples: Array, meta: SignalMeta) -> Array:
@@ -181,7 +206,7 @@ def _deep(samples: Array, meta: SignalMeta) -> Array:
 
 
 def _png(samples: Array, meta: SignalMeta) -> bytes:
-    return encode_png(_deep(samples, meta), image_attributes(meta).icc_profile)
+    return encode_png(_deep(samples, meta), _profile(samples, meta))
 
 
 def _ppm(samples: Array, meta: SignalMeta) -> bytes:
@@ -199,7 +224,7 @@ def _webp(samples: Array, meta: SignalMeta) -> bytes:
     if samples.shape[2] > 1:
         return _pillow(samples, meta, "WEBP", lossless=True, exact=True)
     # WebP has no gray, and a profile of a gray device does not describe RGB.
-    profile = image_attributes(meta).icc_profile
+    profile = _profile(samples, meta)
     gray_profile = profile is not None and profile[16:20] == b"GRAY"
     rgb = np.repeat(to_integers(samples, meta, np.uint8), 3, axis=2)
     return _pillow(rgb, meta, "WEBP", profile=not gray_profile, lossless=True)
@@ -220,7 +245,7 @@ def _pillow(samples: Array, meta: SignalMeta, name: str, profile: bool = True, *
 
     stored = to_integers(samples, meta, np.uint8)
     image = Image.fromarray(stored[:, :, 0] if stored.shape[2] == 1 else stored)
-    icc_profile = image_attributes(meta).icc_profile
+    icc_profile = _profile(samples, meta)
     if profile and icc_profile is not None:
         options["icc_profile"] = icc_profile
     stream = io.BytesIO()
@@ -231,13 +256,14 @@ def _pillow(samples: Array, meta: SignalMeta, name: str, profile: bool = True, *
 def _tiff(samples: Array, meta: SignalMeta) -> bytes:
     import tifffile
 
-    channels, stream = samples.shape[2], io.BytesIO()
+    channels, stream = channels_of(image_attributes(meta).channels, samples.shape[2]), io.BytesIO()
+    extra = ["unspecified"] * channels.others + ["unassalpha"] * channels.alpha
     tifffile.imwrite(
         stream,
-        samples[:, :, 0] if channels == 1 else samples,
-        photometric="minisblack" if channels <= 2 else "rgb",
-        planarconfig=None if channels == 1 else "contig",
-        extrasamples=["unassalpha"] if channels in (2, 4) else None,
+        samples[:, :, 0] if channels.count == 1 else samples,
+        photometric="minisblack" if channels.colours == 1 else "rgb",
+        planarconfig=None if channels.count == 1 else "contig",
+        extrasamples=extra or None,
         compression="zlib",
         iccprofile=image_attributes(meta).icc_profile,
         metadata=None,
@@ -268,11 +294,11 @@ _FORMATS: dict[str, _Format] = {
     "png": _Format((".png",), (1, 2, 3, 4), _png, MAX_SIDE),
     "jpeg": _Format((".jpg", ".jpeg"), (1, 3), _jpeg, 65500),
     "webp": _Format((".webp",), (1, 3, 4), _webp, 16383),
-    "tiff": _Format((".tif", ".tiff"), (1, 2, 3, 4), _tiff),
+    "tiff": _Format((".tif", ".tiff"), (1, 2, 3, 4), _tiff, others=True),
     "bmp": _Format((".bmp",), (1, 3), _bmp),
     "avif": _Format((".avif",), (1, 3, 4), _avif, 32768),
     "ppm": _Format((".ppm", ".pgm"), (1, 3), _ppm),
-    "exr": _Format((".exr",), (1, 3, 4), _exr),
+    "exr": _Format((".exr",), (1, 2, 3, 4), _exr),
     "hdr": _Format((".hdr",), (1, 3), _hdr),
-    "npy": _Format((".npy",), (1, 2, 3, 4), _npy),
+    "npy": _Format((".npy",), (1, 2, 3, 4), _npy, others=True),
 }

@@ -171,7 +171,7 @@ class Video(Kind):
         """As `Kind.rate`."""
         return video_attributes(meta).frame_rate
 
-    def preview(self, samples: Samples) -> Array | None:
+    def preview(self, samples: Samples, meta: SignalMeta) -> Array | None:
         """As `Kind.preview`: the middle frame."""
         return eight_bits(samples[len(samples) // 2])
 

@@ -86,7 +86,7 @@ def test_tiff_layouts(options: dict[str, Any], dtype: str) -> None:
         options = {k: v for k, v in options.items() if k != "predictor"}
     signal = decode_image(tiff_bytes(samples, **options), "x")
     np.testing.assert_array_equal(signal.samples, samples)
-    assert image_attributes(signal.meta).colour_space == ("unknown" if dtype.startswith("float") else "srgb")
+    assert image_attributes(signal.meta).colour_space == ("linear" if dtype.startswith("float") else "srgb")
 
 
 def test_tiff_special_cases() -> None:
@@ -127,10 +127,14 @@ def test_pnm_kinds_and_maxima(kind: int, maximum: int) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32"])
-@pytest.mark.parametrize("names", ["Y", "RGB", "RGBA"])
+@pytest.mark.parametrize("names", ["Y", "YA", "RGB", "RGBA"])
 def test_exr_channels_in_order(names: str, dtype: str) -> None:
     samples = picture(dtype, len(names))
+    if "A" in names:
+        samples[..., -1] = 0.5  # by which colours are multiplied in the file
     signal = decode_image(exr_bytes({n: samples[..., i].copy() for i, n in enumerate(names)}), "x")
+    if "A" in names:
+        samples[..., :-1] *= 2
     np.testing.assert_array_equal(signal.samples, samples)
     assert (signal.meta.dtype, image_attributes(signal.meta).colour_space) == (dtype, "linear")
     assert signal.meta.value_range == (float(samples.min()), float(samples.max()))

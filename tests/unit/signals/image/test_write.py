@@ -37,7 +37,7 @@ CHANNELS = {
     "bmp": (1, 3),
     "avif": (1, 3, 4),
     "ppm": (1, 3),
-    "exr": (1, 3, 4),
+    "exr": (1, 2, 3, 4),
     "hdr": (1, 3),
     "npy": (1, 2, 3, 4),
 }
@@ -57,7 +57,9 @@ def test_round_trip(format_: str, dtype: str, channels: int) -> None:
 
     if dtype in DTYPES[: KEEPS.get(format_, 0)] or (format_ == "exr" and dtype.startswith("float")):
         assert signal.meta.dtype == dtype
-        np.testing.assert_array_equal(signal.samples, samples)
+        multiplied = format_ == "exr" and channels in (2, 4)  # in the file, so numbers are rounded twice
+        rounding = float(np.finfo(dtype).eps) if multiplied else 0.0
+        np.testing.assert_allclose(back, samples, rtol=rounding, atol=0)
         return
     colours = channels - (channels in (2, 4))
     values = samples.astype(np.float64) / (1 if dtype.startswith("float") else np.iinfo(samples.dtype).max)
