@@ -56,6 +56,7 @@ FIELDS: dict[str, tuple[Array, dict[str, Any]]] = {
     "several outputs": (photo(24), {"model": "bacon", "settings": {}}),
     "separable": (photo(24), {"model": "finr", "settings": {}}),
     "bands": (photo(24), {"segment": 9}),
+    "high dynamic range": (np.exp(photo(24).astype(np.float32) / 12 - 8), {}),
     "slabs": (ramp(20, 6, 7), {"segment": 6}),
 }
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from inr.meta import PowerTransform, SampleType, SignalMeta
+from inr.meta import LightCurve, PowerTransform, SampleType, SignalMeta
 from inr.signals.array.attributes import ArrayAttributes
 from inr.signals.signal import denormalise
 from inr.signals.units import in_units, unit_slope
@@ -14,6 +14,7 @@ METAS = {
     "part of 16 bits": SignalMeta("int16", (-700.0, 9000.0), ArrayAttributes()),
     "floats": SignalMeta("float32", (-3.5, 1e9), ArrayAttributes()),
     "root": SignalMeta("uint8", (0.0, 255.0), ArrayAttributes(), PowerTransform(-4.0, 260.0, 0.4)),
+    "light": SignalMeta("float32", (-0.01, 300.0), ArrayAttributes(), light=LightCurve(0.05, 1)),
     "power": SignalMeta("float32", (0.0, 10.0), ArrayAttributes(), PowerTransform(0.0, 10.0, 5.0)),
 }
 metas = pytest.mark.parametrize("meta", METAS.values(), ids=METAS)
@@ -30,15 +31,28 @@ def test_samples_are_these_values_rounded_and_clamped(meta: SignalMeta) -> None:
 
 @metas
 def test_slopes_are_those_of_the_values(meta: SignalMeta) -> None:
-    values = np.linspace(-0.99, 0.99, 199)
+    values = np.linspace(-0.99, 0.99, 199)[:, np.newaxis]
     step = 1e-6
     numeric = (in_units(values + step, meta) - in_units(values - step, meta)) / (2 * step)
     np.testing.assert_allclose(unit_slope(values, meta), numeric, rtol=1e-5)
 
 
+def test_alpha_is_not_on_the_curve() -> None:
+    meta = SignalMeta("float32", (0.0, 50.0), ArrayAttributes(), light=LightCurve(0.1, 3))
+    values = np.random.default_rng(0).uniform(-1, 1, (30, 4))
+    units = in_units(values, meta)
+    np.testing.assert_allclose(units[:, 3], (values[:, 3] + 1) / 2)
+    np.testing.assert_allclose(units, denormalise(values.astype(np.float32), meta), atol=1e-4)
+    np.testing.assert_allclose(unit_slope(values, meta)[:, 3], 0.5)
+    tensor = torch.tensor(values, requires_grad=True)
+    np.testing.assert_allclose(in_units(tensor, meta).detach().numpy(), units)
+    (slopes,) = torch.autograd.grad(in_units(tensor, meta).sum(), tensor)
+    np.testing.assert_allclose(slopes.numpy(), unit_slope(values, meta))
+
+
 @metas
 def test_tensors_are_mapped_as_arrays_are(meta: SignalMeta) -> None:
-    values = torch.linspace(-1.5, 1.5, 301, dtype=torch.float64, requires_grad=True)
+    values = torch.linspace(-1.5, 1.5, 301, dtype=torch.float64)[:, None].requires_grad_()
     units = in_units(values, meta)
     array = values.detach().numpy()
     np.testing.assert_allclose(units.detach().numpy(), in_units(array, meta), rtol=1e-12)
