@@ -154,7 +154,7 @@ def frame_times(draw: st.DrawFn, frames: int) -> tuple[int, ...] | None:
         ticks[place] += ticks[place] == ticks[place - 1]
     common = math.gcd(*ticks)
     runs = tuple((length // common, count) for length, count in zip(ticks, counts, strict=True))
-    tick = draw(st.fractions(Fraction(1, 2**31), 2**31, max_denominator=2**31))
+    tick = Fraction(draw(st.integers(1, 2**31)), draw(st.integers(1, 2**31)))
     return stored_times(tick.as_integer_ratio(), runs)
 
 

@@ -4,7 +4,6 @@ The frames are counted from the packets where each packet is one frame, and by d
 what a container says about its length is often an estimate. An empty packet shows the frame before it once more.
 """
 
-import re
 from collections import deque
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
@@ -22,9 +21,9 @@ from inr.signals.refusal import Refusal, damaged
 from inr.signals.signal import Array
 from inr.signals.video.attributes import MAX_ASPECT
 from inr.signals.video.containers import UNTIMED
-from inr.signals.video.frame_source import DEFAULT_RATE, Size, VideoInfo, reported, require_av
+from inr.signals.video.frame_source import Size, VideoInfo, reported, require_av
 from inr.signals.video.frames import Converter, Layout, has_alpha, is_transparent, layout_of
-from inr.signals.video.times import MAX_TERM, FrameTimes, rate_of
+from inr.signals.video.timing import Index, stated_end, timing
 from inr.signals.video.whole import check_last_frame, opened
 
 if TYPE_CHECKING:
@@ -46,24 +45,6 @@ _BUFFER_BYTES = 2**18
 _JOINED = {"mpegts", "mpeg", "mpegvideo", "h264", "hevc", "vvc", "m4v"}
 _TAIL = 4
 """Frames that are shown after one that is cut at the end, but stored before it."""
-_CLOCK = re.compile(r"([0-9]{1,4}):([0-5][0-9]):([0-5][0-9](?:\.[0-9]{1,9})?)")
-
-
-@dataclass(frozen=True, eq=False)
-class _Index:
-    """The frames of a stream in the order they are shown.
-
-    Attributes:
-        frames: how many.
-        pts: the tick at which each is shown, increasing; None if the file has none that can be relied on.
-        last: ticks that the last one is shown; 0 if the file does not say.
-        seekable: whether decoding may start at a key frame in the middle, as decoded frames have these time stamps.
-    """
-
-    frames: int
-    pts: npt.NDArray[np.int64] | None
-    last: int
-    seekable: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +58,7 @@ class Clip:
     _source: Path | bytes
     _demuxer: str
     _layout: Layout
-    _index: _Index
+    _index: Index
 
     def read(self, first: int, count: int, size: Size | None) -> Generator[Array, None, None]:
         """As `FrameSource.read`."""
@@ -164,7 +145,7 @@ def open_clip(source: Path | bytes, name: str, demuxer: str) -> Clip:
             stated = [stream.average_rate, stream.guessed_rate, stream.base_rate]
             if demuxer in UNTIMED:  # the rate of the demuxer is a guess, that of the codec stands in the stream
                 stated.insert(0, stream.codec_context.framerate)
-            aspect, end = _aspect(stream), _stated_end(stream, tick)
+            aspect, end = _aspect(stream), stated_end(stream, tick)
         by_packet = demuxer in _PACKETS and codec in _FRAME_A_PACKET and not alpha
         index = _packet_index(source, demuxer, codec) if by_packet else None
         transparent = False
@@ -174,7 +155,7 @@ def open_clip(source: Path | bytes, name: str, demuxer: str) -> Clip:
             index = replace(index, pts=None)
         layout = layout_of(shown.frame, transparent)
         rates = [rate for rate in stated if rate is not None and rate > 0]
-        rate, begins, times = _timing(index, rates, tick, end, demuxer == "gif")
+        rate, begins, times = timing(index, rates, tick, end, demuxer == "gif")
         width, height = layout.upright
         seconds = float(index.frames / rate) if times is None else float(times.seconds)
         aspect = 1 / aspect if layout.orientation >= 5 else aspect
@@ -186,28 +167,6 @@ def _aspect(stream: "VideoStream") -> Fraction:
     """Width of a pixel by its height, 1 where the file says nothing that makes sense."""
     found = stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio
     return found if found and found > 0 and max(found.as_integer_ratio()) <= MAX_ASPECT else Fraction(1)
-
-
-@dataclass(frozen=True)
-class _End:
-    """When the last frame ends by what is said of the stream, as its packet may not know.
-
-    Attributes:
-        tick: None if nothing is said.
-        sure: true for a tag of Matroska, whose packets never know; else packets are stored out of order at worst.
-    """
-
-    tick: int | None
-    sure: bool
-
-
-def _stated_end(stream: "VideoStream", tick: Fraction) -> _End:
-    """When the last frame of a stream ends."""
-    tags = (text for name, text in stream.metadata.items() if name.partition("-")[0] == "DURATION")  # -eng
-    if match := _CLOCK.fullmatch(next(tags, "")):
-        hours, minutes, seconds = match.groups()
-        return _End(round((3600 * int(hours) + 60 * int(minutes) + Fraction(seconds)) / tick), sure=True)
-    return _End(None if stream.duration is None else (stream.start_time or 0) + stream.duration, sure=False)
 
 
 @contextmanager
@@ -322,7 +281,7 @@ def _decoder(stream: "VideoStream") -> "VideoCodecContext":
     return decoder if isinstance(decoder, VideoCodecContext) else usual
 
 
-def _packet_index(source: Path | bytes, demuxer: str, codec: str) -> _Index | None:
+def _packet_index(source: Path | bytes, demuxer: str, codec: str) -> Index | None:
     """The index by the packets alone, without decoding; None if they do not tell which frames are shown."""
     shown: list[tuple[int, int]] = []
     place: tuple[int, int] | None = None
@@ -353,10 +312,10 @@ def _packet_index(source: Path | bytes, demuxer: str, codec: str) -> _Index | No
     if not first.is_keyframe or first.pts is None or first.pts > pts[0]:
         return None
     # AVI has times, but not whose they are where frames are stored out of order.
-    return _Index(len(shown), pts, shown[-1][1], seekable=demuxer != "avi" or codec not in _REORDERED)
+    return Index(len(shown), pts, shown[-1][1], seekable=demuxer != "avi" or codec not in _REORDERED)
 
 
-def _frame_index(source: Path | bytes, demuxer: str, alpha: bool) -> tuple[_Index, bool]:
+def _frame_index(source: Path | bytes, demuxer: str, alpha: bool) -> tuple[Index, bool]:
     """The index by decoding everything, and whether any pixel is transparent."""
     times: list[int | None] = []
     transparent, last = False, 0
@@ -368,36 +327,4 @@ def _frame_index(source: Path | bytes, demuxer: str, alpha: bool) -> tuple[_Inde
     pts = np.array([time for time in times if time is not None], np.int64)
     pts = np.sort(pts) if demuxer == "avi" else pts
     reliable = len(pts) == len(times) and not (np.diff(pts) <= 0).any()
-    return _Index(len(times), pts if reliable else None, last, seekable=False), transparent
-
-
-def _timing(
-    index: _Index, stated: list[Fraction], tick: Fraction, end: _End, chosen: bool
-) -> tuple[Fraction, npt.NDArray[np.float64], FrameTimes | None]:
-    """The frame rate, the seconds from the first frame to each, and the times of frames if their rate varies.
-
-    Args:
-        index: of the frames.
-        stated: rates that the container states, the best first; they are exact (30000/1001) where the rounded times
-            are not.
-        tick: in seconds.
-        end: of the last frame.
-        chosen: the times of the frames are what an author chose, not rounded ones of a constant rate.
-    """
-    frames, pts = index.frames, index.pts
-    if pts is None:
-        rate = next(iter(stated), DEFAULT_RATE)
-        return rate, np.arange(frames) / float(rate), None
-    begins, span = (pts - pts[0]) * float(tick), int(pts[-1] - pts[0])
-    length = Fraction(index.last) if index.last > 0 or frames == 1 else Fraction(span, frames - 1)
-    if length <= 0:
-        return next(iter(stated), DEFAULT_RATE), begins, None
-    usual = index.last if index.last > 0 or frames == 1 else int(np.median(np.diff(pts)))
-    edges = np.append(pts, pts[-1] + usual)
-    constant = (frames / ((span + length) * tick)).limit_denominator(MAX_TERM)
-    rates = [] if chosen else [*stated, constant]
-    rate, times = rate_of(edges, tick, *rates)
-    known = times is not None or (end.sure and pts[0] == 0)
-    if end.tick is not None and end.tick > pts[-1] and known and not chosen:
-        rate, times = rate_of(np.append(pts, end.tick), tick, *rates)
-    return rate, begins, times
+    return Index(len(times), pts if reliable else None, last, seekable=False), transparent
