@@ -17,6 +17,8 @@ from inr.rng import generator
 from inr.signals.signal import Samples, Signal
 
 if TYPE_CHECKING:  # a network is decoded without knowing how it was trained
+    from torch import nn
+
     from inr.losses.base import LossSpec
     from inr.optimisers.base import OptimiserSpec
     from inr.reparams.base import ReparamSpec
@@ -48,6 +50,24 @@ class Field(Protocol):
         Returns:
             `(prod n_a, d_out)` in C order.
         """
+        ...
+
+
+@runtime_checkable
+class DifferentiableField(Field, Protocol):
+    """A field that knows its derivative; of others it is found by differences."""
+
+    def jacobian(self, coordinates: Positions) -> Values:
+        """Derivatives `(n, d_out, d_in)` of all outputs by all coordinates `(n, d_in)`; n at least 1."""
+        ...
+
+
+@runtime_checkable
+class ModuleField(Field, Protocol):
+    """A field that torch can train."""
+
+    def module(self) -> "nn.Module":
+        """A copy that maps tensors as the field maps arrays, `(n, d_in)` to `(n, d_out)`; on the field's device."""
         ...
 
 

@@ -230,8 +230,8 @@ def _perform(
         if options.as_json:
             say_json(document(told))
         else:
-            say(table_of(told).rstrip("\n"))
-            say("\n" + ", ".join(str(path) for path in written))
+            say(*table_of(told).rstrip("\n").split("\n"))
+            say("", ", ".join(str(path) for path in written))
     if not found.complete:
         count = f"{len(found.results)} of {len(runs)} runs"
         raise FitCancelledError(f"interrupted after {count}; {out / name}.jsonl keeps them, --resume goes on")
