@@ -113,8 +113,9 @@ class NetworkTraining(Training[TrainedNetwork]):
 
     def state(self) -> State:
         """See `Training`."""
-        apart = {"sampler": self._sampler.state(), "task": self._task.state()}
-        return {"trainer": self._trainer.state(), **copy.deepcopy(apart)}
+        kept: State = {"trainer": self._trainer.state(), "sampler": copy.deepcopy(self._sampler.state())}
+        task = copy.deepcopy(self._task.state())
+        return {**kept, "task": task} if task else kept
 
     def restore(self, state: State) -> None:
         """See `Training`."""

@@ -64,7 +64,7 @@ def test_every_sample_is_trained_again_and_again(sampler: str, batch: int) -> No
 
 def test_what_is_hard_is_trained_more_often() -> None:
     table = np.arange(1, 1025) / 1024.0
-    fit = drive(TeachingSampler(batch=64, schedule="constant"), table, total=400)
+    fit = drive(TeachingSampler(batch=64, random=0.75), table, total=400)
     counts = np.bincount(np.concatenate([p.index for p in fit.run(400)[16:]]), minlength=1024)
     hard = np.isin(np.arange(1024), top(table, 204))
     assert counts[hard].mean() > 1.5 * counts[~hard].mean()
