@@ -15,7 +15,7 @@ from inr.client.job import AsyncJob
 from inr.client.threads import aside
 from inr.client.transfer import Transfers
 from inr.client.transport import Connection, Wire, made_as
-from inr.errors import SpecError
+from inr.errors import RequestError, SpecError
 from inr.rpc.v1 import field_pb2, job_pb2
 from inr.signals.target import TargetOptions
 from inr.spec import Spec
@@ -101,7 +101,7 @@ class AsyncClient:
             **request: fields of `inr.CompressSpec`: model, preset, bpp, psnr, size, quality, steps, seconds, seed ...
         """
         if request_id is not None and printable(request_id) != request_id:
-            raise SpecError(f"request_id: must be printable; got {printable(request_id)!r:.80}")
+            raise RequestError(f"request_id: must be printable; got {printable(request_id)!r:.80}", field="request_id")
         async with deadline(timeout, "submitting the job"):
             fit = await self._fit(source, time, axes, segment, request)
             message = job_pb2.CreateJobRequest(fit=fit, request_id=request_id or str(uuid.uuid4()))

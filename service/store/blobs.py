@@ -221,7 +221,7 @@ def _file_system(url: str) -> tuple[Any, str]:
     scheme = url.rpartition("::")[2].partition("://")[0]
     if scheme not in fsspec.available_protocols():
         known = ", ".join(sorted(fsspec.available_protocols()))
-        raise SpecError(f"blobs: the scheme {scheme!r:.60} is not known; known: {known}")
+        raise SpecError(f"blobs: {url!r:.120} cannot be used: {scheme!r:.60} is not known; known: {known}")
     try:
         return fsspec.core.url_to_fs(url)  # type: ignore[no-any-return]
     except (ValueError, ImportError) as error:

@@ -175,7 +175,7 @@ def test_folders_and_urls_that_cannot_be(tmp_path: Path, capsys: pytest.CaptureF
         ServerConfig(data=Path(os.fsdecode(b"/srv/\xff")))
     serve = ("serve", "--listen", "127.0.0.1:0", "--data", str(tmp_path / "data"))
     error = refused(capsys, 2, *serve, "--blobs", "s4://bucket/x")
-    assert "blobs: the scheme 's4' is not known; known: " in error
+    assert "blobs: 's4://bucket/x' cannot be used: 's4' is not known; known: " in error
     for scheme in ("file", "memory", "s3"):
         assert f" {scheme}," in error
     for url in ("mysql://x/y", "sqlite3:///x"):
