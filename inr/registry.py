@@ -124,7 +124,8 @@ class Registry(Generic[C]):
             return self.get(kind)(**settings_of(settings))
         if isinstance(value, dict) and isinstance(value.get("kind"), str):
             return self.get(value["kind"])(**value)
-        raise SpecError(f"{self.noun}: give a name or an object with a 'kind'; known: {', '.join(self.kinds())}")
+        known = ", ".join(self.kinds())
+        raise SpecError(f"{self.noun}: give a name or an object with a 'kind'; known: {known}; got {value!r:.80}")
 
     def field(self) -> tuple[PlainValidator, PlainSerializer]:
         """Annotations that make a pydantic field hold any component of this registry."""
@@ -169,7 +170,7 @@ def _exists(module: str) -> bool:
 
 
 def settings_of(text: str) -> dict[str, Any]:
-    """Settings as text, ``name=value,name=value``: numbers, true and false, or words; raises `SpecError`."""
+    """Settings as text, ``name=value,name=value``: numbers, true, false, none, or words; raises `SpecError`."""
     settings: dict[str, Any] = {}
     for pair in text.split(",") if text else []:
         name, equals, value = (part.strip() for part in pair.partition("="))
@@ -179,10 +180,13 @@ def settings_of(text: str) -> dict[str, Any]:
     return settings
 
 
+_WORDS = {"true": True, "false": False, "none": None}
+
+
 def value_of(text: str) -> Any:
-    """A number, True, False, or the text itself."""
-    if text in ("true", "false"):
-        return text == "true"
+    """A number, True, False, None, or the text itself."""
+    if text in _WORDS:
+        return _WORDS[text]
     for number in (int, float):
         try:
             return number(text)

@@ -117,10 +117,14 @@ class GridBatch:
 
 @dataclass(frozen=True, eq=False)
 class PulledBatch:
-    """Points of a step, coordinates `(n, d_in)`, and what takes the place of targets and of the loss."""
+    """Points of a step, coordinates `(n, d_in)`, and what takes the place of targets and of the loss.
+
+    Where the points are samples all the same, `targets` are their values, `(n, d_out)`: what residuals are told by.
+    """
 
     coordinates: Coordinates
     pull_back: PullBack
+    targets: Values | None = None
 
     def pulled(self, values: Values) -> tuple[float, Values]:
         """What the pull-back makes of the values at the points; raises `SpecError` for derivatives of another shape."""
@@ -128,6 +132,15 @@ class PulledBatch:
         if slopes.shape != values.shape:
             raise SpecError(f"pull-back: expected derivatives of shape {values.shape}; got {slopes.shape}")
         return loss, slopes
+
+    def check(self, wanted: "Wanted") -> None:
+        """Raise `SpecError` if a step cannot tell what is wanted of it."""
+        if wanted == "gradients" or (wanted == "residuals" and self.targets is None):
+            raise SpecError(f"a step without targets has no {wanted}")
+
+    def residuals(self, values: Values, wanted: "Wanted") -> Values | None:
+        """Values minus targets, if wanted."""
+        return None if wanted == "nothing" or self.targets is None else values - self.targets
 
 
 Batch = PointBatch | GridBatch | SampleBatch | PulledBatch

@@ -11,7 +11,7 @@ from inr.codec.pack import tiling_of, unpack
 from inr.codec.tiles import TiledField
 from inr.coders.base import Encoded, coder_of
 from inr.container.file import InrFile, parse, parse_partial, section_sizes
-from inr.errors import CorruptHeaderError, FormatError, SpecError
+from inr.errors import CorruptHeaderError, FormatError, SpecError, TruncatedError
 from inr.files import read_bytes
 from inr.signals.given import File, content_of
 
@@ -87,11 +87,27 @@ def open_prefix(data: bytes, max_bytes: int | None = None) -> tuple[InrFile, For
     if max_bytes is not None and max_bytes < 1:
         raise SpecError(f"max-bytes: must be at least 1; got {max_bytes}")
     cut = max_bytes is not None and max_bytes < len(data)
-    file, damage = parse_partial(data[:max_bytes])
+    try:
+        file, damage = parse_partial(data[:max_bytes])
+    except TruncatedError:
+        if not cut:
+            raise
+        raise _too_short(data, len(data[:max_bytes])) from None
     whole = math.prod(file.header.tiles or (1,)) * file.layers_present
     if len(file.payloads) > whole:
         file = file.truncated(file.layers_present)
     return file, None if cut else damage
+
+
+def _too_short(data: bytes, max_bytes: int) -> FormatError:
+    """Why so few bytes of a file decode to nothing, and what to do; raises a `FormatError` for a damaged file."""
+    file = parse(data)
+    tiles = math.prod(file.header.tiles or (1,))
+    least, layers = section_sizes(file)[tiles - 1], file.header.layers
+    text = f"max-bytes: the first quality layer ends after {least} of {len(data)} bytes: give so many; got {max_bytes}"
+    if layers == 1:
+        text += "; it is the only one, and a file made with --layers 3 has smaller ones before it"
+    return TruncatedError(text)
 
 
 def open_encoded(

@@ -6,7 +6,8 @@ from typing import Unpack
 
 from inr.backends.base import Resources
 from inr.codec.decode import bytes_of, open_field, open_prefix
-from inr.codec.load_save import check_name, save_blocks
+from inr.codec.load_save import check_name, check_replaceable, save_blocks
+from inr.codec.pack import unpack
 from inr.errors import FormatError, SpecError
 from inr.signals.given import File
 from inr.signals.kind import kind_for
@@ -43,6 +44,7 @@ def decompress(
     device: str = "auto",
     threads: int | None = None,
     precision: str = "fp32",
+    overwrite: bool = False,
     **target: Unpack[TargetOptions],
 ) -> Decompressed:
     """Decode a ``.inr`` file into an image, a video or a ``.npy`` file.
@@ -59,12 +61,13 @@ def decompress(
         threads: of the compiled kernels; None for ``OMP_NUM_THREADS``, or else one for each core.
         precision: "bf16" rounds operands to 16 bits where that is faster, which moves values by about 1e-3 of their
             range.
+        overwrite: True to replace whatever file is there; otherwise only one of the same kind is.
         **target: scale, size, region, time, frame_rate: see `Target`.
 
     Raises:
         FormatError: the file is damaged.
         SpecError: settings out of range, or a format that cannot hold the signal.
-        FileAccessError: a path that cannot be read or written.
+        FileAccessError: a path that cannot be read or written, or a file of another kind that would be lost.
     """
     check_name(source, destination)
     if precision not in ("fp32", "bf16"):
@@ -75,6 +78,15 @@ def decompress(
     field = open_field(file, layers, backend, device, Resources(threads, precision == "bf16"))
     sampling = field.sampling(Target(**target))
     shape = sampling.grid.shape
+    if not overwrite:
+        check_replaceable(destination, sampling.meta)
     save_blocks(destination, field.sampled(sampling), shape, field.channels, sampling.meta)
     height, width = kind_for(sampling.meta).sides(shape)
     return Decompressed(width, height, shape, layers or file.layers_present, damage)
+
+
+def usual_suffix(source: File) -> str:
+    """Suffix of a file in which the samples of a ``.inr`` file lose nothing; raises a `FormatError`."""
+    file, _ = open_prefix(bytes_of(source))
+    meta = unpack(file.truncated(1)).meta
+    return kind_for(meta).suffix_for(meta)

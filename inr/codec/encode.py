@@ -25,7 +25,7 @@ from inr.fitting.events import Planned
 from inr.fitting.run import Hooks, train
 from inr.fitting.trained import CurvePoint, FitReport, Trained
 from inr.inits.base import SearchReport
-from inr.meta import PowerTransform
+from inr.meta import PowerTransform, SignalMeta
 from inr.metrics.base import Tally
 from inr.metrics.psnr import psnr_of, reported, squared_error
 from inr.signals.info import SignalInfo
@@ -97,10 +97,18 @@ class CompressReport:
 @final
 @dataclass(frozen=True, repr=False)
 class Compressed(SignalField):
-    """The bytes of a file and what was measured on them; also the field that the file decodes to."""
+    """The bytes of a file and what was measured on them; also the field that the file decodes to.
+
+    Attributes:
+        data: the file.
+        report: what came out.
+        source_bytes: size of the file, or of all files of the folder, that it was made of; None if that is not known,
+            or if only a part of it was taken.
+    """
 
     data: bytes
     report: CompressReport
+    source_bytes: int | None = None
 
     def _open(self) -> DecodedField:
         return open_field(self.data)
@@ -213,11 +221,13 @@ def fit_part(
     """
     count = len(lengths)
     coder = chosen(request, signal.meta)
-    own = _share(request, lengths, number)
+    own = _share(request, lengths, number, signal.meta)
     power = None if shared is None else shared.power
     if shared is None and request.transform == "power":
         power = symmetric_power(signal, whole_range=count > 1)
     alike = signal if power is None else with_power(signal, power)
+    if count > 1:
+        alike = replace(alike, meta=replace(alike.meta, attributes=alike.meta.attributes.of_part()))
     files = Candidates(alike)
     like = None if shared is None else shared.coder
     try:
@@ -227,11 +237,11 @@ def fit_part(
     return _measured(signal, coder, trained, encoded, files)
 
 
-def _share(request: CompressSpec, lengths: tuple[int, ...], number: int) -> CompressSpec:
+def _share(request: CompressSpec, lengths: tuple[int, ...], number: int, meta: SignalMeta) -> CompressSpec:
     """What is asked of one part: its share of the bytes. It is planned with a header; the file has but one."""
     if request.size is None or len(lengths) == 1:
         return request
-    size = request.size + (len(lengths) - 1) * SHARED_BYTES
+    size = request.size - kind_for(meta).to_file(meta).times_bytes + (len(lengths) - 1) * SHARED_BYTES
     return request.replace(size=max(1, math.floor(size * lengths[number] / sum(lengths))))
 
 
@@ -277,9 +287,10 @@ def _measured(signal: Signal, coder: AnyCoder, trained: Trained, encoded: Encode
     data = to_bytes(file)
     errors = [squared_error(signal.samples, open_field(data, layers).decode()) for layers in range(1, encoded.layers)]
     final = open_field(data).decode()
+    meta = replace(encoded.meta, attributes=signal.meta.attributes)
     errors.append(squared_error(signal.samples, final))
     return FittedPart(
-        signal=SignalInfo(channels=encoded.channels, domain=encoded.domain, meta=encoded.meta),
+        signal=SignalInfo(channels=encoded.channels, domain=encoded.domain, meta=meta),
         coder=file.header.coder_part,
         payloads=file.payloads,
         report=trained.report,

@@ -57,7 +57,7 @@ class Source:
         """The source behind a path (``-``: standard input), bytes, an open file or an array, see `inr.signals.given`.
 
         Args:
-            given: any of these.
+            given: any of these; a source is itself.
             axes: how many axes of an array are coordinates, if that was said.
 
         Raises:
@@ -65,6 +65,8 @@ class Source:
             SpecError: nothing that is read.
             SignalError: an array that is no signal.
         """
+        if isinstance(given, Source):
+            return given
         source = content_of(given)
         if source is None:
             return Source("array", array=array_given(given, axes))
@@ -85,6 +87,19 @@ class Source:
             return b""
         with self.open() as file:
             return file.read(HEAD_BYTES)
+
+    @property
+    def size(self) -> int | None:
+        """Bytes of the file, or of all files in the folder; None for an array, and for what cannot be looked at."""
+        if self.data is not None:
+            return len(self.data)
+        if self.path is None:
+            return None
+        try:
+            files = [p for p in self.path.iterdir() if p.is_file()] if self.path.is_dir() else [self.path]
+            return sum(file.stat().st_size for file in files)
+        except OSError:
+            return None
 
     @property
     def is_folder(self) -> bool:

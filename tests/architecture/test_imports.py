@@ -66,6 +66,9 @@ COSTS = {
     "inr --help": Cost("from inr.cli.main import main; main(['--help'])", 30, TYPER),
     "inr bench --help": Cost("from inr.cli.main import main; main(['bench', '--help'])", 26, TYPER | PYDANTIC),
     "inr jobs --help": Cost("from inr.cli.main import main; main(['jobs', '--help'])", 18, TYPER | PYDANTIC),
+    "inr models": Cost("from inr.cli.main import main; main(['models'])", 90, PYDANTIC | {"numpy"}),
+    "inr -h": Cost("from inr.cli.main import main; main(['-h'])", 30, TYPER),
+    "inr --version": Cost("from inr.cli.main import main; main(['--version'])", 8),
     "the client": Cost("import inr; inr.Client", 33, GRPC | PYDANTIC | {"numpy"}),
 }
 

@@ -39,7 +39,8 @@ __all__ = [
     "load_image",
 ]
 
-_FORMATS = "PNG, JPEG, WebP, TIFF, BMP, GIF, AVIF, PPM, PGM, OpenEXR, Radiance HDR and .npy"
+FORMATS = "PNG, JPEG, WebP, TIFF, BMP, GIF, AVIF, PPM, PGM, OpenEXR, Radiance HDR and .npy"
+"""Names of what is read, for messages."""
 _READERS: tuple[tuple[bytes, Callable[[bytes], Picture]], ...] = (
     (SIGNATURE, read_png),
     (b"\xff\xd8\xff", read_jpeg),
@@ -85,7 +86,7 @@ def decode_image(data: bytes, name: str) -> Signal:
         raise SignalError(f"{name} is empty (0 bytes)")
     reader = _reader_of(data)
     if reader is None:
-        raise SignalError(f"{name} is not an image this version reads; it reads {_FORMATS}")
+        raise SignalError(f"{name} is not an image this version reads; it reads {FORMATS}")
     try:
         with damage_reported():
             picture = reader(data)
