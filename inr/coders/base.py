@@ -84,7 +84,10 @@ class Opened:
     """An encoded signal as a function.
 
     Attributes:
-        field: coordinates to values.
+        field: coordinates to values: all that users need to call it, to show it, and to differentiate it by
+            differences. A field that knows its derivative has `jacobian` (`DifferentiableField`), and one that was
+            opened with backend "torch" may have `module` (`ModuleField`), for `inr.SignalField.module`. None need be
+            picklable.
         limited: band-limited fields, coarse to fine, with their highest frequencies in cycles per unit; may be empty.
     """
 

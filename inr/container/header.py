@@ -126,6 +126,17 @@ class Header:
         return self.layers * math.prod(self.tiles or (1,))
 
 
+def _set_up() -> None:
+    """Let cbor2 set itself up while this module is imported, for which a fork in another thread waits (`inr.forks`).
+
+    It does so when it is used first, behind locks that a child would find locked for ever.
+    """
+    cbor2.loads(cbor2.dumps({0: [1, -1, 2.5, b"", "", True, None, {1: (2,)}]}, canonical=True))
+
+
+_set_up()
+
+
 def to_cbor(header: Header) -> bytes:
     """Canonical CBOR of a header."""
     document: dict[int, Any] = {}

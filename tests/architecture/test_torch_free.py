@@ -120,6 +120,23 @@ def test_opening_and_decoding_load_no_torch() -> None:
 
 
 @needs_kernels
+def test_fields_are_functions_without_torch() -> None:
+    """Called, differentiated, pickled, shown and made into arrays; a module is torch's."""
+    code = (
+        "import sys, copy, pickle, numpy as np, inr\n"
+        "for path in sys.argv[1:]:\n"
+        "    field = pickle.loads(pickle.dumps(copy.deepcopy(inr.open(path))))\n"
+        "    points = field.coordinates().reshape(-1, field.opened().domain.ndim)[:7]\n"
+        "    assert np.isfinite(field(points)).all() and np.isfinite(field.gradient(points)).all()\n"
+        "    assert np.asarray(field).shape == field.shape\n"
+        "    assert 'img' in field._repr_html_() and repr(field)\n"
+    )
+    files = [str(path) for path in sorted(GOLDEN.glob("*.inr")) if "finr" not in path.name]
+    assert not loads_torch(code, *files)
+    assert loads_torch(code + "field.module()", files[0])
+
+
+@needs_kernels
 def test_decompress_loads_no_torch(tmp_path: Path) -> None:
     code = "import sys\nfrom inr.cli.main import main\nassert main(sys.argv[1:]) == 0"
     target = tmp_path / "photo.png"

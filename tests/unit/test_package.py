@@ -17,6 +17,13 @@ def test_public_name_is_no_module(name: str) -> None:
     assert getattr(inr, name).__name__ == name
 
 
+def test_the_package_lists_its_names() -> None:
+    listed = dir(inr)
+    assert listed == sorted(listed)
+    assert [name for name in listed if not name.startswith("__")] == sorted(inr.__all__)
+    assert {"__version__", "__doc__", "__all__"} <= set(listed)
+
+
 def test_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="'inr' has no attribute 'squeeze'"):
         inr.squeeze  # noqa: B018

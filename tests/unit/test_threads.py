@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.commands import environment
+from tests.support.commands import ROOT, environment
 from tests.support.small_fits import compressed
 from tests.support.third_party import install
 
@@ -134,3 +134,15 @@ def test_whole_jobs_at_once(job: str, tmp_path: Path) -> None:
     models = ["siren", "hashgrid", "finer", "gauss", "wire", "relu_pe"]
     works = ", ".join(f"lambda model={models[i % len(models)]!r}: {work}" for i, work in enumerate(jobs))
     assert errors(f"{code}together([{works}])\n", environment(), tmp_path, "photo.inr") == ""
+
+
+def test_what_threads_and_forks_forbid_is_not_written() -> None:
+    """Properties with a lock, which a child could inherit locked, and a module of numpy before numpy itself."""
+    files = sorted((ROOT / "inr").rglob("*.py"))
+    assert len(files) > 200
+    for file in files:
+        text = file.read_text("utf-8")
+        if "client" not in file.parts and file.name != "cached.py":  # no client outlives a fork
+            assert "cached_property" not in text, file
+        before, _, after = text.partition("\nimport numpy.typing")
+        assert not after or "\nimport numpy as np" in before, file

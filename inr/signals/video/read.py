@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
+from inr.cached import cached
 from inr.domain import Domain
 from inr.errors import SpecError
 from inr.files import read_bytes
@@ -187,7 +187,7 @@ class VideoSegments:
     lengths: tuple[int, ...]
     size: Size | None
 
-    @cached_property
+    @cached
     def attributes(self) -> VideoAttributes:
         """Those of all segments together, which every one of them has."""
         return self.source.info.attributes(self.first, sum(self.lengths))

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
+from inr.cached import cached
 from inr.container.limits import MAX_TIMES_BYTES
 from inr.container.times import MAX_TICK, Runs, bytes_of, frames_of, stored_times
 from inr.errors import SpecError
@@ -62,7 +62,7 @@ class FrameTimes:
             found = _runs(edges)
         return None
 
-    @cached_property
+    @cached
     def stored(self) -> tuple[int, ...]:
         """As a header holds them."""
         return stored_times(self.tick.as_integer_ratio(), self.runs)
@@ -77,7 +77,7 @@ class FrameTimes:
         """From the begin of the first frame to the end of the last one."""
         return sum(ticks * frames for ticks, frames in self.runs) * self.tick
 
-    @cached_property
+    @cached
     def edges(self) -> Ticks:
         """The ticks at which frames begin, and the end, `(frames + 1,)`."""
         ticks, frames = np.array(self.runs, np.int64).T
