@@ -94,6 +94,7 @@ def test_one_input_by_several_names_is_done_once(place: Path, capsys: pytest.Cap
 @pytest.mark.parametrize(
     ("line", "code", "message"),
     [
+        ("compress a.png .", 1, "cannot write .: it is a directory; --out-dir . writes into it"),
         ("compress - --out-dir d", 2, "standard input has no name"),
         ("compress a.png --out-dir b.png", 1, "cannot make the folder b.png: it is a file"),
         ("compress a.png --out-dir b.png/x", 1, "cannot make the folder b.png/x"),
