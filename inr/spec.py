@@ -22,6 +22,8 @@ class Wire:
     number: int
     names: tuple[str, ...] = ()
     """The words that the field may hold, in an order that never changes; empty for numbers and components."""
+    absent: Any = None
+    """What the field is in a file that does not have it, if that is no longer its default; None for the default."""
 
 
 Nested = tuple[int, tuple[tuple[int, Any], ...]]
@@ -79,13 +81,19 @@ def wire_fields(cls: type[Spec]) -> dict[int, str]:
     return {number: name for number, (name, _) in wire_marks(cls).items()}
 
 
+def wire_default(cls: type[Spec], number: int) -> Any:
+    """What a field is in a file that does not have it."""
+    name, mark = wire_marks(cls)[number]
+    return cls.model_fields[name].default if mark.absent is None else mark.absent
+
+
 def to_wire(spec: Spec) -> dict[int, Any]:
-    """The stored fields that differ from their defaults, by wire number, in the form that `Wire` describes."""
+    """The stored fields that differ from what they are in a file without them, by wire number, as `Wire` describes."""
     cls = type(spec)
     return {
         number: _stored(getattr(spec, name), mark)
         for number, (name, mark) in sorted(wire_marks(cls).items())
-        if getattr(spec, name) != cls.model_fields[name].default
+        if getattr(spec, name) != wire_default(cls, number)
     }
 
 
@@ -109,7 +117,7 @@ def from_wire(
         SpecError: a number that `cls` does not know, a value out of range, or not what `to_wire` writes.
     """
     marks = wire_marks(cls)
-    settings: dict[str, Any] = {}
+    settings: dict[str, Any] = {name: mark.absent for name, mark in marks.values() if mark.absent is not None}
     pairs = tuple(stored)
     for number, value in pairs:
         if number not in marks:
@@ -148,7 +156,7 @@ def explained(cls: type[Spec], error: ValidationError) -> SpecError:
         return type(inner)(f"{owner}{message}" if named else f"{owner}{where}: {message}")
     if problem["type"] == "extra_forbidden":
         known = [name for name in cls.model_fields if name != "kind"]
-        message = f"there is no such setting, only {', '.join(known)}" if known else "there are no settings"
+        message = f"is not known; known: {', '.join(known)}" if known else "is not known; there are no settings"
     seen = repr(problem["input"])
     shown = seen if len(seen) <= _SHOWN else seen[: _SHOWN - 3] + "..."
     return SpecError(f"{owner}{where}: {message[:1].lower()}{message[1:]}; got {shown}")

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from inr.cli.interrupts import asking
 from inr.errors import FileAccessError, SpecError
+from inr.text import printable
 
 if TYPE_CHECKING:
     from inr.codec.compress import FitResult
@@ -23,21 +25,22 @@ PLAIN_LINES = 10
 """Lines of progress where no terminal is attached."""
 
 
-def say(text: str) -> None:
-    """A line on standard output, if there is one."""
+def say(*lines: str) -> None:
+    """Lines on standard output, if there is one; what would do more than show itself is written out."""
     if sys.stdout is None:
         return
+    text = "".join(f"{printable(line)}\n" for line in lines)
     try:
-        sys.stdout.write(text + "\n")
-    except UnicodeEncodeError:  # a file name that is not Unicode, or that the terminal cannot show
+        sys.stdout.write(text)
+    except UnicodeEncodeError:  # what the terminal cannot show
         encoding = sys.stdout.encoding
-        sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+        sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
 
 
 def warn(text: str) -> None:
     """A line on standard error, if there is one, as one line whatever it holds."""
     if sys.stderr is not None:
-        sys.stderr.write(f"inr: {' '.join(text.split())}\n")
+        sys.stderr.write(f"inr: {printable(' '.join(text.split()))}\n")
 
 
 def check_one_output(output: str | None, as_json: bool) -> None:
@@ -48,7 +51,21 @@ def check_one_output(output: str | None, as_json: bool) -> None:
 
 def say_json(value: Any) -> None:
     """Anything made of dataclasses as JSON on one line; settings of a model become an object."""
-    say(json.dumps(value, default=_plain, allow_nan=False))
+    say(_json(value))
+
+
+def fail(error: str, code: str, as_json: bool) -> None:
+    """Say on standard error why a command failed: a line, or a JSON object with `error` and `error_code`."""
+    if not as_json:
+        warn(f"error: {error}")
+    elif sys.stderr is not None:
+        sys.stderr.write(_json({"error": printable(" ".join(error.split())), "error_code": code}) + "\n")
+
+
+def _json(value: Any) -> str:
+    """One line of ASCII, in which no reader finds halves of surrogate pairs: those of file names become U+FFFD."""
+    text = json.dumps(value, default=_plain, allow_nan=False, ensure_ascii=False)
+    return json.dumps(json.loads(re.sub("[\ud800-\udfff]", "\ufffd", text)))
 
 
 def _plain(value: Any) -> Any:
@@ -186,11 +203,6 @@ def say_compressed(result: "Compressed", output: str) -> None:
         say("layers: " + ", ".join(f"{psnr:.2f} dB" for psnr in report.layer_psnr))
 
 
-def ssim_text(ssim: float | None) -> str:
-    """The SSIM as part of a line; nothing for what has none."""
-    return "" if ssim is None else f", SSIM {ssim:.4f}"
-
-
 def quality_text(metrics: dict[str, float]) -> str:
     """The measures of a signal in one line, the one that matters most first: ``31.20 dB, SSIM 0.9120``."""
     forms = {"psnr": "{:.2f} dB", "ssim": "SSIM {:.4f}"}
@@ -230,9 +242,8 @@ def _has_sides(info: "FileInfo") -> bool:
 def _say_info(path: str, info: "FileInfo") -> None:
     size = shape_text(info.shape, pictures=_has_sides(info))
     about = compact(info.attributes) or info.colour_space
-    rate = "" if info.frames_per_second is None else f" at {info.frames_per_second:.6g} frames a second"
     settings = f" {compact(info.settings)}" if info.settings else ""
-    say(f"{path}: inr {info.version}, {info.kind} {size}x{info.channels} {info.dtype}, {about}{rate}")
+    say(f"{path}: inr {info.version}, {info.kind} {size}x{info.channels} {info.dtype}, {about}{_timing_text(info)}")
     if info.coder is None:
         say(f"model:  {info.model}{settings}, weights stored as {info.coding}")
     else:
@@ -250,6 +261,19 @@ def _say_info(path: str, info: "FileInfo") -> None:
         say(f"layer {layer.layer} of {info.layers_total}: first {layer.bytes} bytes, {quality}")
 
 
+def _timing_text(info: "FileInfo") -> str:
+    """When frames of a video are shown, and the shape of their pixels if they are not square."""
+    if info.frames_per_second is None:
+        return ""
+    text = f" at {info.frames_per_second:.6g} frames a second"
+    if info.frame_seconds is not None:
+        shortest, longest = min(info.frame_seconds)[0], max(info.frame_seconds)[0]
+        text += f" on average ({shortest:.4g} to {longest:.4g} s each)"
+    if info.pixel_aspect is not None and info.pixel_aspect != (1, 1):
+        text += ", pixels {}:{}".format(*info.pixel_aspect)
+    return text
+
+
 def compact(settings: dict[str, Any]) -> str:
     """Settings in one line: ``width=64 band=siren(width=32)``."""
     return " ".join(f"{name}={_setting(value)}" for name, value in settings.items())
@@ -258,6 +282,8 @@ def compact(settings: dict[str, Any]) -> str:
 def _setting(value: Any) -> str:
     if isinstance(value, dict):
         return f"{value['kind']}({compact({name: v for name, v in value.items() if name != 'kind'})})"
+    if value is None:
+        return "none"
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

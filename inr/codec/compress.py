@@ -1,12 +1,14 @@
 """From a source to a file: what users call to compress, or to fit alone."""
 
-from dataclasses import dataclass, replace
+import os
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 from inr.codec.candidates import Candidates
-from inr.codec.decode import open_field
+from inr.codec.decode import AUTO, Running, open_field
 from inr.codec.encode import Compressed, compress_parts
+from inr.codec.field import DecodedField, Origin, SignalField
 from inr.codec.load_save import (
     Readable,
     check_fittable,
@@ -17,6 +19,7 @@ from inr.codec.measures import measures, tallied
 from inr.codec.pack import pack
 from inr.coders.base import DEFAULT, check_early, chosen
 from inr.coders.request import CompressSpec
+from inr.coders.weights.open import opened_weights
 from inr.coders.weights.plan import WeightsPlan, unsized
 from inr.coders.weights.quantize import Coding, QuantSpec, quantize
 from inr.container.destination import check_destination
@@ -29,6 +32,7 @@ from inr.fitting.steps import fit as fit_signal
 from inr.fitting.trained import CurvePoint, TrainedNetwork
 from inr.inits.base import SearchReport
 from inr.models.base import ModelSpec
+from inr.signals.image.from_pillow import signal_given
 from inr.signals.info import SignalInfo
 from inr.signals.power import symmetric_power, with_power
 from inr.signals.signal import Signal
@@ -70,7 +74,7 @@ def compress(
     check_early(spec)
     if destination is not None:
         _check_paths(source, destination, overwrite)
-    opened = source if isinstance(source, Signal) else Source.of(source)
+    opened = signal_given(source) or Source.of(source, axes)
     result = compress_parts(load_parts(opened, segment=segment, time=time, axes=axes), spec, hooks)
     if destination is not None:
         write_bytes(destination, result.data)
@@ -81,8 +85,56 @@ def _size(source: Signal | Source, time: Seconds | None) -> int | None:
     return None if isinstance(source, Signal) or time is not None else source.size
 
 
-def fit(source: Readable, spec: FitSpec | None = None, hooks: Hooks | None = None, **request: Any) -> TrainedNetwork:
+@final
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
+class Fitted(SignalField, TrainedNetwork):
+    """A model with its trained parameters, and the report; also the field that they make, before any quantisation."""
+
+    def _open(self) -> DecodedField:
+        return _FittedOrigin(TrainedNetwork(**_fields(self))).open()
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class _FittedOrigin(Origin):
+    """Floats."""
+
+    trained: TrainedNetwork
+    running: Running = AUTO
+
+    def open(self) -> DecodedField:
+        """See `Origin`."""
+        own, running = self.trained, self.running
+        model, domain = own.model, own.domain
+        opened = opened_weights(
+            model, own.tensors, domain, own.channels, running.backend, running.device, running.resources
+        )
+        return DecodedField(opened.field, domain, own.meta, own.channels, opened.limited, self)
+
+    def on(self, backend: str, device: str) -> "_FittedOrigin":
+        """See `Origin`."""
+        return replace(self, running=replace(self.running, backend=backend, device=device))
+
+    def facts(self) -> dict[str, str]:
+        """See `Origin`."""
+        own, report = self.trained, self.trained.report
+        return {
+            "model": own.model.kind,
+            "parameters": f"{own.model.parameters(own.domain, own.channels):,}",
+            "PSNR": f"{report.curve[-1].psnr:.2f} dB before quantisation",
+            "fit": f"{report.steps:,} steps in {report.seconds:.1f} s on {report.backend}",
+        }
+
+
+def _fields(trained: TrainedNetwork) -> dict[str, Any]:
+    return {item.name: getattr(trained, item.name) for item in fields(TrainedNetwork)}
+
+
+def fit(source: Readable, spec: FitSpec | None = None, hooks: Hooks | None = None, **request: Any) -> Fitted:
     """Fit without quantisation: with all settings of a `FitSpec`, or with those of `compress`.
+
+    Returns:
+        The float weights, the report with its curve, and the field itself (`SignalField`).
 
     Raises:
         InrError: see `inr.fitting.steps.fit` and `load`.
@@ -91,9 +143,9 @@ def fit(source: Readable, spec: FitSpec | None = None, hooks: Hooks | None = Non
     if spec is not None:
         if request:
             raise SpecError(f"give a FitSpec or keywords, not both; got both spec and {', '.join(request)}")
-        return fit_signal(signal, spec, hooks)
+        return Fitted(**_fields(fit_signal(signal, spec, hooks)))
     learnt, plan = _planned(signal, CompressSpec(**request))
-    return fit_signal(learnt, plan.fit, hooks)
+    return Fitted(**_fields(fit_signal(learnt, plan.fit, hooks)))
 
 
 def _planned(signal: Signal, request: CompressSpec) -> tuple[Signal, WeightsPlan]:
@@ -183,7 +235,7 @@ def fit_file(
     _float_coding(bits)
     if destination is not None:
         _check_paths(source, destination, overwrite)
-    opened = source if isinstance(source, Signal) else Source.of(source)
+    opened = signal_given(source) or Source.of(source, axes)
     signal = check_fittable(load(opened, time=time, axes=axes))
     learnt, plan = _planned(signal, CompressSpec(**request))
     spec = plan.fit
@@ -213,6 +265,10 @@ def fit_file(
 
 
 def _check_paths(source: Readable, destination: str | Path, overwrite: bool) -> None:
+    if not isinstance(destination, str | os.PathLike):
+        raise SpecError(
+            f"destination: give a path, or none and take the bytes of the result; got {type(destination).__name__}"
+        )
     if isinstance(source, str | Path):
         check_other(source, destination)
     check_destination(destination, overwrite)

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Unpack
 
 from inr.backends.base import Resources
-from inr.codec.decode import open_field, open_prefix
+from inr.codec.decode import bytes_of, open_field, open_prefix
 from inr.codec.load_save import check_name, check_replaceable, save_blocks
 from inr.codec.pack import unpack
 from inr.errors import FormatError, SpecError
-from inr.files import read_bytes
+from inr.signals.given import File
 from inr.signals.kind import kind_for
 from inr.signals.target import Target, TargetOptions
 
@@ -34,7 +34,7 @@ class Decompressed:
 
 
 def decompress(
-    source: str | Path | bytes,
+    source: File,
     destination: str | Path,
     *,
     layers: int | None = None,
@@ -50,7 +50,7 @@ def decompress(
     """Decode a ``.inr`` file into an image, a video or a ``.npy`` file.
 
     Args:
-        source: path (``-``: standard input) or bytes.
+        source: path (``-``: standard input), bytes, or a file opened as binary.
         destination: file to write; its suffix names the format (``-``: PNG or ``.npy`` to standard output). A video
             without a suffix becomes a folder of frames.
         layers: use only the first quality layers.
@@ -72,7 +72,7 @@ def decompress(
     check_name(source, destination)
     if precision not in ("fp32", "bf16"):
         raise SpecError(f"precision: must be fp32 or bf16; got {precision!r}")
-    file, damage = open_prefix(source if isinstance(source, bytes) else read_bytes(source), max_bytes)
+    file, damage = open_prefix(bytes_of(source), max_bytes)
     if damage is not None and not partial:
         raise type(damage)(f"{damage}; --partial decodes the {file.layers_present} intact layers before it")
     field = open_field(file, layers, backend, device, Resources(threads, precision == "bf16"))
@@ -85,8 +85,8 @@ def decompress(
     return Decompressed(width, height, shape, layers or file.layers_present, damage)
 
 
-def usual_suffix(source: str | Path | bytes) -> str:
+def usual_suffix(source: File) -> str:
     """Suffix of a file in which the samples of a ``.inr`` file lose nothing; raises a `FormatError`."""
-    file, _ = open_prefix(source if isinstance(source, bytes) else read_bytes(source))
+    file, _ = open_prefix(bytes_of(source))
     meta = unpack(file.truncated(1)).meta
     return kind_for(meta).suffix_for(meta)

@@ -46,6 +46,10 @@ class Kind(Spec):
     wire_id: ClassVar[int]
     noun: ClassVar[str]
     """With its article, for messages: "a picture"."""
+    formats: ClassVar[str]
+    """Names of the formats that are read, for messages: "PNG, JPEG and GIF"."""
+    folders: ClassVar[str | None] = None
+    """What is read of a folder, for messages: "two pictures"; None if nothing is."""
     attributes: ClassVar[type[Attributes]]
     """What signals of this kind have beside their samples."""
     parts_are: ClassVar[PartRule] = PartRule("samples along the first axis")
@@ -306,11 +310,11 @@ def kind_for(meta: SignalMeta) -> Kind:
 def kind_of_source(source: Source, reading: Reading) -> Kind:
     """The kind that a source is of.
 
-    The first kind, in the order of wire ids, that says so and takes what is asked of the reading. What no kind says is
-    its own is left to the very first one, which refuses it in its words.
+    The first kind, in the order of wire ids, that says so and takes what is asked of the reading.
 
     Raises:
         FileAccessError: the source cannot be read.
+        SignalError: it is of no kind.
         SpecError: none of its kinds takes what is asked.
     """
     kinds = [cls() for cls in KINDS]
@@ -320,9 +324,21 @@ def kind_of_source(source: Source, reading: Reading) -> Kind:
             if reading.given() <= kind.reading:
                 return kind
             found = found or kind
-    found = found or kinds[0]
+    if found is None:
+        _refuse_empty(source, kinds)
+        read = " nor ".join(f"{kind.noun} ({kind.formats})" for kind in kinds)
+        raise SignalError(f"{source.name} is neither {read}")
     refuse_reading(reading, found.noun, found.reading)
     return found
+
+
+def _refuse_empty(source: Source, kinds: list[Kind]) -> None:
+    """Raise `SignalError` for an empty file, and a folder without what is read of one."""
+    if source.is_folder:
+        read = " or ".join(kind.folders for kind in kinds if kind.folders is not None)
+        raise SignalError(f"{source.name} is a folder without {read}")
+    if source.array is None and not source.head:
+        raise SignalError(f"{source.name} is empty (0 bytes)")
 
 
 def refuse_reading(reading: Reading, noun: str, allowed: frozenset[str] = frozenset()) -> None:

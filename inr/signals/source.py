@@ -2,14 +2,16 @@
 
 import io
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import numpy.typing as npt
+from numpy import typing as npt
 
+from inr.cached import cached
 from inr.errors import FileAccessError, SpecError
 from inr.files import is_special, read_bytes, reason
+from inr.signals.given import content_of, name_of
+from inr.signals.numbers import array_given
 
 HEAD_BYTES = 2**14
 """First bytes of a file that tell what it is."""
@@ -51,21 +53,32 @@ class Source:
     array: npt.NDArray[Any] | None = None
 
     @staticmethod
-    def of(source: "str | Path | bytes | npt.NDArray[Any] | Source") -> "Source":
-        """The source behind a path (``-``: standard input), bytes or an array; raises `FileAccessError`."""
-        if isinstance(source, Source):
-            return source
+    def of(given: Any, axes: int | None = None) -> "Source":
+        """The source behind a path (``-``: standard input), bytes, an open file or an array, see `inr.signals.given`.
+
+        Args:
+            given: any of these; a source is itself.
+            axes: how many axes of an array are coordinates, if that was said.
+
+        Raises:
+            FileAccessError: a file that cannot be read.
+            SpecError: nothing that is read.
+            SignalError: an array that is no signal.
+        """
+        if isinstance(given, Source):
+            return given
+        source = content_of(given)
+        if source is None:
+            return Source("array", array=array_given(given, axes))
         if isinstance(source, bytes):
-            return Source("data", data=source)
-        if not isinstance(source, str | Path):
-            return Source("array", array=source)
+            return Source("data" if isinstance(given, bytes) else name_of(given), data=source)
         if str(source) == "-":
             return Source("standard input", data=read_bytes("-"))
         if is_special(Path(source)):  # what is read from a pipe is gone
             return Source(str(source), data=read_bytes(source))
         return Source(str(source), path=Path(source))
 
-    @cached_property
+    @cached
     def head(self) -> bytes:
         """The first `HEAD_BYTES` bytes; none of an array or a folder; raises `FileAccessError`."""
         if self.data is not None:

@@ -22,7 +22,7 @@ from inr.optimisers.base import OPTIMISERS
 from inr.registry import kind_of
 from inr.reparams.base import REPARAMS
 from inr.samplers.base import SAMPLERS
-from inr.spec import Spec, Wire, from_wire, to_wire, wire_fields
+from inr.spec import Spec, Wire, from_wire, to_wire, wire_default, wire_fields
 
 MODEL_SPECS = [spec for cls in MODELS for spec in (cls(), *cls.EXAMPLES)]
 
@@ -112,7 +112,7 @@ def test_wire_form_gives_the_model_back(model: ModelSpec) -> None:
     assert from_wire(type(model), stored.items(), component) == model
     assert list(stored) == sorted(stored)
     for number, name in wire_fields(type(model)).items():
-        assert (number in stored) == (getattr(model, name) != type(model).model_fields[name].default)
+        assert (number in stored) == (getattr(model, name) != wire_default(type(model), number))
 
 
 def component(wire_id: int, fields: Iterable[tuple[int, Any]]) -> Spec:
@@ -200,7 +200,7 @@ def test_an_unknown_component_is_named_once(name: str) -> None:
     ("settings", "message"),
     [
         ({"sampler": "block:side"}, "sampler: settings are name=value, separated by commas; got 'side'"),
-        ({"sampler": "block:nope=3"}, "sampler: block: nope: there is no such setting, only batch; got 3"),
+        ({"sampler": "block:nope=3"}, "sampler: block: nope: is not known; known: batch; got 3"),
         ({"optimiser": {"kind": "adam", "beta_1": 2}}, "optimiser: adam: beta_1: input should be less than 1; got 2"),
         ({"init": 3}, "init: give a name or an object with a 'kind'; known: .*; got 3"),
         ({"preset": "nope"}, "unknown preset 'nope'; known: fast, default, best"),

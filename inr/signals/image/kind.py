@@ -16,9 +16,9 @@ from inr.metrics.base import Metric
 from inr.metrics.psnr import Psnr
 from inr.metrics.ssim import Ssim
 from inr.signals.image.attributes import ColourSpace, ImageAttributes, image_attributes
+from inr.signals.image.frames import is_animated
 from inr.signals.image.from_array import check_picture, colours_of, is_picture
-from inr.signals.image.gif import gif_frames
-from inr.signals.image.read import decode_image, image_from_array, is_image
+from inr.signals.image.read import FORMATS, decode_image, image_from_array, is_image
 from inr.signals.image.tiff import TIFF_SIGNATURES, tiff_layout
 from inr.signals.image.write import check_format, encode_image, format_of, save_image
 from inr.signals.kind import KINDS, Kind, Pngs, gathered, whole
@@ -45,6 +45,7 @@ class Image(Kind):
     kind: Literal["image"] = "image"
     wire_id: ClassVar[int] = 0
     noun: ClassVar[str] = "a picture"
+    formats: ClassVar[str] = FORMATS
     attributes: ClassVar[type[Attributes]] = ImageAttributes
     parts_are: ClassVar[PartRule] = PartRule("rows of a band", MIN_SIDE)
     metrics: ClassVar[tuple[Metric, ...]] = (Psnr(), Ssim())
@@ -69,10 +70,10 @@ class Image(Kind):
             except Refusal:
                 return False
             return is_picture(layout.shape, layout.dtype)
-        if source.head.startswith(b"GIF8"):
-            with source.open() as file:
-                return gif_frames(file, 2)[0] <= 1
-        return is_image(source.head)
+        if not is_image(source.head):
+            return False
+        with source.open() as file:
+            return not is_animated(file)
 
     def load(self, source: Source, reading: Reading) -> Signal:
         """As `Kind.load`."""

@@ -27,7 +27,7 @@ def read_png(data: bytes) -> Picture:
         raise Refusal(f"is too large: {width} × {height} pixels; a side of a PNG file may have {MAX_SIDE}")
     profile, orientation = None, 1
     pixels = [SIGNATURE]
-    for kind, start, end in _chunks(data):
+    for kind, start, end in chunks(data):
         body = data[start:end] if kind in (b"acTL", b"iCCP", b"eXIf") else b""
         if kind == b"acTL" and len(body) >= 4:
             check_frames(int.from_bytes(body[:4], "big"))
@@ -50,13 +50,17 @@ def encode_png(samples: Array, icc_profile: bytes | None) -> bytes:
     data = bytes(imagecodecs.png_encode(samples[:, :, 0] if samples.shape[2] == 1 else samples, level=6))
     if icc_profile is None:
         return data
-    body = b"iCCP" + b"ICC profile\0\0" + zlib.compress(icc_profile, 9)
-    chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+    profile = chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(icc_profile, 9))
     end_of_header = len(SIGNATURE) + 25
-    return data[:end_of_header] + chunk + data[end_of_header:]
+    return data[:end_of_header] + profile + data[end_of_header:]
 
 
-def _chunks(data: bytes) -> list[tuple[bytes, int, int]]:
+def chunk(kind: bytes, body: bytes) -> bytes:
+    """A chunk with its length and its checksum."""
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def chunks(data: bytes) -> list[tuple[bytes, int, int]]:
     """Kind, start and end of the body of every chunk; refuses a file that is cut or fails a checksum."""
     chunks, position, kind = [], len(SIGNATURE), b""
     while kind != b"IEND":

@@ -39,7 +39,8 @@ __all__ = [
     "load_image",
 ]
 
-_FORMATS = "PNG, JPEG, WebP, TIFF, BMP, GIF, AVIF, PPM, PGM, OpenEXR, Radiance HDR and .npy"
+FORMATS = "PNG, JPEG, WebP, TIFF, BMP, GIF, AVIF, PPM, PGM, OpenEXR, Radiance HDR and .npy"
+"""Names of what is read, for messages."""
 _READERS: tuple[tuple[bytes, Callable[[bytes], Picture]], ...] = (
     (SIGNATURE, read_png),
     (b"\xff\xd8\xff", read_jpeg),
@@ -85,11 +86,11 @@ def decode_image(data: bytes, name: str) -> Signal:
         raise SignalError(f"{name} is empty (0 bytes)")
     reader = _reader_of(data)
     if reader is None:
-        raise SignalError(f"{name} is not an image this version reads; it reads {_FORMATS}")
+        raise SignalError(f"{name} is not an image this version reads; it reads {FORMATS}")
     try:
         with damage_reported():
             picture = reader(data)
-        return _signal(picture)
+        return signal_of_picture(picture)
     except Refusal as refusal:
         raise SignalError(f"{name} {refusal}") from refusal.__cause__
 
@@ -109,7 +110,7 @@ def image_from_array(array: npt.ArrayLike, name: str = "array") -> Signal:
     samples = np.asarray(array)
     try:
         check_array(samples.shape, samples.dtype)
-        return _signal(picture_of(samples))
+        return signal_of_picture(picture_of(samples))
     except Refusal as refusal:
         raise SignalError(f"{name} {refusal}") from None
 
@@ -133,7 +134,7 @@ def _reader_of(data: bytes) -> Callable[[bytes], Picture] | None:
     return None
 
 
-def _signal(picture: Picture) -> Signal:
+def signal_of_picture(picture: Picture) -> Signal:
     """Bring the samples of a picture into the form of a signal and find out their range."""
     samples = picture.samples if picture.samples.ndim == 3 else picture.samples[:, :, np.newaxis]
     check_finite(samples)

@@ -67,9 +67,17 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 ISSUE = {
     "missing file": ("compress nowhere.png old.inr", 1, "cannot read nowhere.png: no such file"),
-    "directory": ("compress folder old.inr", 1, "cannot read folder: is a directory"),
+    "directory": (
+        "compress folder old.inr",
+        1,
+        "folder is a folder without pictures, which would be the frames of a video",
+    ),
     "zero bytes": ("compress empty.png old.inr", 1, r"empty.png is empty \(0 bytes\)"),
-    "text": ("compress text.png old.inr", 1, "text.png is not an image .* reads PNG, JPEG"),
+    "text": (
+        "compress text.png old.inr",
+        1,
+        "text.png is neither a picture .PNG, JPEG.* nor a video .MP4, MOV.* nor an array .[.]npy",
+    ),
     "truncated": ("compress cut.png old.inr", 1, "cut.png is damaged"),
     "1x1": ("compress point.png old.inr", 1, "at least 2 pixels on each side; got 1x1"),
     "1xN": ("compress row.png old.inr", 1, "at least 2 pixels on each side; got 9x1"),
@@ -113,7 +121,7 @@ COMPRESS = [
     ("complex.npy old.inr", 1, "complex64; allowed are uint8"),
     ("column.png old.inr", 1, "got 1x9"),
     ("huge.png old.inr", 1, "too large: .* at most"),
-    ("a.inr old.inr", 1, "a.inr is not an image"),
+    ("a.inr old.inr", 1, "a.inr is neither a picture"),
     ("a.png/x old.inr", 1, "not a directory"),
     ("a.png folder", 1, "cannot write folder: it is a directory"),
     ("a.png a.png/x.inr", 1, "cannot write a.png/x.inr"),
@@ -204,7 +212,7 @@ OTHERS = [
     ("info a.inr --verbose", 2, "--verbose"),
     ("compare a.png point.png", 1, "cannot compare 64x64x3 uint8 with 1x1x3 uint8"),
     ("compare nowhere.png a.inr", 1, "cannot read nowhere.png"),
-    ("compare a.png text.png", 1, "not an image"),
+    ("compare a.png text.png", 1, "text.png is neither a picture"),
     ("compare a.png newer.inr", 1, "version 2.0"),
     ("fit a.png old.inr --bits 8", 2, "bits: 16 or 32 store floats; got 8"),
     ("fit a.png old.inr --curve nowhere/c.csv", 1, "cannot write nowhere/c.csv"),
@@ -229,7 +237,7 @@ def test_bad_input(place: Path, capsys: pytest.CaptureFixture[str], line: str, c
     before = contents(place)
     assert main(line.split()) == code
     output, errors = capsys.readouterr()
-    assert is_one_error(errors), errors
+    assert is_one_error(errors, as_json="--json" in line), errors
     assert re.search(message, errors), errors
     assert output == ""
     assert contents(place) == before

@@ -12,8 +12,9 @@ import tifffile
 
 import inr
 from inr.cli.main import main
-from inr.codec.decode import DecodedField, open_encoded
+from inr.codec.decode import open_encoded
 from inr.codec.encode import compress_parts, fit_part, join_parts, shared_of
+from inr.codec.field import DecodedField
 from inr.codec.load_save import load_parts
 from inr.codec.tiles import TiledField, Tiling
 from inr.coders.request import CompressSpec

@@ -159,7 +159,7 @@ def test_segments_are_one_video(source: Path, tmp_path: Path) -> None:
     np.testing.assert_array_equal(field.decode(time=(0.16, 0.4)), decoded[2:5])  # across a border
     assert field.decode(frame_rate=25).shape[0] == 2 * FRAMES
     x = np.random.default_rng(0).uniform(-1, 1, (50, 3)).astype(np.float32)
-    assert field.field(x).shape == (50, 3)
+    assert field.function(x).shape == (50, 3)
 
 
 def test_power_transform_is_one_for_all_segments(tmp_path: Path) -> None:
