@@ -18,4 +18,6 @@ def completion(
         raise SpecError(f"unknown shell {shell!r}; known: {', '.join(SHELLS)}")
     from typer.completion import get_completion_script  # type: ignore[attr-defined]  # it is what typer's own option uses
 
-    say(get_completion_script(prog_name="inr", complete_var="_INR_COMPLETE", shell=shell).strip())
+    script = get_completion_script(prog_name="inr", complete_var="_INR_COMPLETE", shell=shell)
+    for line in script.strip().splitlines():
+        say(line)

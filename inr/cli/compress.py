@@ -1,5 +1,6 @@
 """`inr compress` and `inr fit`. Imports happen inside the commands, so that `inr --help` starts without torch."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,7 +20,7 @@ from inr.cli.terminal import (
     warn_if_larger,
     write_curve,
 )
-from inr.errors import SpecError
+from inr.errors import FileAccessError, SpecError
 from inr.files import check_writable, is_same
 
 SOURCE = "Image, video, folder of frames or .npy; - reads an image or .npy."
@@ -41,6 +42,8 @@ def compress(
     if out_dir is None:
         source, output = one_pair(paths, "OUT.inr")
         check_one_output(output, as_json)
+        if os.path.isdir(output):
+            raise FileAccessError(f"cannot write {output}: it is a directory; --out-dir {output} writes into it")
         _check_places(force, {"the input": source, "the output": output, "--checkpoint": options.checkpoint})
     elif options.checkpoint is not None:
         raise SpecError(f"--checkpoint: holds one fit, so it does not go with --out-dir; got {options.checkpoint}")

@@ -64,7 +64,7 @@ def in_turn(paths: list[str], folder: Path, work: Work, as_json: bool) -> None:
             except (InrError, MemoryError) as error:
                 text = str(error) or "out of memory"
                 warn(f"error: {text}" if source in text else f"error: {source}: {text}")
-                rows.append({"input": source, "error": {"code": getattr(error, "code", "memory"), "message": text}})
+                rows.append({"input": source, "error": text, "error_code": getattr(error, "code", "out_of_memory")})
                 failed += 1
     _say_summary(rows, failed, as_json)
     if failed:

@@ -58,7 +58,7 @@ def test_one_that_fails_stops_no_other(place: Path, capsys: pytest.CaptureFixtur
     assert (found["done"], found["failed"]) == (2, 2)
     assert [row["input"] for row in found["files"]] == list(inputs)
     assert [row.get("output") for row in found["files"]] == ["d/a.inr", None, None, "d/b.inr"]
-    assert [row["error"]["code"] for row in found["files"] if "error" in row] == ["bad_signal", "file_access"]
+    assert [row["error_code"] for row in found["files"] if "error" in row] == ["bad_signal", "file_access"]
     assert found["bytes"] == sum(row["bytes"] for row in found["files"] if "bytes" in row)
     assert found["source_bytes"] == len(png_of(32)) + len(png_of(64))
 
@@ -94,6 +94,7 @@ def test_one_input_by_several_names_is_done_once(place: Path, capsys: pytest.Cap
 @pytest.mark.parametrize(
     ("line", "code", "message"),
     [
+        ("compress a.png .", 1, "cannot write .: it is a directory; --out-dir . writes into it"),
         ("compress - --out-dir d", 2, "standard input has no name"),
         ("compress a.png --out-dir b.png", 1, "cannot make the folder b.png: it is a file"),
         ("compress a.png --out-dir b.png/x", 1, "cannot make the folder b.png/x"),
