@@ -16,12 +16,13 @@ import numpy as np
 from inr.container import ids, limits
 from inr.container.attributes import FileAttributes
 from inr.domain import Domain
-from inr.errors import SignalError, SpecError
+from inr.errors import FileAccessError, SignalError, SpecError
 from inr.files import write_bytes
 from inr.meta import Attributes, SignalMeta
 from inr.metrics.base import Metric
 from inr.metrics.psnr import Psnr
 from inr.registry import Registry
+from inr.signals.foreign import not_read
 from inr.signals.npy import npy_bytes
 from inr.signals.parts import Cut, PartRule, Parts
 from inr.signals.signal import Array, Samples, Signal
@@ -46,6 +47,8 @@ class Kind(Spec):
     wire_id: ClassVar[int]
     noun: ClassVar[str]
     """With its article, for messages: "a picture"."""
+    reads: ClassVar[str] = ""
+    """What its files are, for messages: "pictures (PNG, JPEG and TIFF)"; empty where it has none of its own."""
     attributes: ClassVar[type[Attributes]]
     """What signals of this kind have beside their samples."""
     parts_are: ClassVar[PartRule] = PartRule("samples along the first axis")
@@ -301,23 +304,31 @@ def kind_for(meta: SignalMeta) -> Kind:
 def kind_of_source(source: Source, reading: Reading) -> Kind:
     """The kind that a source is of.
 
-    The first kind, in the order of wire ids, that says so and takes what is asked of the reading. What no kind says is
-    its own is left to the very first one, which refuses it in its words.
+    The first kind, in the order of wire ids, that says so and takes what is asked of the reading.
 
     Raises:
         FileAccessError: the source cannot be read.
+        SignalError: no kind says that it is its own.
         SpecError: none of its kinds takes what is asked.
     """
-    kinds = [cls() for cls in KINDS]
     found: Kind | None = None
-    for kind in kinds:
+    for kind in [cls() for cls in KINDS]:
         if kind.sniff(source):
             if reading.given() <= kind.reading:
                 return kind
             found = found or kind
-    found = found or kinds[0]
+    if found is None:
+        if source.is_folder:
+            raise FileAccessError(f"cannot read {source.name}: is a directory without frames; inr reads {all_read()}")
+        raise SignalError(f"{source.name} {not_read(source.head, all_read())}")
     refuse_reading(reading, found.noun, found.reading)
     return found
+
+
+def all_read() -> str:
+    """What is read, of all kinds of signal, for messages; there is no other list of it."""
+    *most, last = [cls.reads for cls in KINDS if cls.reads]
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def refuse_reading(reading: Reading, noun: str, allowed: frozenset[str] = frozenset()) -> None:

@@ -15,6 +15,7 @@ from inr.domain import Domain
 from inr.errors import SignalError
 from inr.files import read_bytes
 from inr.meta import SampleType, SignalMeta
+from inr.signals.foreign import not_read
 from inr.signals.image.attributes import ImageAttributes
 from inr.signals.image.exr import read_exr
 from inr.signals.image.from_array import check_array, picture_of, read_npy
@@ -22,12 +23,13 @@ from inr.signals.image.hdr import read_hdr
 from inr.signals.image.picture import Picture, oriented
 from inr.signals.image.pillow import read_avif, read_bmp, read_gif, read_jpeg, read_webp
 from inr.signals.image.png import SIGNATURE, read_png
-from inr.signals.image.pnm import read_pnm
+from inr.signals.image.pnm import is_pnm, read_pnm
 from inr.signals.image.tiff import TIFF_SIGNATURES, read_tiff
 from inr.signals.image.write import check_format, encode_image, format_of
 from inr.signals.ranges import check_finite, value_range
 from inr.signals.refusal import Refusal, damage_reported
 from inr.signals.signal import Samples, Signal
+from inr.signals.source import HEAD_BYTES
 
 __all__ = [
     "check_format",
@@ -39,7 +41,8 @@ __all__ = [
     "load_image",
 ]
 
-_FORMATS = "PNG, JPEG, WebP, TIFF, BMP, GIF, AVIF, PPM, PGM, OpenEXR, Radiance HDR and .npy"
+READS = "pictures (PNG, JPEG, WebP, TIFF, BMP, GIF, AVIF, PBM, PGM, PPM, PAM, PFM, OpenEXR, Radiance HDR)"
+"""What is read here, for messages."""
 _READERS: tuple[tuple[bytes, Callable[[bytes], Picture]], ...] = (
     (SIGNATURE, read_png),
     (b"\xff\xd8\xff", read_jpeg),
@@ -81,12 +84,10 @@ def decode_image(data: bytes, name: str) -> Signal:
         SignalError: empty, of an unknown format, damaged, cut, of more than one frame or more than
             `inr.signals.limits.MAX_SAMPLES` pixels, or with a sample that is NaN or infinite.
     """
-    if not data:
-        raise SignalError(f"{name} is empty (0 bytes)")
-    reader = _reader_of(data)
-    if reader is None:
-        raise SignalError(f"{name} is not an image this version reads; it reads {_FORMATS}")
     try:
+        reader = _reader_of(data)
+        if reader is None:
+            raise not_read(data[:HEAD_BYTES], READS)
         with damage_reported():
             picture = reader(data)
         return _signal(picture)
@@ -128,9 +129,7 @@ def _reader_of(data: bytes) -> Callable[[bytes], Picture] | None:
         return read_webp
     if data[4:8] == b"ftyp" and {b"avif", b"avis"} & {data[i : i + 4] for i in range(8, min(len(data), 128), 4)}:
         return read_avif
-    if data[:1] == b"P" and data[1:2] in b"2356" and (data[2:3].isspace() or data[2:3] == b"#"):
-        return read_pnm
-    return None
+    return read_pnm if is_pnm(data) else None
 
 
 def _signal(picture: Picture) -> Signal:

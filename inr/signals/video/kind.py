@@ -26,6 +26,7 @@ from inr.signals.source import Reading, Source
 from inr.signals.target import Shape, Target, ratios
 from inr.signals.video.attributes import VideoAttributes, video_attributes
 from inr.signals.video.frame_source import VideoType
+from inr.signals.video.clip import READS
 from inr.signals.video.read import is_video, load_video, video_segments
 from inr.signals.video.write import VideoWriter, check_video_format
 
@@ -40,6 +41,7 @@ class Video(Kind):
     kind: Literal["video"] = "video"
     wire_id: ClassVar[int] = 1
     noun: ClassVar[str] = "a video"
+    reads: ClassVar[str] = READS
     attributes: ClassVar[type[Attributes]] = VideoAttributes
     parts_are: ClassVar[PartRule] = PartRule("frames of a segment", 1)
     reading: ClassVar[frozenset[str]] = frozenset({"time"})
