@@ -9,7 +9,7 @@ import typer
 from inr.cli.options import CompressOptions, FitOptions, Json, takes
 from inr.cli.terminal import check_one_output, following, quality_text, say, say_json, say_report, write_curve
 from inr.errors import SpecError
-from inr.files import check_writable
+from inr.files import check_writable, is_standard_output
 
 SOURCE = "Image, video, folder of frames or .npy; - reads an image or .npy."
 
@@ -56,7 +56,7 @@ def fit(
         write_curve(curve, result.curve)
     if as_json:
         say_json(result)
-    elif output != "-":
+    elif not is_standard_output(output):
         say(
             f"{result.model} of {result.parameters} parameters: {quality_text(result.metrics)} "
             f"after {result.steps} steps, {result.seconds_fit:.1f} s"

@@ -11,6 +11,7 @@ import typer
 from inr.cli.options import BackendName, Device, Json, Threads, Time, time_range
 from inr.cli.terminal import check_one_output, quality_text, say, say_file, say_json, shape_text, warn
 from inr.errors import SpecError
+from inr.files import is_standard_output
 
 
 def decompress(
@@ -63,7 +64,7 @@ def decompress(
     if as_json:
         written = {"width": result.width, "height": result.height, "shape": result.shape}
         say_json({"output": output, **written, "layers": result.layers})
-    elif output != "-":
+    elif not is_standard_output(output):
         say(f"{output}: {shape_text(result.shape, pictures=result.width is not None)}")
 
 

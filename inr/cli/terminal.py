@@ -11,6 +11,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from inr.errors import SpecError
+from inr.files import is_standard_output
 
 if TYPE_CHECKING:
     from inr.codec.encode import CompressReport
@@ -42,7 +43,7 @@ def warn(text: str) -> None:
 
 def check_one_output(output: str | None, as_json: bool) -> None:
     """Raise `SpecError` if a file and a JSON object would both go to standard output."""
-    if output == "-" and as_json:
+    if is_standard_output(output) and as_json:
         raise SpecError("--json and the output - both want standard output; give a file name")
 
 
@@ -165,7 +166,7 @@ def say_report(report: "CompressReport", output: str, as_json: bool) -> None:
     if as_json:
         fields = {name: value for name, value in _plain(report).items() if name != "curve"}
         say_json({"output": output, **fields})
-    elif output != "-":
+    elif not is_standard_output(output):
         say(
             f"{output}: {report.bytes} bytes, {report.bpp:.3f} bpp, {quality_text(report.metrics)}, "
             f"{report.model} of {report.parameters} parameters, {report.steps} steps, {report.seconds_total:.1f} s"

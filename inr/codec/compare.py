@@ -10,7 +10,8 @@ import numpy as np
 from inr.codec.decode import open_field
 from inr.codec.measures import measures, tallied
 from inr.container.file import SIGNATURE
-from inr.errors import SignalError
+from inr.errors import SignalError, SpecError
+from inr.files import is_standard_input
 from inr.metrics.base import Tally
 from inr.signals.kind import kind_for, kind_of_source
 from inr.signals.parts import Parts
@@ -51,8 +52,11 @@ def compare(original: str | Path, other: str | Path, *, time: Seconds | None = N
 
     Raises:
         SignalError: sizes, channels or sample types differ.
+        SpecError: both are standard input.
         InrError: see `load_parts` and `open_field`.
     """
+    if is_standard_input(original) and is_standard_input(other):
+        raise SpecError("standard input is read once; name a file for one of the two")
     first, second = Source.of(original), Source.of(other)
     reading = Reading(time)
     kind = kind_of_source(first, reading)

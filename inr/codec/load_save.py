@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from inr.files import check_other, check_writable
+from inr.files import check_other, check_writable, names_no_format
 from inr.meta import SignalMeta
 from inr.signals.kind import kind_for, kind_of_source, refuse_reading
 from inr.signals.parts import Parts
@@ -106,6 +106,6 @@ def check_name(source: Readable, destination: str | Path) -> None:
     """Raise an `InrError` if a destination is the input or cannot be written, before anything is decoded."""
     if isinstance(source, str | Path):
         check_other(source, destination)
-    if str(destination) != "-" and (not Path(destination).suffix or os.path.isdir(destination)):
+    if not names_no_format(destination) and (not Path(destination).suffix or os.path.isdir(destination)):
         return  # a folder of frames, which the writer of videos checks; pictures and arrays are refused by their suffix
     check_writable(destination)

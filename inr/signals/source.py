@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 import numpy.typing as npt
 
 from inr.errors import FileAccessError, SpecError
-from inr.files import is_special, read_bytes, reason
+from inr.files import is_special, is_standard_input, read_bytes, reason
 
 HEAD_BYTES = 2**14
 """First bytes of a file that tell what it is."""
@@ -57,8 +57,8 @@ class Source:
             return Source("data", data=source)
         if not isinstance(source, str | Path):
             return Source("array", array=source)
-        if str(source) == "-":
-            return Source("standard input", data=read_bytes("-"))
+        if is_standard_input(source):
+            return Source("standard input", data=read_bytes(source))
         if is_special(Path(source)):  # what is read from a pipe is gone
             return Source(str(source), data=read_bytes(source))
         return Source(str(source), path=Path(source))

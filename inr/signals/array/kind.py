@@ -8,7 +8,7 @@ import numpy as np
 
 from inr.container.attributes import FileAttributes
 from inr.errors import SpecError
-from inr.files import write_bytes
+from inr.files import names_no_format, write_bytes
 from inr.meta import Attributes, SignalMeta
 from inr.signals.array.attributes import ArrayAttributes
 from inr.signals.array.read import axis_names, grid_of, signal_of
@@ -64,7 +64,7 @@ class Array(Kind):
 
     def check_format(self, path: str | Path, shape: Shape, channels: int, meta: SignalMeta) -> None:
         """As `Kind.check_format`."""
-        if str(path) != "-":
+        if not names_no_format(path):
             raise SpecError(f"{path}: an array is written as .npy; got the suffix {Path(path).suffix!r}")
 
     def write(self, path: str | Path, blocks: Iterable[Samples], shape: Shape, channels: int, meta: SignalMeta) -> None:

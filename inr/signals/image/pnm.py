@@ -105,9 +105,8 @@ def _anymap(found: "re.Match[bytes]") -> _Header:
     width, height, channels, maximum = map(int, numbers)
     meaning = fields.get(b"TUPLTYPE", b"").decode("latin-1")
     if not 1 <= channels <= 4 or (meaning and meaning.endswith("_ALPHA") != (channels in (2, 4))):
-        raise Refusal(
-            f"is not supported: it has {channels} channels {shown(meaning)!r}; gray and RGB are read, with or without alpha"
-        )
+        held = f"{channels} channels {shown(meaning)!r}"
+        raise Refusal(f"is not supported: it has {held}; gray and RGB are read, with or without alpha")
     return _Header("7", height, width, channels, maximum, found.end())
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inr.errors import InrError, SpecError
-from inr.files import write_bytes
+from inr.files import names_no_format, write_bytes
 from inr.meta import INTEGER_MAX, SignalMeta
 from inr.signals.image.attributes import image_attributes
 from inr.signals.image.exr import encode_exr
@@ -50,9 +50,9 @@ class _Format:
 
 
 def format_of(path: str | Path) -> str:
-    """Name of the format for the suffix of a path, "png" for ``-``; raises `SpecError` for another suffix."""
+    """Name of the format for the suffix of a path, "png" for a stream; raises `SpecError` for another suffix."""
     suffix = Path(path).suffix.lower()
-    if str(path) == "-":
+    if names_no_format(path):
         return "png"
     for name, format_ in _FORMATS.items():
         if suffix in format_.suffixes:

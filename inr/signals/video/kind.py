@@ -11,6 +11,7 @@ import numpy as np
 from inr.container.attributes import FileAttributes
 from inr.domain import Domain
 from inr.errors import SpecError
+from inr.files import is_standard_output, names_no_format
 from inr.meta import Attributes, SignalMeta
 from inr.metrics.base import Metric
 from inr.metrics.psnr import Psnr
@@ -25,8 +26,8 @@ from inr.signals.signal import Array, Samples, Signal
 from inr.signals.source import Reading, Source
 from inr.signals.target import Shape, Target, ratios
 from inr.signals.video.attributes import VideoAttributes, video_attributes
-from inr.signals.video.frame_source import VideoType
 from inr.signals.video.clip import READS
+from inr.signals.video.frame_source import VideoType
 from inr.signals.video.read import is_video, load_video, video_segments
 from inr.signals.video.write import VideoWriter, check_video_format
 
@@ -77,8 +78,9 @@ class Video(Kind):
 
     def check_format(self, path: str | Path, shape: Shape, channels: int, meta: SignalMeta) -> None:
         """As `Kind.check_format`."""
-        if str(path) == "-":
-            raise SpecError("a video cannot go to standard output; name a file or a folder")
+        if names_no_format(path):
+            where = "standard output" if is_standard_output(path) else f"{path}, whose name has no suffix"
+            raise SpecError(f"a video cannot go to {where}; name a file or a folder")
         size, rate = (shape[2], shape[1]), video_attributes(meta).frame_rate
         check_video_format(Path(path), channels, meta.dtype, size=size, frame_rate=rate)
 
