@@ -1,4 +1,4 @@
-"""Reading the Netpbm formats (PBM, PGM, PPM and PAM, binary and text), and PFM, which has floats."""
+"""Reading and writing the Netpbm formats (PBM, PGM, PPM and PAM, binary and text), and PFM, which has floats."""
 
 import re
 from dataclasses import dataclass
@@ -172,3 +172,37 @@ def _read_floats(data: bytes) -> Picture:
     samples: Array = np.frombuffer(data, order, height * width * channels, found.end())
     upright = samples.reshape(height, width, channels)[::-1].astype(np.float32)
     return Picture(upright, "linear" if channels == 3 else "unknown")
+
+
+def encode_pnm(samples: Array) -> bytes:
+    """PGM or PPM of `(height, width, 1 or 3)` samples of type uint8 or uint16."""
+    height, width, channels = samples.shape
+    return b"P%d\n%d %d\n%d\n" % (5 if channels == 1 else 6, width, height, _top(samples)) + _big_endian(samples)
+
+
+def encode_pam(samples: Array) -> bytes:
+    """PAM of `(height, width, 1 to 4)` samples of type uint8 or uint16."""
+    height, width, channels = samples.shape
+    meaning = ("GRAYSCALE", "GRAYSCALE_ALPHA", "RGB", "RGB_ALPHA")[channels - 1]
+    fields = f"WIDTH {width}\nHEIGHT {height}\nDEPTH {channels}\nMAXVAL {_top(samples)}\nTUPLTYPE {meaning}"
+    return f"P7\n{fields}\nENDHDR\n".encode() + _big_endian(samples)
+
+
+def encode_pbm(samples: Array) -> bytes:
+    """PBM of `(height, width, 1)` samples of type uint8: what is darker than half is black."""
+    return b"P4\n%d %d\n" % samples.shape[1::-1] + np.packbits(samples[..., 0] < 128, axis=1).tobytes()
+
+
+def encode_pfm(samples: Array) -> bytes:
+    """PFM of `(height, width, 1 or 3)` float samples, little-endian."""
+    height, width, channels = samples.shape
+    kind = b"f" if channels == 1 else b"F"
+    return b"P%s\n%d %d\n-1.0\n" % (kind, width, height) + samples[::-1].astype("<f4").tobytes()
+
+
+def _top(samples: Array) -> int:
+    return int(np.iinfo(samples.dtype).max)
+
+
+def _big_endian(samples: Array) -> bytes:
+    return samples.astype(samples.dtype.newbyteorder(">")).tobytes()

@@ -1,10 +1,11 @@
 """Samples to the bytes of an image file.
 
-16-bit samples stay 16 bit in PNG, TIFF, PPM and .npy; JPEG, WebP, BMP and AVIF get them scaled to 8 bits. Floats
-stay floats in TIFF, OpenEXR, Radiance HDR and .npy; PNG and PPM get them with 16 bits, the rest with 8. PNG, WebP,
-TIFF, BMP, PPM, OpenEXR and .npy are lossless; JPEG is written with quality 95 and full colour resolution (4:4:4),
-AVIF with quality 90 and 4:4:4, and Radiance HDR has 8 bits of precision and no negative values. The ICC profile goes
-into PNG, JPEG, WebP, TIFF and AVIF.
+16-bit samples stay 16 bit in PNG, TIFF, PPM, PAM and .npy; JPEG, WebP, BMP and AVIF get them scaled to 8 bits. Floats
+stay floats in TIFF, OpenEXR, Radiance HDR, PFM and .npy; PNG, PPM and PAM get them with 16 bits, the rest with 8. PNG, WebP,
+TIFF, BMP, PPM, PAM, PFM, OpenEXR and .npy are lossless; JPEG is written with quality 95 and full colour resolution (4:4:4),
+AVIF with quality 90 and 4:4:4, Radiance HDR has 8 bits of precision and no negative values, and PBM knows black and
+white, cut at half. Signed integers stay what they are in TIFF and .npy. The ICC profile goes into PNG, JPEG, WebP,
+TIFF and AVIF.
 """
 
 import io
@@ -21,10 +22,11 @@ from inr.meta import INTEGER_MAX, SignalMeta
 from inr.signals.image.attributes import image_attributes
 from inr.signals.image.exr import encode_exr
 from inr.signals.image.png import MAX_SIDE, encode_png
+from inr.signals.image.pnm import encode_pam, encode_pbm, encode_pfm, encode_pnm
 from inr.signals.refusal import first_line
 from inr.signals.signal import Array, Samples
 
-_TYPES = ("uint8", "uint16", "float16", "float32")
+_TYPES = ("uint8", "uint16", "int8", "int16", "float16", "float32")
 _JPEG_QUALITY = 95
 _AVIF_QUALITY = 90
 _HDR_MAX = 255 / 256 * 2.0**127  # largest value of a shared 8-bit exponent
@@ -67,7 +69,7 @@ def check_format(format: str, channels: int, dtype: str, shape: tuple[int, int] 
     Args:
         format: name as `format_of` gives it.
         channels: 1 (gray), 2 (gray with alpha), 3 (RGB) or 4 (RGB with alpha).
-        dtype: "uint8", "uint16", "float16" or "float32".
+        dtype: "uint8", "uint16", "int8", "int16", "float16" or "float32".
         shape: (height, width), if known.
 
     Raises:
@@ -94,11 +96,12 @@ def encode_image(samples: Samples, meta: SignalMeta, format: str) -> bytes:
     """Encode samples as an image file.
 
     Floats become integers by the sRGB transfer curve after clamping to [0, 1] where `meta` says they are linear,
-    else by mapping the value range to the whole range of the integers. Integers become floats by dividing by their
-    largest value, and by the inverse of the curve where they are sRGB. Alpha never goes through the curve.
+    else by mapping the value range to the whole range of the integers, as signed integers do. Unsigned ones become floats
+    by dividing by their largest value, and by the inverse of the curve where they are sRGB; signed ones are
+    measurements, and floats of the same value. Alpha never goes through the curve.
 
     Args:
-        samples: `(height, width, channels)` of type uint8, uint16, float16 or float32; finite.
+        samples: `(height, width, channels)` of type uint8, uint16, int8, int16, float16 or float32; finite.
         meta: colour space, value range and profile; the orientation is not written, as it is applied already.
         format: name as `format_of` gives it.
 
@@ -163,6 +166,8 @@ def to_floats(samples: Array, meta: SignalMeta) -> Array:
     """Samples as float16 or float32, as `encode_image` describes; floats unchanged."""
     if samples.dtype.kind == "f":
         return samples
+    if samples.dtype.kind == "i":
+        return samples.astype(np.float32)
     unit = samples.astype(np.float64) / INTEGER_MAX[samples.dtype.name]
     if image_attributes(meta).colour_space == "srgb":
         colours = unit[:, :, : _colours(samples)]
@@ -176,8 +181,8 @@ def _colours(samples: Array) -> int:
 
 
 def _deep(samples: Array, meta: SignalMeta) -> Array:
-    """Samples for a format of 8 and 16-bit integers."""
-    return to_integers(samples, meta, np.uint8 if samples.dtype == np.uint8 else np.uint16)
+    """Samples for a format of 8 and 16-bit unsigned integers."""
+    return to_integers(samples, meta, np.uint8 if samples.dtype.itemsize == 1 else np.uint16)
 
 
 def _png(samples: Array, meta: SignalMeta) -> bytes:
@@ -185,10 +190,19 @@ def _png(samples: Array, meta: SignalMeta) -> bytes:
 
 
 def _ppm(samples: Array, meta: SignalMeta) -> bytes:
-    stored = _deep(samples, meta)
-    height, width, channels = stored.shape
-    kind, top = 5 if channels == 1 else 6, INTEGER_MAX[stored.dtype.name]
-    return b"P%d\n%d %d\n%d\n" % (kind, width, height, top) + stored.astype(stored.dtype.newbyteorder(">")).tobytes()
+    return encode_pnm(_deep(samples, meta))
+
+
+def _pam(samples: Array, meta: SignalMeta) -> bytes:
+    return encode_pam(_deep(samples, meta))
+
+
+def _pbm(samples: Array, meta: SignalMeta) -> bytes:
+    return encode_pbm(to_integers(samples, meta, np.uint8))
+
+
+def _pfm(samples: Array, meta: SignalMeta) -> bytes:
+    return encode_pfm(to_floats(samples, meta))
 
 
 def _jpeg(samples: Array, meta: SignalMeta) -> bytes:
@@ -271,7 +285,10 @@ _FORMATS: dict[str, _Format] = {
     "tiff": _Format((".tif", ".tiff"), (1, 2, 3, 4), _tiff),
     "bmp": _Format((".bmp",), (1, 3), _bmp),
     "avif": _Format((".avif",), (1, 3, 4), _avif, 32768),
-    "ppm": _Format((".ppm", ".pgm"), (1, 3), _ppm),
+    "ppm": _Format((".ppm", ".pgm", ".pnm"), (1, 3), _ppm),
+    "pam": _Format((".pam",), (1, 2, 3, 4), _pam),
+    "pbm": _Format((".pbm",), (1,), _pbm),
+    "pfm": _Format((".pfm",), (1, 3), _pfm),
     "exr": _Format((".exr",), (1, 3, 4), _exr),
     "hdr": _Format((".hdr",), (1, 3), _hdr),
     "npy": _Format((".npy",), (1, 2, 3, 4), _npy),
