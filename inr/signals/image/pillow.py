@@ -1,4 +1,4 @@
-"""Reading JPEG, WebP, BMP, GIF and AVIF.
+"""Reading WebP, BMP, GIF and AVIF, and what Pillow opened.
 
 The plug-in classes of Pillow are used directly rather than `Image.open`, whose limit on the number of pixels
 is a global setting below `inr.signals.limits.MAX_SAMPLES`.
@@ -49,27 +49,13 @@ def array_of(image: "ImageFile") -> Array:
     return np.array(image if mode == target else image.convert(target))
 
 
-def read_jpeg(data: bytes) -> Picture:
-    """Read the first picture of a JPEG file; those behind it (MPO) are previews and depth or gain maps."""
-    from PIL.JpegImagePlugin import JpegImageFile
-
-    with quiet():
-        try:
-            image = JpegImageFile(io.BytesIO(data))
-        except SyntaxError as error:
-            if "-bit layers" in str(error):
-                raise Refusal("stores more than 8 bits a sample, which is not read from a JPEG file") from None
-            raise
-    return _read(image)
-
-
 def read_webp(data: bytes) -> Picture:
     """Read a WebP file of one frame."""
     from PIL.WebPImagePlugin import WebPImageFile
 
     with quiet():
         image = WebPImageFile(io.BytesIO(data))
-    return _read(image)
+    return picture_of_opened(image)
 
 
 def read_bmp(data: bytes) -> Picture:
@@ -81,7 +67,7 @@ def read_bmp(data: bytes) -> Picture:
         raise damaged("it ends before its last pixel")
     with quiet():
         image = BmpImageFile(io.BytesIO(data))
-    return _read(image)
+    return picture_of_opened(image)
 
 
 def read_gif(data: bytes) -> Picture:
@@ -93,7 +79,7 @@ def read_gif(data: bytes) -> Picture:
         raise damaged("it ends before its trailer")
     with quiet():
         image = GifImageFile(io.BytesIO(data))
-    return _read(image)
+    return picture_of_opened(image)
 
 
 def read_avif(data: bytes) -> Picture:
@@ -113,7 +99,7 @@ def read_avif(data: bytes) -> Picture:
     return Picture(samples, "srgb", orientation, profile or None)
 
 
-def _read(image: "ImageFile") -> Picture:
+def picture_of_opened(image: "ImageFile") -> Picture:
     """Check the header of an opened file, then decode it."""
     with quiet(), image:
         if image.format != "JPEG":

@@ -20,8 +20,9 @@ from inr.signals.image.attributes import ImageAttributes
 from inr.signals.image.exr import read_exr
 from inr.signals.image.from_array import check_array, picture_of, read_npy
 from inr.signals.image.hdr import read_hdr
+from inr.signals.image.jpeg import read_jpeg
 from inr.signals.image.picture import Picture, oriented
-from inr.signals.image.pillow import read_avif, read_bmp, read_gif, read_jpeg, read_webp
+from inr.signals.image.pillow import read_avif, read_bmp, read_gif, read_webp
 from inr.signals.image.png import SIGNATURE, read_png
 from inr.signals.image.pnm import is_pnm, read_pnm
 from inr.signals.image.tiff import TIFF_SIGNATURES, read_tiff

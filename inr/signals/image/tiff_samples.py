@@ -1,8 +1,9 @@
 """The samples of one page of a TIFF file, in whatever way they are stored, as gray or RGB.
 
-Gray and RGB of 8 and 16 bits and floats keep their numbers; fewer bits than 8, or than 16, are stretched to those; integers
-of more than 16 bits become 32-bit floats, which round them to 24 bits. Palettes become 8-bit RGB, CMYK and CIELab RGB of
-their own depth, YCbCr 8-bit RGB. libtiff decodes what it can, tifffile the compressions that libtiff does not know.
+Gray and RGB of 8 and 16 bits and floats keep their numbers; fewer bits than 8, or than 16, are stretched to those;
+integers of more than 16 bits become 32-bit floats, which round them to 24 bits. Palettes become 8-bit RGB, CMYK and
+CIELab RGB of their own depth, YCbCr 8-bit RGB. libtiff decodes what it can, tifffile the compressions that libtiff
+does not know.
 """
 
 import io

@@ -1,11 +1,11 @@
 """Samples to the bytes of an image file.
 
 16-bit samples stay 16 bit in PNG, TIFF, PPM, PAM and .npy; JPEG, WebP, BMP and AVIF get them scaled to 8 bits. Floats
-stay floats in TIFF, OpenEXR, Radiance HDR, PFM and .npy; PNG, PPM and PAM get them with 16 bits, the rest with 8. PNG, WebP,
-TIFF, BMP, PPM, PAM, PFM, OpenEXR and .npy are lossless; JPEG is written with quality 95 and full colour resolution (4:4:4),
-AVIF with quality 90 and 4:4:4, Radiance HDR has 8 bits of precision and no negative values, and PBM knows black and
-white, cut at half. Signed integers stay what they are in TIFF and .npy. The ICC profile goes into PNG, JPEG, WebP,
-TIFF and AVIF.
+stay floats in TIFF, OpenEXR, Radiance HDR, PFM and .npy; PNG, PPM and PAM get them with 16 bits, the rest with 8. PNG,
+WebP, TIFF, BMP, PPM, PAM, PFM, OpenEXR and .npy are lossless; JPEG is written with quality 95 and full colour
+resolution (4:4:4), AVIF with quality 90 and 4:4:4, Radiance HDR has 8 bits of precision and no negative values, and PBM
+knows black and white, cut at half. Signed integers stay what they are in TIFF and .npy. The ICC profile goes into PNG,
+JPEG, WebP, TIFF and AVIF.
 """
 
 import io
@@ -96,8 +96,8 @@ def encode_image(samples: Samples, meta: SignalMeta, format: str) -> bytes:
     """Encode samples as an image file.
 
     Floats become integers by the sRGB transfer curve after clamping to [0, 1] where `meta` says they are linear,
-    else by mapping the value range to the whole range of the integers, as signed integers do. Unsigned ones become floats
-    by dividing by their largest value, and by the inverse of the curve where they are sRGB; signed ones are
+    else by mapping the value range to the whole range of the integers, as signed integers do. Unsigned ones become
+    floats by dividing by their largest value, and by the inverse of the curve where they are sRGB; signed ones are
     measurements, and floats of the same value. Alpha never goes through the curve.
 
     Args:

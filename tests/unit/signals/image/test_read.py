@@ -10,6 +10,7 @@ import pytest
 import tifffile
 from PIL import Image, ImageOps
 
+from inr.errors import SignalError
 from inr.signals.image.attributes import image_attributes
 from inr.signals.image.read import (
     decode_image,
@@ -271,3 +272,40 @@ def test_profiles_that_would_lie_are_dropped() -> None:
     )
     broken = chunk(b"iCCP", b"name\0\0not deflated")
     assert image_attributes(decode_image(png_bytes(gray, broken), "x").meta).icc_profile is None
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize(
+    ("coding", "bits"),
+    [("lossy", 8), ("lossy", 12), *((c, b) for c in ("lossless", "jpegls") for b in (8, 10, 12, 16))],
+)
+def test_jpeg_of_any_depth(coding: str, bits: int, channels: int) -> None:
+    samples, top = picture("uint16", channels), 2**bits - 1
+    stored = (samples >> (16 - bits)).astype("uint8" if bits == 8 else "uint16")
+    given = stored[..., 0] if channels == 1 else stored
+    if coding == "jpegls":
+        data = bytes(imagecodecs.jpegls_encode(given))
+        stated = 8 if bits == 8 else data[data.index(b"\xff\xf7") + 4]
+        top = 2**stated - 1
+    else:
+        data = bytes(imagecodecs.jpeg8_encode(given, bitspersample=bits, lossless=coding == "lossless", level=98))
+    exif = exif_bytes(6)
+    data = data[:2] + b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif + data[2:]
+    signal = decode_image(data, "x")
+    full = 255 if bits == 8 else 65535
+    expected = np.rot90(np.floor(stored * (full / top) + 0.5), -1)
+    assert image_attributes(signal.meta).orientation == 6
+    if coding == "lossy":
+        assert np.abs(signal.samples - expected).mean() < full / 50
+    else:
+        np.testing.assert_array_equal(signal.samples, expected)
+
+
+@pytest.mark.parametrize(("marker", "what"), [(0xC5, "hierarchical"), (0xCB, "lossless with arithmetic codes")])
+def test_jpeg_that_nothing_decodes_is_not_damaged(marker: int, what: str) -> None:
+    data = saved(Image.fromarray(picture("uint8", 3)), "JPEG").replace(b"\xff\xc0", bytes([0xFF, marker]), 1)
+    with pytest.raises(SignalError, match=f"^x is not supported: it is JPEG, {what}$"):
+        decode_image(data, "x")
+    cut = bytes(imagecodecs.jpegls_encode(picture("uint8", 3)))[:-20]
+    with pytest.raises(SignalError, match=r"^x is damaged"):
+        decode_image(cut, "x")
