@@ -5,7 +5,7 @@ import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from contextlib import aclosing
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self, Unpack
 
 from inr.client.content import Content, Source, contents_of, is_folder
 from inr.client.events import STATES, JobInfo, LayerInfo, job_info
@@ -17,7 +17,7 @@ from inr.client.transfer import Transfers
 from inr.client.transport import Connection, Wire, made_as
 from inr.errors import SpecError
 from inr.rpc.v1 import field_pb2, job_pb2
-from inr.signals.target import Target
+from inr.signals.target import TargetOptions
 from inr.spec import Spec
 
 if TYPE_CHECKING:
@@ -232,35 +232,26 @@ class AsyncClient:
         self,
         job: HasId | str,
         *,
-        scale: float | None = None,
-        size: tuple[int, ...] | None = None,
-        region: tuple[int, ...] | None = None,
-        time: tuple[float, float] | None = None,
-        frame_rate: float | None = None,
         layers: int | None = None,
         timeout: float | None = None,
+        **target: Unpack[TargetOptions],
     ) -> Any:
         """Samples decoded by the server: nothing but numpy is needed here.
 
-        Waits for a job that is not done, and raises as `AsyncJob.wait`. What is to be decoded is said as to
-        `inr.decompress`.
+        Waits for a job that is not done, and raises as `AsyncJob.wait`.
 
         Args:
             job: it, or its id.
-            scale: factor of the sides.
-            size: width and height, or samples along each axis of an array, instead of a scale.
-            region: x, y, width and height in samples of the original, or starts and counts along each axis of an array.
-            time: (start, end) in seconds of a video.
-            frame_rate: frames a second.
             layers: only the first quality layers.
             timeout: seconds for all of it.
+            target: the fields of `Target`, by name, as to `inr.decompress`.
 
         Returns:
             `(*grid, channels)` of the original sample type.
         """
         source = self._job(job)
         async with deadline(timeout, f"decoding job {source.id}"):
-            return await Fields(self._wire).decode(source, Target(scale, size, region, time, frame_rate), layers)
+            return await Fields(self._wire).decode(source, target, layers)
 
     def _job(self, job: HasId | str) -> AsyncJob:
         return AsyncJob(self._wire, job if isinstance(job, str) else job.id)

@@ -12,8 +12,9 @@ from inr.client.failures import Patience, retried
 from inr.client.job import AsyncJob
 from inr.client.transport import Wire
 from inr.errors import CorruptStreamError, InrError
+from inr.rpc.target import put as put_target
 from inr.rpc.v1 import field_pb2
-from inr.signals.target import Target
+from inr.signals.target import Target, TargetOptions
 
 
 class Fields:
@@ -55,22 +56,13 @@ class Fields:
             except InrError as error:
                 await patience.after(error)
 
-    async def decode(self, job: AsyncJob, target: Target, layers: int | None) -> npt.NDArray[Any]:
+    async def decode(self, job: AsyncJob, target: TargetOptions, layers: int | None) -> npt.NDArray[Any]:
         """See `AsyncClient.decode`."""
         connection = self._wire.connection
         request = field_pb2.DecodeRequest(
-            source=field_pb2.FieldSource(job_id=job.id),
-            layers=layers or 0,
-            scale=target.scale or 0.0,
-            size=target.size or (),
-            region=target.region or (),
-            frame_rate=float(target.frame_rate or 0.0),
-            format=field_pb2.SAMPLE_FORMAT_RAW,
+            source=field_pb2.FieldSource(job_id=job.id), layers=layers or 0, format=field_pb2.SAMPLE_FORMAT_RAW
         )
-        if target.time is not None:
-            request.time_start = target.time[0]
-            if target.time[1] != float("inf"):
-                request.time_end = target.time[1]
+        put_target(vars(Target(**target)), request)
         # The first samples of a large field may take long.
         return await retried(
             lambda: _collected(self._wire.messages(self._wire.fields.Decode, request, later=connection.silence)),

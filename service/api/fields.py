@@ -1,11 +1,11 @@
 """`FieldService`: files and samples out of the server."""
 
 import asyncio
-import math
 from collections.abc import AsyncIterator
 from typing import Any
 
 from inr.errors import OffsetError, PreconditionError, RequestError
+from inr.rpc.target import taken as taken_target
 from inr.rpc.v1 import field_pb2, field_pb2_grpc, job_pb2
 from service.api.jobs import check_job_id
 from service.config import CHUNK_BYTES, MESSAGE_BYTES, ServerConfig
@@ -74,7 +74,7 @@ class FieldApi(field_pb2_grpc.FieldServiceServicer):
         if request.format not in (field_pb2.SAMPLE_FORMAT_UNSPECIFIED, RAW, PNG):
             raise RequestError(f"format: is not known; got {request.format}", field="format")
         layers = request.layers or None
-        asked = {"op": "decode", "sha256": sha256, "layers": layers, "target": _target(request), "png": png}
+        asked = {"op": "decode", "sha256": sha256, "layers": layers, "target": taken_target(request), "png": png}
         async with self._decoders.stream(tenant(), **asked) as answers:
             async for head, data in answers:
                 if "start" not in head:
@@ -152,17 +152,3 @@ def _up_to(layers: list[job_pb2.Layer], request: field_pb2.StreamFieldRequest) -
             f"max_bytes: the first layer has {layers[0].bytes} bytes; got {request.max_bytes}", field="max_bytes"
         )
     return chosen
-
-
-def _target(request: field_pb2.DecodeRequest) -> dict[str, Any]:
-    """Fields of `inr.signals.target.Target`."""
-    time = None
-    if request.HasField("time_start") or request.HasField("time_end"):
-        time = [request.time_start, request.time_end if request.HasField("time_end") else math.inf]
-    return {
-        "scale": request.scale or None,
-        "size": list(request.size) or None,
-        "region": list(request.region) or None,
-        "time": time,
-        "frame_rate": request.frame_rate or None,
-    }

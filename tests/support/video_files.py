@@ -27,8 +27,8 @@ Array = npt.NDArray[Any]
 RATE = Fraction(25)
 
 X265 = "asm=none:log-level=none"
-"""`x265-params` of every clip that libx265 makes: the assembly in PyAV 18.1's writes beyond its buffers, and the process
-aborts some encodings later."""
+"""`x265-params` of every clip that libx265 makes: the assembly of the one in PyAV 18.1 writes beyond its buffers, and
+the process aborts some encodings later."""
 
 
 def moving(frames: int, height: int, width: int, channels: int = 3, dtype: str = "uint8") -> Array:
