@@ -40,7 +40,7 @@ class Candidates:
 
     def psnr(self, encoded: Encoded) -> float:
         """See `Files`."""
-        return psnr(self._signal.samples, open_encoded(encoded).decode(), self._signal.meta.peak)
+        return psnr(self._signal.samples, open_encoded(encoded).signal().samples, self._signal.meta.peak)
 
     def file(self, encoded: Encoded) -> InrFile:
         """The file, without PSNRs; coded once."""

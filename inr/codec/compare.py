@@ -65,7 +65,7 @@ def compare(original: str | Path, other: str | Path, *, time: Seconds | None = N
         own = kind_for(field.meta)
         if own.sniff(first):  # an array may have the shape of a picture
             kind = own
-        reading = replace(own.reading_of(field.domain.shape), time=time)
+        reading = replace(own.reading_of(own.outward(field.domain.shape, field.meta)), time=time)
         shape, blocks = field.domain.shape, field.blocks(Target())
     else:
         own = kind_of_source(second, Reading())

@@ -58,7 +58,12 @@ class DecodedField:
                 not go with this kind of signal.
             LimitExceededError: more than `MAX_OUTPUT_SAMPLES` samples.
         """
-        return render(*self._work(self.sampling(Target(**target))))
+        sampling = self.sampling(Target(**target))
+        samples = self._rendered(sampling)
+        return samples.reshape(*kind_for(self.meta).outward(sampling.grid.shape, sampling.meta), self.channels)
+
+    def _rendered(self, sampling: Sampling) -> Samples:
+        return render(*self._work(sampling))
 
     def blocks(self, target: Target) -> Iterator[Samples]:
         """As `decode`, in consecutive blocks of rows or frames."""
@@ -82,7 +87,7 @@ class DecodedField:
 
     def signal(self) -> Signal:
         """The signal at its original size."""
-        return Signal(self.decode(), self.domain, self.meta)
+        return Signal(self._rendered(self.sampling(Target())), self.domain, self.meta)
 
 
 def open_field(

@@ -265,8 +265,10 @@ def _measured(signal: Signal, coder: AnyCoder, trained: Trained, encoded: Encode
     """Measure what a reader of the file will see of this part, after each layer."""
     file = files.file(encoded)
     data = to_bytes(file)
-    errors = [squared_error(signal.samples, open_field(data, layers).decode()) for layers in range(1, encoded.layers)]
-    final = open_field(data).decode()
+    errors = [
+        squared_error(signal.samples, open_field(data, layers).signal().samples) for layers in range(1, encoded.layers)
+    ]
+    final = open_field(data).signal().samples
     errors.append(squared_error(signal.samples, final))
     return FittedPart(
         signal=SignalInfo(channels=encoded.channels, domain=encoded.domain, meta=encoded.meta),
@@ -299,7 +301,7 @@ def join_parts(lengths: tuple[int, ...], parts: list[FittedPart], began: float) 
     values = measures((part.tallies for part in parts), meta)
     report = CompressReport(
         kind=meta.kind,
-        shape=domain.shape,
+        shape=kind_for(meta).outward(domain.shape, meta),
         model=facts.model,
         settings=facts.settings,
         backend=last.report.backend,

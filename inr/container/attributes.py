@@ -14,7 +14,7 @@ class FileAttributes:
         orientation: header key 11.
         colour_space: header key 12, an id.
         frame_rate: header key 17, numerator and denominator.
-        own: header key 18.
+        own: header key 18; of pictures, videos and arrays key 25.
         icc_profile: an ancillary section.
     """
 
@@ -28,8 +28,8 @@ class FileAttributes:
     def of(file: InrFile) -> "FileAttributes":
         """Those of a file."""
         header = file.header
-        profile = file.ancillary(ICC_PROFILE)
-        return FileAttributes(header.orientation, header.colour_space, header.frame_rate, header.attributes, profile)
+        profile, own = file.ancillary(ICC_PROFILE), header.attributes or header.extras
+        return FileAttributes(header.orientation, header.colour_space, header.frame_rate, own, profile)
 
     @property
     def sections(self) -> list[Section]:

@@ -19,6 +19,7 @@ WEIGHTS = 0
 """Id of the coder whose files have a model (keys 5, 6 and 9); all others have fields of their own (key 20)."""
 
 _MAPS = ("model_fields", "coder_fields")
+_ATTRIBUTES = ("attributes", "extras")
 _MAX_NESTING = 4
 _BOX = 2**20
 _FLOAT32_MAX = (2 - 2**-23) * 2.0**127
@@ -69,6 +70,8 @@ class Header:
         attributes: (18) attributes of a later kind of signal by number, sorted: numbers, or tuples of numbers.
         coder: (19) wire id of the coder.
         coder_fields: (20) what a coder other than `WEIGHTS` says of itself, by number.
+        extras: (25) attributes of the kinds of the table that came later than their own keys, in the form of
+            `attributes`.
     """
 
     shape: tuple[int, ...] = field(metadata={"key": 1})
@@ -91,6 +94,7 @@ class Header:
     attributes: Stored = field(default=(), metadata={"key": 18})
     coder: int = field(default=WEIGHTS, metadata={"key": 19})
     coder_fields: ModelFields = field(default=(), metadata={"key": 20})
+    extras: Stored = field(default=(), metadata={"key": 25})
 
     def __post_init__(self) -> None:
         _check_grid(self)
@@ -98,6 +102,7 @@ class Header:
         _check_coder(self)
         _check_kind(self)
         _check_attributes(self.attributes)
+        _check_attributes(self.extras)
         _check_values(self)
 
     @property
@@ -119,7 +124,7 @@ def to_cbor(header: Header) -> bytes:
         if value != item.default:
             if item.name in _MAPS:
                 value = _thawed_fields(value)
-            if item.name == "attributes":
+            if item.name in _ATTRIBUTES:
                 value = {number: list(v) if isinstance(v, tuple) else v for number, v in value}
             document[item.metadata["key"]] = list(value) if isinstance(value, tuple) else value
     return cbor2.dumps(document, canonical=True)
@@ -179,7 +184,7 @@ def _frozen(value: Any, name: str) -> Any:
     """Lists to tuples, maps of fields to pairs; refuses everything else that is not a number."""
     if name in _MAPS:
         return _frozen_fields(value, name.replace("_", " "))
-    if name == "attributes":
+    if name in _ATTRIBUTES:
         if not isinstance(value, dict) or not all(_is_int(key) and _is_number(key) for key in value):
             raise CorruptHeaderError("header: attributes must map integers to numbers or lists of numbers")
         return tuple((key, tuple(v) if isinstance(v, list) else v) for key, v in sorted(value.items()))
@@ -285,8 +290,8 @@ def _check_kind(header: Header) -> None:
     if header.kind in ids.SIGNAL_KINDS:
         if header.attributes:
             raise CorruptHeaderError(f"header: {kind} has no attributes of its own")
-    elif header.orientation != 1 or header.colour_space != 0:
-        raise CorruptHeaderError(f"header: {kind} has no orientation and no colour space")
+    elif header.orientation != 1 or header.colour_space != 0 or header.extras:
+        raise CorruptHeaderError(f"header: {kind} has no orientation, no colour space and no extras")
 
 
 def _check_attributes(attributes: Stored) -> None:

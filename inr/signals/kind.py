@@ -171,10 +171,15 @@ class Kind(Spec):
         """As `write`, for any path; raises `SpecError` for one whose format cannot hold the samples."""
         if Path(path).suffix.lower() == ".npy":
             self.check_npy(channels, meta)
-            write_bytes(path, npy_bytes(gathered(blocks, shape, channels, meta)))
+            write_bytes(path, self.npy(blocks, shape, channels, meta))
             return
         self.check_format(path, shape, channels, meta)
         self.write(path, blocks, shape, channels, meta)
+
+    @final
+    def npy(self, blocks: Iterable[Samples], shape: Shape, channels: int, meta: SignalMeta) -> bytes:
+        """Samples as a ``.npy`` file; arguments as for `write`."""
+        return npy_bytes(gathered(blocks, shape, channels, meta).reshape(*self.outward(shape, meta), channels))
 
     def check_npy(self, channels: int, meta: SignalMeta) -> None:
         """Raise `SpecError` for samples that are not written as ``.npy``."""
@@ -215,6 +220,7 @@ class Kind(Spec):
             SpecError: an option out of range, or one that does not go with this kind of signal.
             LimitExceededError: more than `MAX_OUTPUT_SAMPLES` samples, or means over too many points.
         """
+        target = self.inward(target, meta, domain.ndim)
         part = self.region(target, domain)
         self._check_target(target)
         part, meta = self.timed(target, part, meta)
@@ -231,6 +237,16 @@ class Kind(Spec):
                 who = _who_takes("targets", name)
                 raise SpecError(f"time and frame rate: only {who} has them; this is {self.noun}")
             raise SpecError(f"{name}: {self.noun} has none")
+
+    def inward(self, target: Target, meta: SignalMeta, count: int) -> Target:
+        """A target about the axes that users see as one about the `count` axes of the field; raises `SpecError`."""
+        del meta, count
+        return target
+
+    def outward(self, numbers: Shape, meta: SignalMeta, fill: int = 1) -> Shape:
+        """A number for each axis of the field, as one for each axis that users see; `fill` for those it has not."""
+        del meta, fill
+        return numbers
 
     def region(self, target: Target, domain: Domain) -> Domain:
         """The chosen region of a grid; raises `SpecError`."""

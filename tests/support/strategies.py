@@ -153,6 +153,7 @@ def headers(draw: st.DrawFn) -> Header:
         power=draw(st.none() | powers()),
         frame_rate=draw(rates) if kind == 1 else None,
         attributes=() if known else draw(attributes()),
+        extras=draw(attributes()) if known else (),
         **vars(draw(weights_parts(coding) | coder_parts())),
     )
 

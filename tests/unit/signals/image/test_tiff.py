@@ -18,7 +18,7 @@ LOSSLESS = ["lzw", "zlib", "lzma", "zstd", "packbits", "jpeg2000", "jpegxl", "jp
 
 
 def directory(tags: list[tuple[int, int, list[int]]], body: bytes) -> bytes:
-    """A little-endian TIFF file of one page made by hand; StripOffsets and JPEGInterchangeFormat count from the body."""
+    """A little-endian TIFF file of one page made by hand; offsets of strips and of JPEG count from the body."""
     codes = {1: "B", 3: "H", 4: "I"}
     start = 8 + 2 + 12 * len(tags) + 4
     far = sum(len(values) * struct.calcsize(codes[kind]) for _, kind, values in tags)  # room for all of them
