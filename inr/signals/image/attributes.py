@@ -1,6 +1,6 @@
 """What a picture has beside its samples."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from inr.errors import SpecError
@@ -17,16 +17,34 @@ class ImageAttributes(Attributes):
         colour_space: transfer of the colour channels, "srgb" for ordinary pictures, "linear" for EXR and HDR.
         icc_profile: colour profile of the original, or None.
         orientation: EXIF orientation 1..8 of the original; already applied to the samples.
+        cicp: code points of the colours by ITU-T H.273 (primaries, transfer, matrix, full range), which have precedence
+            over all else that is said of them, or nothing.
+        gamma: of the samples as gAMA of PNG has it, in 1/100000, or 0.
+        chromaticities: x and y of white, red, green and blue as cHRM of PNG has them, in 1/100000, or nothing.
     """
 
     kind: ClassVar[str] = "image"
     colour_space: ColourSpace = "srgb"
     icc_profile: bytes | None = None
     orientation: int = 1
+    cicp: tuple[int, ...] = field(default=(), metadata={"key": 0})
+    gamma: int = field(default=0, metadata={"key": 1})
+    chromaticities: tuple[int, ...] = field(default=(), metadata={"key": 2})
 
     def __post_init__(self) -> None:
         if not 1 <= self.orientation <= 8:
             raise SpecError(f"orientation: EXIF allows 1..8; got {self.orientation}")
+        if len(self.cicp) not in (0, 4) or not all(0 <= code <= 255 for code in self.cicp):
+            raise SpecError(f"cicp: four code points of 0..255 are needed; got {self.cicp}")
+        if not 0 <= self.gamma < 2**31:
+            raise SpecError(f"gamma: must be within 0..2^31 - 1; got {self.gamma}")
+        if len(self.chromaticities) not in (0, 8) or not all(0 <= value < 2**31 for value in self.chromaticities):
+            raise SpecError(f"chromaticities: eight numbers within 0..2^31 - 1 are needed; got {self.chromaticities}")
+
+    @property
+    def is_coded(self) -> bool:
+        """True if the samples are colours by code points, gamma or chromaticities, and not simply by `colour_space`."""
+        return bool(self.cicp or self.gamma or self.chromaticities)
 
 
 def image_attributes(meta: SignalMeta) -> ImageAttributes:

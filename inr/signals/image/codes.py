@@ -7,10 +7,15 @@ Source: Rec. ITU-T H.273 (07/2021), tables 2 and 3; SMPTE ST 2084 and Rec. ITU-R
 counts from the reference white of BT.2408, 203 cd/m2; the matrix between white points is Bradford's.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 
 from inr.errors import SpecError
+from inr.meta import INTEGER_MAX, SampleType, SignalMeta
+from inr.signals.image.attributes import image_attributes
+from inr.signals.signal import Samples
 
 Light = npt.NDArray[np.float64]
 Chromaticities = tuple[float, ...]
@@ -52,6 +57,49 @@ def plain_chromaticities(chromaticities: tuple[int, ...]) -> bool:
     return all(abs(value - usual) <= _CHROMATICITY_TOLERANCE for value, usual in pairs)
 
 
+def make_a_space(chromaticities: tuple[int, ...]) -> bool:
+    """True for chromaticities of which no y is 0 and whose primaries span an area, and for none."""
+    if not chromaticities:
+        return True
+    (rx, ry), (gx, gy), (bx, by) = (chromaticities[i : i + 2] for i in (2, 4, 6))
+    area = (gx - rx) * (by - ry) - (bx - rx) * (gy - ry)
+    return area != 0 and all(0 < y <= 100_000 for y in chromaticities[1::2])
+
+
+def is_srgb(cicp: tuple[int, ...]) -> bool:
+    """True for the code points of sRGB."""
+    return cicp == (1, 13, 0, 1)
+
+
+def decoded_colours(samples: Samples, meta: SignalMeta, colours: int, linear: bool) -> tuple[Samples, SignalMeta]:
+    """Samples whose colours are by cICP, gAMA or cHRM as sRGB of the same type, or as linear light in floats.
+
+    Args:
+        samples: `(height, width, channels)` of an integer type, or floats in [0, 1].
+        meta: of a picture.
+        colours: how many of the channels are colours, the first ones; 1 or 3.
+        linear: whether to make light.
+
+    Raises:
+        SpecError: colours that are not known here.
+    """
+    own = image_attributes(meta)
+    top = INTEGER_MAX.get(samples.dtype.name, 1)
+    unit = np.clip(samples.astype(np.float64) / top, 0, 1)
+    stored = unit[..., :colours]
+    light = light_of_cicp(stored, own.cicp) if own.cicp else light_of_gamma(stored, own.gamma, own.chromaticities)
+    unit[..., :colours] = light if linear else light_to_srgb(light)
+    plain = replace(own, cicp=(), gamma=0, chromaticities=(), icc_profile=None)
+    found: Samples
+    if linear:
+        found = unit.astype(np.float32)
+        plain = replace(plain, colour_space="linear")
+    else:
+        found = (np.rint(unit * top) if top > 1 else unit).astype(samples.dtype)
+    kind: SampleType = found.dtype.name  # type: ignore[assignment]
+    return found, replace(meta, dtype=kind, value_range=(0.0, 1.0 if linear else float(top)), attributes=plain)
+
+
 def light_of_gamma(values: Light, gamma: int, chromaticities: tuple[int, ...]) -> Light:
     """Linear light with the primaries of sRGB of samples in [0, 1], by gAMA and cHRM.
 
@@ -59,7 +107,12 @@ def light_of_gamma(values: Light, gamma: int, chromaticities: tuple[int, ...]) -
         values: `(..., 1)` gray or `(..., 3)`.
         gamma: in 1/100000, of which 0 is that of sRGB.
         chromaticities: in 1/100000, or nothing.
+
+    Raises:
+        SpecError: chromaticities of no colour space.
     """
+    if not make_a_space(chromaticities):
+        raise SpecError(f"chromaticities: {chromaticities} are those of no colour space")
     light = srgb_to_light(values) if plain_gamma(gamma) else values ** (100_000 / gamma)
     if plain_chromaticities(chromaticities):
         return light

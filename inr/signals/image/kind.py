@@ -2,6 +2,7 @@
 
 import mmap
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar, Literal, cast, final
 
@@ -128,13 +129,13 @@ class Image(Kind):
         """As `Kind.to_file`."""
         own = image_attributes(meta)
         colours = ids.id_of(ids.COLOUR_SPACES, own.colour_space)
-        return FileAttributes(own.orientation, colours, icc_profile=own.icc_profile)
+        return FileAttributes(own.orientation, colours, own=own.to_wire(), icc_profile=own.icc_profile)
 
     def from_file(self, found: FileAttributes) -> Attributes:
         """As `Kind.from_file`."""
-        ImageAttributes.from_wire(found.own)
+        own = ImageAttributes.from_wire(found.own)
         colours = cast(ColourSpace, ids.COLOUR_SPACES[found.colour_space])
-        return ImageAttributes(colours, found.icc_profile, found.orientation)
+        return replace(own, colour_space=colours, icc_profile=found.icc_profile, orientation=found.orientation)
 
     def region(self, target: Target, domain: Domain) -> Domain:
         """As `Kind.region`."""

@@ -1,6 +1,7 @@
 """What the readers of all image formats share: a plain picture, size limits, EXIF orientation."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -8,6 +9,17 @@ from inr.signals.image.attributes import ColourSpace
 from inr.signals.limits import allowed_samples
 from inr.signals.refusal import Refusal
 from inr.signals.signal import Array
+
+
+class Codes(NamedTuple):
+    """Colours in numbers, as for `ImageAttributes`."""
+
+    cicp: tuple[int, ...] = ()
+    gamma: int = 0
+    chromaticities: tuple[int, ...] = ()
+
+
+NO_CODES = Codes()
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,12 +31,14 @@ class Picture:
         colour_space: transfer of the colour channels.
         orientation: EXIF orientation 1..8 that the samples still need.
         icc_profile: colour profile that belongs to the samples, or None.
+        codes: what else is said of the colours, as far as it is not what `colour_space` or the profile says.
     """
 
     samples: Array
     colour_space: ColourSpace
     orientation: int = 1
     icc_profile: bytes | None = None
+    codes: Codes = NO_CODES
 
 
 def check_size(height: int, width: int) -> None:

@@ -5,6 +5,7 @@ is a global setting below `inr.signals.limits.MAX_SAMPLES`.
 """
 
 import io
+import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from inr.signals.image.picture import Picture, check_frames, check_size, full_range
+from inr.signals.image.picture import NO_CODES, Codes, Picture, check_frames, check_size, full_range
 from inr.signals.image.tiff_tags import exif_orientation
 from inr.signals.refusal import Refusal, damaged
 from inr.signals.signal import Array
@@ -20,6 +21,7 @@ from inr.signals.signal import Array
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
 
+_AVIF_SEARCHED = 2**16
 _MODES_RGB = frozenset({"P", "RGB", "RGBX", "CMYK", "YCbCr", "HSV"})
 _MODES_ALPHA = frozenset({"RGBA", "RGBa", "PA"})
 
@@ -96,7 +98,20 @@ def read_avif(data: bytes) -> Picture:
         # Bit 5 of the third byte of the AV1 configuration tells 12-bit from 10-bit samples.
         twelve = data[data.index(b"av1C") + 6] & 0b00100000
         samples = full_range(samples, 4095 if twelve else 1023)
-    return Picture(samples, "srgb", orientation, profile or None)
+    return Picture(samples, "srgb", orientation, profile or None, _codes_of_avif(data))
+
+
+def _codes_of_avif(data: bytes) -> Codes:
+    """The code points of an AVIF file where they say something that is not sRGB; its samples come as full-range RGB.
+
+    The transfer of BT.709 counts as that of sRGB, as viewers have it.
+    """
+    start = data.find(b"colrnclx", 0, _AVIF_SEARCHED)
+    if start < 0 or start + 15 > len(data):
+        return NO_CODES
+    primaries, transfer = struct.unpack_from(">HH", data, start + 8)
+    usual = primaries in (0, 1, 2, 5, 6, 7) and transfer in (0, 1, 2, 6, 13, 14, 15)
+    return NO_CODES if usual or max(primaries, transfer) > 255 else Codes((primaries, transfer, 0, 1))
 
 
 def picture_of_opened(image: "ImageFile") -> Picture:

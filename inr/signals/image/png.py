@@ -6,7 +6,8 @@ Pillow reads 16-bit RGB as 8 bit, and the codec used here keeps no metadata, so 
 import struct
 import zlib
 
-from inr.signals.image.picture import Picture, check_frames, check_size
+from inr.signals.image.codes import is_srgb, make_a_space, plain_chromaticities, plain_gamma
+from inr.signals.image.picture import NO_CODES, Codes, Picture, check_frames, check_size
 from inr.signals.image.tiff_tags import exif_orientation
 from inr.signals.refusal import Refusal, damaged
 from inr.signals.signal import Array
@@ -14,11 +15,14 @@ from inr.signals.signal import Array
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 MAX_SIDE = 1_000_000  # limit built into libpng
 _MAX_PROFILE = 2**24
+_COLOUR_CHUNKS = frozenset({b"cICP", b"sRGB", b"gAMA", b"cHRM"})
 _PIXEL_CHUNKS = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
 
 
 def read_png(data: bytes) -> Picture:
     """Read a PNG file of one frame; palettes and 1, 2 and 4-bit gray come as 8 bit."""
+    if data[12:16] == b"CgBI":
+        raise Refusal("is not supported: it is PNG as Apple's tools change it for its devices (CgBI)")
     if data[12:16] != b"IHDR" or len(data) < 33:
         raise damaged("it ends before its header" if len(data) < 33 else "it does not begin with a header")
     width, height = struct.unpack_from(">II", data, 16)
@@ -27,8 +31,11 @@ def read_png(data: bytes) -> Picture:
         raise Refusal(f"is too large: {width} × {height} pixels; a side of a PNG file may have {MAX_SIDE}")
     profile, orientation = None, 1
     pixels = [SIGNATURE]
+    colours: dict[bytes, bytes] = {}
     for kind, start, end in _chunks(data):
         body = data[start:end] if kind in (b"acTL", b"iCCP", b"eXIf") else b""
+        if kind in _COLOUR_CHUNKS:
+            colours[kind] = data[start:end]
         if kind == b"acTL" and len(body) >= 4:
             check_frames(int.from_bytes(body[:4], "big"))
         elif kind == b"iCCP":
@@ -40,20 +47,49 @@ def read_png(data: bytes) -> Picture:
     import imagecodecs
 
     # Without the other chunks libpng has nothing to print warnings about.
-    return Picture(imagecodecs.png_decode(b"".join(pixels)), "srgb", orientation, profile)
+    samples: Array = imagecodecs.png_decode(b"".join(pixels))
+    return Picture(samples, "srgb", orientation, profile, _codes(colours, profile is not None, samples.ndim == 2))
 
 
-def encode_png(samples: Array, icc_profile: bytes | None) -> bytes:
+def encode_png(samples: Array, icc_profile: bytes | None, codes: Codes = NO_CODES) -> bytes:
     """Encode `(height, width, channels)` samples of type uint8 or uint16, with 1 to 4 channels."""
     import imagecodecs
 
     data = bytes(imagecodecs.png_encode(samples[:, :, 0] if samples.shape[2] == 1 else samples, level=6))
-    if icc_profile is None:
-        return data
-    body = b"iCCP" + b"ICC profile\0\0" + zlib.compress(icc_profile, 9)
-    chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+    chunks = b""
+    if codes.cicp:
+        chunks += _chunk(b"cICP", bytes(codes.cicp))
+    if icc_profile is not None:
+        chunks += _chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(icc_profile, 9))
+    if codes.gamma:
+        chunks += _chunk(b"gAMA", struct.pack(">I", codes.gamma))
+    if codes.chromaticities:
+        chunks += _chunk(b"cHRM", struct.pack(">8I", *codes.chromaticities))
     end_of_header = len(SIGNATURE) + 25
-    return data[:end_of_header] + chunk + data[end_of_header:]
+    return data[:end_of_header] + chunks + data[end_of_header:]
+
+
+def _chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def _codes(chunks: dict[bytes, bytes], profiled: bool, gray: bool) -> Codes:
+    """What chunks say of the colours that sRGB and the profile do not, in the order of precedence of PNG 3.
+
+    A chunk that is broken is no damage to the picture.
+    """
+    cicp = chunks.get(b"cICP", b"")
+    if len(cicp) == 4 and cicp[2] == 0:
+        return NO_CODES if is_srgb(tuple(cicp)) else Codes(tuple(cicp))
+    if profiled or b"sRGB" in chunks:
+        return NO_CODES
+    body, corners = chunks.get(b"gAMA", b""), chunks.get(b"cHRM", b"")
+    gamma = int.from_bytes(body, "big") if len(body) == 4 else 0
+    chromaticities: tuple[int, ...] = struct.unpack(">8I", corners) if len(corners) == 32 and not gray else ()
+    chromaticities = chromaticities if make_a_space(chromaticities) else ()
+    if gamma >= 2**31 or (plain_gamma(gamma) and plain_chromaticities(chromaticities)):
+        return NO_CODES
+    return Codes((), gamma, () if plain_chromaticities(chromaticities) else chromaticities)
 
 
 def _chunks(data: bytes) -> list[tuple[bytes, int, int]]:

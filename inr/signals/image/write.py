@@ -10,7 +10,7 @@ JPEG, WebP, TIFF and AVIF.
 
 import io
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,9 @@ from inr.errors import InrError, SpecError
 from inr.files import names_no_format, write_bytes
 from inr.meta import INTEGER_MAX, SignalMeta
 from inr.signals.image.attributes import image_attributes
+from inr.signals.image.codes import decoded_colours
 from inr.signals.image.exr import encode_exr
+from inr.signals.image.picture import Codes
 from inr.signals.image.png import MAX_SIDE, encode_png
 from inr.signals.image.pnm import encode_pam, encode_pbm, encode_pfm, encode_pnm
 from inr.signals.refusal import first_line
@@ -31,6 +33,9 @@ _JPEG_QUALITY = 95
 _AVIF_QUALITY = 90
 _HDR_MAX = 255 / 256 * 2.0**127  # largest value of a shared 8-bit exponent
 
+_KEEP_CODES = frozenset({"png", "npy"})
+_HOLD_PROFILES = frozenset({"jpeg", "webp", "tiff", "avif"})
+_LINEAR = frozenset({"exr", "hdr", "pfm"})
 _CHANNEL_NAMES = {1: "gray", 2: "gray with alpha", 3: "RGB", 4: "RGB with alpha"}
 
 
@@ -98,7 +103,8 @@ def encode_image(samples: Samples, meta: SignalMeta, format: str) -> bytes:
     Floats become integers by the sRGB transfer curve after clamping to [0, 1] where `meta` says they are linear,
     else by mapping the value range to the whole range of the integers, as signed integers do. Unsigned ones become
     floats by dividing by their largest value, and by the inverse of the curve where they are sRGB; signed ones are
-    measurements, and floats of the same value. Alpha never goes through the curve.
+    measurements, and floats of the same value. Alpha never goes through the curve. Colours by cICP, gAMA or cHRM stay
+    so in PNG and .npy, those by cICP in AVIF; for all else they become sRGB, or linear light.
 
     Args:
         samples: `(height, width, channels)` of type uint8, uint16, int8, int16, float16 or float32; finite.
@@ -115,6 +121,12 @@ def encode_image(samples: Samples, meta: SignalMeta, format: str) -> bytes:
         raise SpecError(f"image samples: needs shape (height, width, channels) and no empty axis; got {samples.shape}")
     height, width, channels = samples.shape
     check_format(format, channels, samples.dtype.name, (height, width))
+    own = image_attributes(meta)
+    if own.is_coded and format not in _KEEP_CODES and not (format == "avif" and own.cicp):
+        if own.icc_profile is not None and format in _HOLD_PROFILES:  # which says as much
+            meta = replace(meta, attributes=replace(own, cicp=(), gamma=0, chromaticities=()))
+        else:
+            samples, meta = decoded_colours(samples, meta, _colours(samples), linear=format in _LINEAR)
     try:
         return _FORMATS[format].encode(np.ascontiguousarray(samples), meta)
     except InrError:
@@ -186,7 +198,8 @@ def _deep(samples: Array, meta: SignalMeta) -> Array:
 
 
 def _png(samples: Array, meta: SignalMeta) -> bytes:
-    return encode_png(_deep(samples, meta), image_attributes(meta).icc_profile)
+    own = image_attributes(meta)
+    return encode_png(_deep(samples, meta), own.icc_profile, Codes(own.cicp, own.gamma, own.chromaticities))
 
 
 def _ppm(samples: Array, meta: SignalMeta) -> bytes:
@@ -220,8 +233,30 @@ def _webp(samples: Array, meta: SignalMeta) -> bytes:
 
 
 def _avif(samples: Array, meta: SignalMeta) -> bytes:
+    if image_attributes(meta).cicp:
+        return _avif_by_codes(_deep(samples, meta), image_attributes(meta).cicp)
     sampling = "4:0:0" if samples.shape[2] == 1 else "4:4:4"
     return _pillow(samples, meta, "AVIF", quality=_AVIF_QUALITY, subsampling=sampling)
+
+
+def _avif_by_codes(samples: Array, cicp: tuple[int, ...]) -> bytes:
+    """AVIF with code points of colours, which Pillow does not write; 16 bits become 10."""
+    import imagecodecs
+
+    primaries, transfer = cicp[:2]
+    bits = 8 if samples.dtype == np.uint8 else 10
+    stored = samples if bits == 8 else ((samples.astype(np.uint32) * 1023 + 32767) // 65535).astype(np.uint16)
+    return bytes(
+        imagecodecs.avif_encode(
+            stored[:, :, 0] if stored.shape[2] == 1 else stored,
+            level=_AVIF_QUALITY,
+            bitspersample=bits,
+            pixelformat="400" if stored.shape[2] == 1 else "444",
+            primaries=primaries,
+            transfer=transfer,
+            matrix=9 if primaries == 9 else 6,
+        )
+    )
 
 
 def _bmp(samples: Array, meta: SignalMeta) -> bytes:
