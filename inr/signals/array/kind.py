@@ -96,7 +96,7 @@ class Array(Kind):
             region = tuple(x for place, x in enumerate(region) if place % n not in ones)
         if size is not None and ones:
             if len(size) != n or any(size[place] != 1 for place in ones):
-                wanted = joined(with_ones(("N",) * count, ones))
+                wanted = "x".join("1" if place in ones else "N" for place in range(n))
                 raise SpecError(f"size: needs {n} numbers of samples, {wanted}; got {joined(size)}")
             size = tuple(x for place, x in enumerate(size) if place not in ones)
         return replace(target, region=region, size=size)

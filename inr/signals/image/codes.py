@@ -15,7 +15,7 @@ import numpy.typing as npt
 from inr.errors import SpecError
 from inr.meta import INTEGER_MAX, SampleType, SignalMeta
 from inr.signals.image.attributes import image_attributes
-from inr.signals.signal import Samples
+from inr.signals.signal import Array
 
 Light = npt.NDArray[np.float64]
 Chromaticities = tuple[float, ...]
@@ -71,7 +71,7 @@ def is_srgb(cicp: tuple[int, ...]) -> bool:
     return cicp == (1, 13, 0, 1)
 
 
-def decoded_colours(samples: Samples, meta: SignalMeta, colours: int, linear: bool) -> tuple[Samples, SignalMeta]:
+def decoded_colours(samples: Array, meta: SignalMeta, colours: int, linear: bool) -> tuple[Array, SignalMeta]:
     """Samples whose colours are by cICP, gAMA or cHRM as sRGB of the same type, or as linear light in floats.
 
     Args:
@@ -90,7 +90,7 @@ def decoded_colours(samples: Samples, meta: SignalMeta, colours: int, linear: bo
     light = light_of_cicp(stored, own.cicp) if own.cicp else light_of_gamma(stored, own.gamma, own.chromaticities)
     unit[..., :colours] = light if linear else light_to_srgb(light)
     plain = replace(own, cicp=(), gamma=0, chromaticities=(), icc_profile=None)
-    found: Samples
+    found: Array
     if linear:
         found = unit.astype(np.float32)
         plain = replace(plain, colour_space="linear")

@@ -6,6 +6,8 @@ Pillow reads 16-bit RGB as 8 bit, and the codec used here keeps no metadata, so 
 import struct
 import zlib
 
+import numpy as np
+
 from inr.signals.image.codes import is_srgb, make_a_space, plain_chromaticities, plain_gamma
 from inr.signals.image.picture import NO_CODES, Codes, Picture, check_frames, check_size
 from inr.signals.image.tiff_tags import exif_orientation
@@ -15,6 +17,8 @@ from inr.signals.signal import Array
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 MAX_SIDE = 1_000_000  # limit built into libpng
 _MAX_PROFILE = 2**24
+_CHANNELS = {2: 3, 4: 2, 6: 4}  # of the colour types that have more than one
+_PASSES = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
 _COLOUR_CHUNKS = frozenset({b"cICP", b"sRGB", b"gAMA", b"cHRM"})
 _PIXEL_CHUNKS = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
 
@@ -30,7 +34,7 @@ def read_png(data: bytes) -> Picture:
     if max(height, width) > MAX_SIDE:
         raise Refusal(f"is too large: {width} × {height} pixels; a side of a PNG file may have {MAX_SIDE}")
     profile, orientation = None, 1
-    pixels = [SIGNATURE]
+    pixels: list[tuple[bytes, bytes]] = []
     colours: dict[bytes, bytes] = {}
     for kind, start, end in _chunks(data):
         body = data[start:end] if kind in (b"acTL", b"iCCP", b"eXIf") else b""
@@ -43,12 +47,48 @@ def read_png(data: bytes) -> Picture:
         elif kind == b"eXIf":
             orientation = exif_orientation(body)
         elif kind in _PIXEL_CHUNKS:
-            pixels.append(data[start - 8 : end + 4])
+            pixels.append((kind, data[start:end]))
+    samples = _interlaced(pixels, width, height) if data[28] == 1 else _decoded(pixels)
+    return Picture(samples, "srgb", orientation, profile, _codes(colours, profile is not None, samples.ndim == 2))
+
+
+def _decoded(chunks: list[tuple[bytes, bytes]]) -> Array:
+    """The samples of a file of these chunks; without others, libpng has nothing to print warnings about."""
     import imagecodecs
 
-    # Without the other chunks libpng has nothing to print warnings about.
-    samples: Array = imagecodecs.png_decode(b"".join(pixels))
-    return Picture(samples, "srgb", orientation, profile, _codes(colours, profile is not None, samples.ndim == 2))
+    samples: Array = imagecodecs.png_decode(SIGNATURE + b"".join(_chunk(kind, body) for kind, body in chunks))
+    return samples
+
+
+def _interlaced(chunks: list[tuple[bytes, bytes]], width: int, height: int) -> Array:
+    """The samples of an interlaced file, each pass of which is a file of its own: libpng would print a warning.
+
+    Source: PNG 3, section 8.2 (Adam7).
+    """
+    header = chunks[0][1]
+    bits = header[8] * _CHANNELS.get(header[9], 1)
+    passes = [
+        (y, x, dy, dx, -(-(height - y) // dy), -(-(width - x) // dx))
+        for y, x, dy, dx in _PASSES
+        if x < width and y < height
+    ]
+    lengths = [rows * (1 + -(-columns * bits // 8)) for *_, rows, columns in passes]
+    unpacker = zlib.decompressobj()
+    raw = unpacker.decompress(b"".join(body for kind, body in chunks if kind == b"IDAT"), sum(lengths))
+    if len(raw) < sum(lengths):
+        raise damaged("its samples are not all there")
+    tables = [chunk for chunk in chunks if chunk[0] in (b"PLTE", b"tRNS")]
+    whole: Array | None = None
+    for (y, x, dy, dx, rows, columns), length in zip(passes, lengths, strict=True):
+        own = struct.pack(">II", columns, rows) + header[8:12] + b"\0"
+        part = _decoded([(b"IHDR", own), *tables, (b"IDAT", zlib.compress(raw[:length], 1)), (b"IEND", b"")])
+        raw = raw[length:]
+        if whole is None:
+            whole = np.empty((height, width, *part.shape[2:]), part.dtype)
+        whole[y::dy, x::dx] = part
+    if whole is None:
+        raise damaged("it has no samples")
+    return whole
 
 
 def encode_png(samples: Array, icc_profile: bytes | None, codes: Codes = NO_CODES) -> bytes:

@@ -23,6 +23,13 @@ _PALETTE, _CMYK, _YCBCR, _CIELAB, _ICCLAB = 3, 5, 6, 8, 9
 _MODELS = {4: "a mask", 10: "ITU CIELab", 32803: "a colour filter array", 32844: "LogL", 32845: "LogLuv", 34892: "raw"}
 _ASSOCIATED, _UNASSOCIATED = 1, 2
 _UNSIGNED, _SIGNED, _FLOAT = 1, 2, 3
+_NUMBERS = {
+    _UNSIGNED: "unsigned integers",
+    _SIGNED: "signed integers",
+    _FLOAT: "floats",
+    5: "complex integers",
+    6: "complex numbers",
+}
 _FLOATS = (16, 24, 32, 64)
 _LIBTIFF = frozenset({1, 2, 3, 4, 5, 6, 7, 8, 32773, 32946, 34887, 34925, 50000, 50001})
 _JPEG = frozenset({6, 7})
@@ -85,11 +92,9 @@ def _check_stored(page: tags.Directory) -> None:
         kind = _UNSIGNED
     direct = photometric in (WHITE_IS_ZERO, BLACK_IS_ZERO, RGB)
     if kind not in (_UNSIGNED, _SIGNED, _FLOAT) or (not direct and photometric != _CIELAB and kind != _UNSIGNED):
-        name = {_SIGNED: "signed integers", _FLOAT: "floats", 5: "complex integers", 6: "complex numbers"}
-        raise _unsupported(f"{depth}-bit {name.get(kind, f'samples of format {kind}')} in such a picture")
+        raise _unsupported(f"{depth}-bit {_NUMBERS.get(kind, f'samples of format {kind}')} in such a picture")
     if (kind == _FLOAT and depth not in _FLOATS) or not 1 <= depth <= 64 or (kind == _SIGNED and depth % 8):
-        name = {_UNSIGNED: "unsigned integers", _SIGNED: "signed integers", _FLOAT: "floats"}[kind]
-        raise _unsupported(f"{depth}-bit {name}")
+        raise _unsupported(f"{depth}-bit {_NUMBERS[kind]}")
 
 
 def _unsupported(what: str) -> Refusal:

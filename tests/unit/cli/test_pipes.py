@@ -57,7 +57,7 @@ def pipe(tmp_path: Path, files: dict[str, bytes]) -> Iterator[Pipe]:
 
     yield make
     for writer in writers:
-        writer.join(timeout=TIMEOUT_S, check=False)
+        writer.join(timeout=TIMEOUT_S)
         assert not writer.is_alive()
 
 
@@ -96,7 +96,7 @@ def test_a_pipe_is_written_in_the_format_of_its_suffix_or_png(
     reader = threading.Thread(target=lambda: received.append(path.read_bytes()), daemon=True)
     reader.start()
     assert main(["decompress", str(tmp_path / "x.inr"), str(path)]) == 0
-    reader.join(timeout=TIMEOUT_S, check=False)
+    reader.join(timeout=TIMEOUT_S)
     start = {"pipe": b"\x89PNG", "pipe.jpg": b"\xff\xd8\xff", "pipe.npy": b"\x93NUMPY"}[name]
     assert received[0].startswith(start)
     assert decode_image(received[0], name).domain.shape == (64, 64)

@@ -1,6 +1,8 @@
 """Reading image files: types, ranges, layouts, orientation, profiles."""
 
 import io
+import struct
+import zlib
 from typing import Any
 
 import imagecodecs
@@ -309,3 +311,77 @@ def test_jpeg_that_nothing_decodes_is_not_damaged(marker: int, what: str) -> Non
     cut = bytes(imagecodecs.jpegls_encode(picture("uint8", 3)))[:-20]
     with pytest.raises(SignalError, match=r"^x is damaged"):
         decode_image(cut, "x")
+
+
+PASSES = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
+
+
+def packed_rows(values: Array, bits: int) -> bytes:
+    """Rows of a PNG file without a filter; values of fewer bits than 8 share bytes."""
+    flat = values.reshape(values.shape[0], -1)
+    if bits >= 8:
+        return b"".join(b"\0" + row.astype(">u2" if bits == 16 else "u1").tobytes() for row in flat)
+    digits = (flat[..., np.newaxis] >> np.arange(bits - 1, -1, -1)) & 1
+    return b"".join(b"\0" + np.packbits(row.astype(np.uint8).ravel()).tobytes() for row in digits)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 2), (11, 13)])
+@pytest.mark.parametrize("transparent", [False, True])
+@pytest.mark.parametrize(
+    ("colour", "bits", "channels"),
+    [
+        *((0, bits, 1) for bits in (1, 2, 4, 8, 16)),
+        *((3, bits, 1) for bits in (1, 2, 4, 8)),
+        *((colour, bits, channels) for colour, channels in ((2, 3), (4, 2), (6, 4)) for bits in (8, 16)),
+    ],
+)
+def test_every_kind_of_png_interlaced_or_not(
+    colour: int, bits: int, channels: int, transparent: bool, size: tuple[int, int], capfd: pytest.CaptureFixture[str]
+) -> None:
+    random, top = np.random.default_rng(4), 2**bits - 1
+    values = random.integers(0, top + 1, (*size, channels))
+    palette = random.integers(0, 256, (top + 1 if bits <= 8 else 1, 3)).astype(np.uint8)
+    tables = chunk(b"PLTE", palette.tobytes()) if colour == 3 else b""
+    expected = palette[values[..., 0]] if colour == 3 else values * (65535 if bits == 16 else 255) // top
+    clear = values[-1, -1]
+    if transparent and colour in (0, 2):
+        tables += chunk(b"tRNS", struct.pack(f">{channels}H", *clear))
+        alpha = np.where((values == clear).all(axis=-1), 0, 65535 if bits == 16 else 255)
+        expected = np.concatenate([expected, alpha[..., np.newaxis]], axis=-1)
+    elif transparent and colour == 3:
+        tables += chunk(b"tRNS", bytes([7]))
+        expected = np.concatenate([expected, np.where(values == 0, 7, 255)], axis=-1)
+    whole = packed_rows(values, bits)
+    passes = [values[y::dy, x::dx] for y, x, dy, dx in PASSES]
+    parts = b"".join(packed_rows(part, bits) for part in passes if part.size)
+    for interlaced, rows in ((0, whole), (1, parts)):
+        header = struct.pack(">IIBBBBB", size[1], size[0], bits, colour, 0, 0, interlaced)
+        body = chunk(b"IHDR", header) + tables + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+        np.testing.assert_array_equal(read(b"\x89PNG\r\n\x1a\n" + body), expected)
+    short = chunk(b"IHDR", header) + tables + chunk(b"IDAT", zlib.compress(rows[:-1])) + chunk(b"IEND", b"")
+    with pytest.raises(SignalError, match="damaged"):
+        read(b"\x89PNG\r\n\x1a\n" + short)
+    assert capfd.readouterr() == ("", "")
+
+
+def bitmap(bits: int, compression: int, masks: bytes = b"") -> bytes:
+    """A BMP file of 2 x 2 pixels, made by hand."""
+    info = struct.pack("<IiiHHIIiiII", 40, 2, 2, 1, bits, compression, 32, 0, 0, 0, 0)
+    return b"BM" + struct.pack("<IHHI", 54 + len(masks) + 32, 0, 0, 54 + len(masks)) + info + masks + bytes(32)
+
+
+@pytest.mark.parametrize(
+    ("data", "what"),
+    [
+        (bitmap(24, 4), r"Unsupported BMP compression \(4\)"),
+        (bitmap(64, 0), r"Unsupported BMP pixel depth \(64\)"),
+        (bitmap(32, 3, struct.pack("<III", 0x3FF00000, 0xFFC00, 0x3FF)), "Unsupported BMP bitfields layout"),
+        (
+            b"\x89PNG\r\n\x1a\n" + chunk(b"CgBI", bytes(4)) + png_bytes(picture("uint8", 3))[8:],
+            "it is PNG as Apple's tools",
+        ),
+    ],
+)
+def test_what_decoders_lack_is_no_damage(data: bytes, what: str) -> None:
+    with pytest.raises(SignalError, match=f"^x is not supported: {what}"):
+        decode_image(data, "x")
