@@ -11,7 +11,7 @@ from inr.cli.terminal import check_one_output, following, quality_text, say, say
 from inr.errors import SpecError
 from inr.files import check_writable, is_standard_output
 
-SOURCE = "Image, video, folder of frames or .npy; - reads an image or .npy."
+SOURCE = "Image, video, folder of frames or .npy; - is standard input."
 
 
 @takes(CompressOptions)

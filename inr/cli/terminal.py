@@ -218,7 +218,8 @@ def _has_sides(info: "FileInfo") -> bool:
 
 def _say_info(path: str, info: "FileInfo") -> None:
     size = shape_text(info.shape, pictures=_has_sides(info))
-    about = ", ".join(filter(None, [info.colour_space, compact(info.attributes)]))
+    colours = "" if info.attributes and info.colour_space == "unknown" else info.colour_space
+    about = ", ".join(filter(None, [colours, compact(info.attributes)]))
     rate = "" if info.frames_per_second is None else f" at {info.frames_per_second:.6g} frames a second"
     settings = f" {compact(info.settings)}" if info.settings else ""
     say(f"{path}: inr {info.version}, {info.kind} {size}x{info.channels} {info.dtype}, {about}{rate}")

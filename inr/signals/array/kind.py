@@ -40,10 +40,11 @@ class Array(Kind):
     suffix: ClassVar[str] = ".npy"
 
     def examples(self) -> tuple[Signal, ...]:
-        """As `Kind.examples`: a volume of floats, and a line of integers."""
+        """As `Kind.examples`: a volume of floats, a line of integers, and a sheet with axes of one sample."""
         z, y, x = np.mgrid[0:9, 0:10, 0:11] / 3
         line = np.rint(1000 * np.sin(np.arange(200) / 9)).astype(np.int16)
-        return signal_of((np.sin(x + z) * np.cos(y)).astype(np.float32)), signal_of(line)
+        volume = (np.sin(x + z) * np.cos(y)).astype(np.float32)
+        return signal_of(volume), signal_of(line), signal_of(volume[np.newaxis, 4, :, np.newaxis])
 
     def sniff(self, source: Source) -> bool:
         """As `Kind.sniff`: any array; those with the shape of a picture are one unless `axes` are asked for."""

@@ -53,12 +53,14 @@ class Image(Kind):
     suffix: ClassVar[str] = ".png"
 
     def examples(self) -> tuple[Signal, ...]:
-        """As `Kind.examples`: 8-bit RGB, and 16-bit gray."""
+        """As `Kind.examples`: 8-bit RGB, 16-bit gray, and gray by a gamma of its own."""
         y, x = np.mgrid[0:13, 0:21] / 4
         colours = np.stack([np.sin(x + c) * np.cos(y) for c in range(3)], axis=-1)
+        gray = image_from_array(np.rint(20_000 * (colours[..., 0] + 2)).astype(np.uint16))
         return (
             image_from_array(np.rint(127.5 * (colours + 1)).astype(np.uint8)),
-            image_from_array(np.rint(20_000 * (colours[..., 0] + 2)).astype(np.uint16)),
+            gray,
+            replace(gray, meta=replace(gray.meta, attributes=ImageAttributes(gamma=100_000))),
         )
 
     def sniff(self, source: Source) -> bool:
