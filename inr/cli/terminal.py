@@ -218,8 +218,9 @@ def _has_sides(info: "FileInfo") -> bool:
 
 def _say_info(path: str, info: "FileInfo") -> None:
     size = shape_text(info.shape, pictures=_has_sides(info))
-    colours = "" if info.attributes and info.colour_space == "unknown" else info.colour_space
-    about = ", ".join(filter(None, [colours, compact(info.attributes)]))
+    own = {name: value for name, value in info.attributes.items() if name != "channel_axis"}
+    colours = "" if own and info.colour_space == "unknown" else info.colour_space
+    about = ", ".join(filter(None, [colours, compact(own)]))
     rate = "" if info.frames_per_second is None else f" at {info.frames_per_second:.6g} frames a second"
     settings = f" {compact(info.settings)}" if info.settings else ""
     say(f"{path}: inr {info.version}, {info.kind} {size}x{info.channels} {info.dtype}, {about}{rate}")

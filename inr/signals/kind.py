@@ -179,7 +179,13 @@ class Kind(Spec):
     @final
     def npy(self, blocks: Iterable[Samples], shape: Shape, channels: int, meta: SignalMeta) -> bytes:
         """Samples as a ``.npy`` file; arguments as for `write`."""
-        return npy_bytes(gathered(blocks, shape, channels, meta).reshape(*self.outward(shape, meta), channels))
+        whole = gathered(blocks, shape, channels, meta).reshape(*self.outward(shape, meta), channels)
+        return npy_bytes(whole, self.has_channel_axis(meta))
+
+    def has_channel_axis(self, meta: SignalMeta) -> bool:
+        """True if ``.npy`` files of one channel have an axis for it."""
+        del meta
+        return False
 
     def check_npy(self, channels: int, meta: SignalMeta) -> None:
         """Raise `SpecError` for samples that are not written as ``.npy``."""

@@ -21,6 +21,7 @@ class ImageAttributes(Attributes):
             over all else that is said of them, or nothing.
         gamma: of the samples as gAMA of PNG has it, in 1/100000, or 0.
         chromaticities: x and y of white, red, green and blue as cHRM of PNG has them, in 1/100000, or nothing.
+        channel_axis: 1 for an array `(height, width, 1)`, whose last axis comes back in ``.npy``; else 0.
     """
 
     kind: ClassVar[str] = "image"
@@ -31,11 +32,15 @@ class ImageAttributes(Attributes):
     gamma: int = field(default=0, metadata={"key": 1})
     chromaticities: tuple[int, ...] = field(default=(), metadata={"key": 2})
 
+    channel_axis: int = field(default=0, metadata={"key": 3})
+
     def __post_init__(self) -> None:
         if not 1 <= self.orientation <= 8:
             raise SpecError(f"orientation: EXIF allows 1..8; got {self.orientation}")
         if len(self.cicp) not in (0, 4) or not all(0 <= code <= 255 for code in self.cicp):
             raise SpecError(f"cicp: four code points of 0..255 are needed; got {self.cicp}")
+        if self.channel_axis not in (0, 1):
+            raise SpecError(f"channel axis: must be 0 or 1; got {self.channel_axis}")
         if not 0 <= self.gamma < 2**31:
             raise SpecError(f"gamma: must be within 0..2^31 - 1; got {self.gamma}")
         if len(self.chromaticities) not in (0, 8) or not all(0 <= value < 2**31 for value in self.chromaticities):

@@ -45,7 +45,12 @@ def check_picture(shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
 
 def picture_of(samples: Array) -> Picture:
     """An array as a picture."""
-    return Picture(samples, colours_of(samples.dtype))
+    return Picture(samples, colours_of(samples.dtype), channel_axis=channel_axis(samples.shape))
+
+
+def channel_axis(shape: tuple[int, ...]) -> int:
+    """1 for an array with an axis of one channel, else 0."""
+    return int(len(shape) == 3 and shape[2] == 1)
 
 
 def colours_of(dtype: np.dtype[Any]) -> ColourSpace:

@@ -30,6 +30,7 @@ class _Frame:
         channels: components.
         exif: an EXIF block, or None.
         profile: the colour profile, or None.
+        end: where what describes it ends.
     """
 
     marker: int
@@ -39,6 +40,7 @@ class _Frame:
     channels: int
     exif: bytes | None
     profile: bytes | None
+    end: int
 
 
 def read_jpeg(data: bytes) -> Picture:
@@ -61,7 +63,7 @@ def _read_other(data: bytes, frame: _Frame) -> Picture:
     if frame.channels not in (1, 3) or not 2 <= frame.bits <= 16:
         what = f"{frame.channels} channels of {frame.bits} bits"
         raise Refusal(f"is not supported: it is a JPEG file of {what}; 1 and 3 channels of up to 16 bits are read")
-    if not data.rstrip(b"\0").endswith(b"\xff\xd9"):
+    if data.rfind(b"\xff\xd9") < frame.end:
         raise damaged("it ends before its end mark")
     import imagecodecs
 
@@ -84,7 +86,7 @@ def _frame(data: bytes) -> _Frame | None:
         if marker in _FRAMES and len(body) >= 6:
             bits, height, width, channels = struct.unpack_from(">BHHB", body)
             profile = b"".join(parts[number] for number in sorted(parts)) or None
-            return _Frame(marker, bits, height, width, channels, exif, profile)
+            return _Frame(marker, bits, height, width, channels, exif, profile, position + 2 + length)
         if marker == _SCAN or length < 2:
             return None
         if marker == _APP1 and body.startswith(b"Exif\0\0"):

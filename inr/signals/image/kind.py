@@ -17,7 +17,7 @@ from inr.metrics.base import Metric
 from inr.metrics.psnr import Psnr
 from inr.metrics.ssim import Ssim
 from inr.signals.image.attributes import ColourSpace, ImageAttributes, image_attributes
-from inr.signals.image.from_array import check_picture, colours_of, is_picture
+from inr.signals.image.from_array import channel_axis, check_picture, colours_of, is_picture
 from inr.signals.image.gif import gif_frames
 from inr.signals.image.read import READS, decode_image, image_from_array, is_image
 from inr.signals.image.tiff import TIFF_SIGNATURES, tiff_layout
@@ -103,6 +103,8 @@ class Image(Kind):
         check_picture(layout.shape, layout.dtype)
         channels = 1 if len(layout.shape) == 2 else layout.shape[2]
         attributes = ImageAttributes(colours_of(layout.dtype), profile)
+        if source.head.startswith(MAGIC):
+            attributes = replace(attributes, channel_axis=channel_axis(layout.shape))
         return StoredSignal(path, layout, layout.shape[:2], channels, AXES, attributes, MAX_SAMPLES)
 
     def check(self, shape: Shape) -> None:
@@ -116,6 +118,10 @@ class Image(Kind):
     def check_npy(self, channels: int, meta: SignalMeta) -> None:
         """As `Kind.check_npy`."""
         check_format("npy", channels, meta.dtype)
+
+    def has_channel_axis(self, meta: SignalMeta) -> bool:
+        """As `Kind.has_channel_axis`: if the array that it was had one."""
+        return image_attributes(meta).channel_axis == 1
 
     def write(self, path: str | Path, blocks: Iterable[Samples], shape: Shape, channels: int, meta: SignalMeta) -> None:
         """As `Kind.write`."""

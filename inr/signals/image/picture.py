@@ -32,6 +32,7 @@ class Picture:
         orientation: EXIF orientation 1..8 that the samples still need.
         icc_profile: colour profile that belongs to the samples, or None.
         codes: what else is said of the colours, as far as it is not what `colour_space` or the profile says.
+        channel_axis: as for `ImageAttributes`.
     """
 
     samples: Array
@@ -39,6 +40,7 @@ class Picture:
     orientation: int = 1
     icc_profile: bytes | None = None
     codes: Codes = NO_CODES
+    channel_axis: int = 0
 
 
 def check_size(height: int, width: int) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from inr.signals.image.gif import gif_frames
 from inr.signals.image.picture import NO_CODES, Codes, Picture, check_frames, check_size, full_range
 from inr.signals.image.tiff_tags import exif_orientation
 from inr.signals.refusal import Refusal, damaged
@@ -77,7 +78,7 @@ def read_gif(data: bytes) -> Picture:
     from PIL.GifImagePlugin import GifImageFile
 
     # Without the trailer, an animation cut after its first frame would pass for a still picture.
-    if not data.rstrip(b"\0").endswith(b";"):
+    if not gif_frames(io.BytesIO(data))[1]:
         raise damaged("it ends before its trailer")
     with quiet():
         image = GifImageFile(io.BytesIO(data))

@@ -143,6 +143,12 @@ def _signal(picture: Picture) -> Signal:
         stored: Samples = np.require(oriented(samples, picture.orientation), dtype, ["C", "W"])
     if samples.dtype.name == "float64" and not np.isfinite(stored).all():
         raise Refusal(f"has samples up to {np.abs(samples).max():.4g}, beyond the range of float32")
-    own = ImageAttributes(picture.colour_space, picture.icc_profile, picture.orientation, **picture.codes._asdict())
+    own = ImageAttributes(
+        picture.colour_space,
+        picture.icc_profile,
+        picture.orientation,
+        channel_axis=picture.channel_axis,
+        **picture.codes._asdict(),
+    )
     sample_type: SampleType = dtype.name  # type: ignore[assignment]
     return Signal(stored, Domain.of_shape(stored.shape[:2]), SignalMeta(sample_type, value_range(stored), own))

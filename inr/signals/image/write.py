@@ -25,6 +25,7 @@ from inr.signals.image.exr import encode_exr
 from inr.signals.image.picture import Codes
 from inr.signals.image.png import MAX_SIDE, encode_png
 from inr.signals.image.pnm import encode_pam, encode_pbm, encode_pfm, encode_pnm
+from inr.signals.npy import npy_bytes
 from inr.signals.refusal import first_line
 from inr.signals.signal import Array, Samples
 
@@ -308,9 +309,7 @@ def _hdr(samples: Array, meta: SignalMeta) -> bytes:
 
 
 def _npy(samples: Array, meta: SignalMeta) -> bytes:
-    stream = io.BytesIO()
-    np.save(stream, samples[:, :, 0] if samples.shape[2] == 1 else samples, allow_pickle=False)
-    return stream.getvalue()
+    return npy_bytes(samples, image_attributes(meta).channel_axis == 1)
 
 
 _FORMATS: dict[str, _Format] = {

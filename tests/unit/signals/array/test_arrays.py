@@ -258,6 +258,16 @@ def test_an_axis_of_one_channel_comes_back(tmp_path: Path) -> None:
     assert np.load(tmp_path / "b.npy").shape == (9, 8, 7, 1)
 
 
+def test_a_picture_of_one_channel_keeps_its_axis(tmp_path: Path) -> None:
+    for name, shape in (("a", (9, 8, 1)), ("b", (9, 8))):
+        np.save(tmp_path / f"{name}.npy", wave(*shape))
+        fast: dict[str, Any] = {"model": "siren", "settings": {"width": 8, "depth": 1}, "steps": 3}
+        inr.compress(tmp_path / f"{name}.npy", tmp_path / f"{name}.inr", **fast)
+        inr.decompress(tmp_path / f"{name}.inr", tmp_path / "c.npy", scale=2.0)
+        assert np.load(tmp_path / "c.npy").shape == (18, 16, *shape[2:])
+    assert 0 < (tmp_path / "a.inr").stat().st_size - (tmp_path / "b.inr").stat().st_size <= 5
+
+
 def test_a_long_array_with_axes_of_one_sample_is_read_in_slabs(tmp_path: Path) -> None:
     array = wave(1, 40, 1, 6)
     np.save(tmp_path / "a.npy", array)

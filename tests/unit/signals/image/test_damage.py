@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import imagecodecs
 import numpy as np
 import OpenEXR
 import pytest
@@ -131,6 +132,13 @@ def test_empty_and_foreign_files(tmp_path: Path) -> None:
         load_image(path)
     with pytest.raises(FileAccessError, match="no such file"):
         load_image(tmp_path / "missing.png")
+
+
+def test_bytes_behind_the_end_are_no_damage() -> None:
+    image = Image.fromarray(picture("uint8", 1)[..., 0])
+    lossless = bytes(imagecodecs.jpeg8_encode(picture("uint16", 1)[..., 0], bitspersample=16, lossless=True))
+    for data in (saved(image, "GIF"), saved(image, "JPEG"), saved(image, "PNG"), lossless):
+        np.testing.assert_array_equal(read(data + b"\n\0 more"), read(data))
 
 
 def test_the_name_does_not_matter(tmp_path: Path) -> None:
