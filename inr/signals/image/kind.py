@@ -100,7 +100,8 @@ class Image(Kind):
                 layout, profile = tiff_layout(data) or (None, None)
         if path is None or layout is None:
             return None
-        check_picture(layout.shape, layout.dtype)
+        if source.head.startswith(MAGIC):
+            check_picture(layout.shape, layout.dtype)
         channels = 1 if len(layout.shape) == 2 else layout.shape[2]
         attributes = ImageAttributes(colours_of(layout.dtype), profile)
         if source.head.startswith(MAGIC):

@@ -28,7 +28,6 @@ _DTYPES = {
 
 def read_tiff(data: bytes) -> Picture:
     """Read a TIFF or BigTIFF file of one page; thumbnails and masks beside the page are ignored."""
-    _check_no_raw(data)
     index, page = _only_page(data)
     check_size(tags.number(page, tags.HEIGHT, 0), tags.number(page, tags.WIDTH, 0))
     _check_extents(page, len(data))
@@ -70,9 +69,8 @@ def tiff_layout(data: mmap.mmap) -> tuple[Layout, bytes | None] | None:
     return Layout(int(offsets[0]), native, (height, width, channels)), _profile_of(page)
 
 
-def _check_no_raw(data: bytes) -> None:
+def _check_no_raw(data: bytes | mmap.mmap, directories: list[tags.Directory]) -> None:
     """Refuse the raw files of cameras, whose pages are small previews of what their sub-directories hold."""
-    directories = tags.read_directories(data)
     places = [place for directory in directories for place in directory.get(tags.SUB_DIRECTORIES, ())]
     below = [inner for place in places if place for inner in tags.read_directories(data, True, place)]
     dng = any(tags.DNG_VERSION in directory for directory in directories)
@@ -91,6 +89,7 @@ def _profile_of(page: tags.Directory) -> bytes | None:
 def _only_page(data: bytes | mmap.mmap) -> tuple[int, tags.Directory]:
     """Number and tags of the only page."""
     directories = tags.read_directories(data)
+    _check_no_raw(data, directories)
     pages = [i for i, directory in enumerate(directories) if not tags.number(directory, tags.SUBFILE, 0) & 0b101]
     if not directories:
         raise damaged("it has no page")

@@ -2,6 +2,7 @@
 
 import io
 import struct
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,10 @@ import pytest
 import tifffile
 from PIL import Image
 
+from inr.codec.load_save import load_parts
 from inr.errors import SignalError
 from inr.signals.image.attributes import image_attributes
-from inr.signals.image.read import decode_image, encode_image
+from inr.signals.image.read import decode_image, encode_image, load_image
 from tests.support.image_files import PROFILE, Array, picture, read, saved, tiff_bytes
 
 LOSSLESS = ["lzw", "zlib", "lzma", "zstd", "packbits", "jpeg2000", "jpegxl", "jpegxr", "lerc", "png", "webp"]
@@ -81,12 +83,17 @@ def test_planes_and_16_bits(compression: str) -> None:
 @pytest.mark.parametrize(
     "dtype", ["int8", "int16", "int32", "uint32", "int64", "uint64", "float16", "float32", "float64"]
 )
-def test_every_type_of_numbers(dtype: str, order: str, compression: str | None) -> None:
+def test_every_type_of_numbers(dtype: str, order: str, compression: str | None, tmp_path: Path) -> None:
     values = picture("uint16", 1)[..., 0].astype(np.int64) - (0 if dtype[0] == "u" else 2000)
     stored = (values % 256 - 128 if dtype == "int8" else values).astype(dtype)
-    signal = decode_image(tiff_bytes(stored, photometric="minisblack", byteorder=order, compression=compression), "x")
+    data = tiff_bytes(stored, photometric="minisblack", byteorder=order, compression=compression)
+    signal = decode_image(data, "x")
     kept = dtype if np.dtype(dtype).itemsize <= 2 or dtype == "float32" else "float32"
     assert signal.meta.dtype == kept
+    (tmp_path / "x.tif").write_bytes(data)
+    [part] = load_parts(tmp_path / "x.tif").signals  # not read whole if it is not compressed
+    assert part.meta == signal.meta
+    np.testing.assert_array_equal(part.samples, signal.samples)
     np.testing.assert_array_equal(signal.samples[..., 0], stored.astype(kept))
     assert image_attributes(signal.meta).colour_space == "unknown"
     if kept in ("int8", "int16"):
@@ -216,9 +223,12 @@ RAW = {
 
 
 @pytest.mark.parametrize("kind", RAW)
-def test_camera_raw_files_are_not_taken_for_their_previews(kind: str) -> None:
-    with pytest.raises(SignalError, match=r"is a camera raw file.*, which is not supported: develop it"):
-        decode_image(RAW[kind], "x")
+def test_camera_raw_files_are_not_taken_for_their_previews(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "photo.raw"
+    path.write_bytes(RAW[kind])
+    for read_it in (load_image, load_parts):
+        with pytest.raises(SignalError, match=rf"^{path} is a camera raw file.*, which is not supported: develop it"):
+            read_it(path)
 
 
 def test_a_sensor_below_a_preview_is_raw() -> None:
