@@ -2,6 +2,8 @@
 
 import mmap
 import re
+import struct
+from contextlib import suppress
 
 import numpy as np
 
@@ -15,6 +17,7 @@ from inr.signals.refusal import Refusal, damaged
 TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 _RAW = (32803, 34892)  # photometric interpretations of sensor data
+_MAX_SUB_DIRECTORIES = 16
 _DTYPES = {
     (1, 8): "uint8",
     (1, 16): "uint16",
@@ -72,7 +75,10 @@ def tiff_layout(data: mmap.mmap) -> tuple[Layout, bytes | None] | None:
 def _check_no_raw(data: bytes | mmap.mmap, directories: list[tags.Directory]) -> None:
     """Refuse the raw files of cameras, whose pages are small previews of what their sub-directories hold."""
     places = [place for directory in directories for place in directory.get(tags.SUB_DIRECTORIES, ())]
-    below = [inner for place in places if place for inner in tags.read_directories(data, True, place)]
+    below: list[tags.Directory] = []
+    for place in places[:_MAX_SUB_DIRECTORIES]:
+        with suppress(ValueError, struct.error):  # a broken one does not spoil the page
+            below += tags.read_directories(data, first_only=True, start=place)
     dng = any(tags.DNG_VERSION in directory for directory in directories)
     cr2 = data[8:10] == b"CR"
     if dng or cr2 or any(tags.number(d, tags.PHOTOMETRIC, 1) in _RAW for d in (*directories, *below)):

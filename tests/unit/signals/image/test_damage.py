@@ -77,6 +77,16 @@ def sources() -> dict[str, bytes]:
             {"Y": real[..., 0].copy()}, {"type": OpenEXR.tiledimage, "tiles": OpenEXR.TileDescription()}
         ),
         "npy": encode_image(real, meta_of(real), "npy"),
+        "pbm": encode_image(rgb[..., :1], meta_of(rgb), "pbm"),
+        "pbm text": b"P1\n6 5\n" + b"101100" * 5 + b"\n",
+        "pam": encode_image(noise("uint16", 4), meta_of(deep), "pam"),
+        "pfm": encode_image(real, meta_of(real), "pfm"),
+        "jpeg 12": bytes(imagecodecs.jpeg8_encode(deep >> 4, bitspersample=12, level=95)),
+        "jpeg lossless": bytes(imagecodecs.jpeg8_encode(rgb, lossless=True)),
+        "jpeg ls": bytes(imagecodecs.jpegls_encode(rgb)),
+        "tiff jpeg2000": tiff_bytes(rgb, photometric="rgb", compression="jpeg2000"),
+        "tiff lab": tiff_bytes(rgb, photometric="cielab", compression="lzw"),
+        "tiff int16": tiff_bytes(deep.astype(np.int16), photometric="rgb"),
     }
 
 

@@ -246,6 +246,13 @@ def test_a_sensor_below_a_preview_is_raw() -> None:
     np.testing.assert_array_equal(read(stream.getvalue()), picture("uint8", 3))  # a smaller copy is no sensor
 
 
+@pytest.mark.parametrize("places", [[0], [2**31], [8] * 100_000])
+def test_sub_directories_that_lie_do_not_spoil_the_page(places: list[int]) -> None:
+    body = bytes(range(128))
+    found = read(directory(page([8], 1, 1, 128, t330=places), body))
+    np.testing.assert_array_equal(found.ravel(), np.arange(128))
+
+
 @pytest.mark.parametrize(
     ("bits", "compression", "photometric", "expected"),
     [
