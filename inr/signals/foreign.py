@@ -57,13 +57,18 @@ def not_read(head: bytes, reads: str) -> Refusal:
 
     Args:
         head: its first bytes; none of an empty one.
-        reads: what is read instead.
+        reads: what is read instead, as `plural` puts it.
     """
     if not head:
         return Refusal("is empty (0 bytes)")
     what = described(head)
     is_what = "is of a format that is not supported" if what is None else f"is {what}, which is not supported"
     return Refusal(f"{is_what}; inr reads {reads}")
+
+
+def plural(noun: str, formats: str) -> str:
+    """What is read in so many formats: "pictures (PNG, JPEG and GIF)" of "a picture"."""
+    return f"{noun.partition(' ')[2]}s ({formats})"
 
 
 def described(head: bytes) -> str | None:

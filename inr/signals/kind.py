@@ -16,13 +16,13 @@ import numpy as np
 from inr.container import ids, limits
 from inr.container.attributes import FileAttributes
 from inr.domain import Domain
-from inr.errors import FileAccessError, SignalError, SpecError
+from inr.errors import SignalError, SpecError
 from inr.files import write_bytes
 from inr.meta import Attributes, SignalMeta
 from inr.metrics.base import Metric
 from inr.metrics.psnr import Psnr
 from inr.registry import Registry
-from inr.signals.foreign import not_read
+from inr.signals.foreign import not_read, plural
 from inr.signals.npy import npy_bytes
 from inr.signals.parts import Cut, PartRule, Parts
 from inr.signals.signal import Array, Samples, Signal
@@ -47,8 +47,10 @@ class Kind(Spec):
     wire_id: ClassVar[int]
     noun: ClassVar[str]
     """With its article, for messages: "a picture"."""
-    reads: ClassVar[str] = ""
-    """What its files are, for messages: "pictures (PNG, JPEG and TIFF)"; empty where it has none of its own."""
+    formats: ClassVar[str]
+    """Names of the formats that are read, for messages: "PNG, JPEG and GIF"."""
+    folders: ClassVar[str | None] = None
+    """What is read of a folder, for messages: "two pictures"; None if nothing is."""
     attributes: ClassVar[type[Attributes]]
     """What signals of this kind have beside their samples."""
     parts_are: ClassVar[PartRule] = PartRule("samples along the first axis")
@@ -333,24 +335,32 @@ def kind_of_source(source: Source, reading: Reading) -> Kind:
         SignalError: no kind says that it is its own.
         SpecError: none of its kinds takes what is asked.
     """
+    kinds = [cls() for cls in KINDS]
     found: Kind | None = None
-    for kind in [cls() for cls in KINDS]:
+    for kind in kinds:
         if kind.sniff(source):
             if reading.given() <= kind.reading:
                 return kind
             found = found or kind
     if found is None:
-        if source.is_folder:
-            raise FileAccessError(f"cannot read {source.name}: is a directory without frames; inr reads {all_read()}")
+        _refuse_empty(source, kinds)
         raise SignalError(f"{source.name} {not_read(source.head, all_read())}")
     refuse_reading(reading, found.noun, found.reading)
     return found
 
 
+def _refuse_empty(source: Source, kinds: list[Kind]) -> None:
+    """Raise `SignalError` for an empty file, and a folder without what is read of one."""
+    if source.is_folder:
+        read = " or ".join(kind.folders for kind in kinds if kind.folders is not None)
+        raise SignalError(f"{source.name} is a folder without {read}")
+    if source.array is None and not source.head:
+        raise SignalError(f"{source.name} is empty (0 bytes)")
+
+
 def all_read() -> str:
     """What is read, of all kinds of signal, for messages; there is no other list of it."""
-    *most, last = [cls.reads for cls in KINDS if cls.reads]
-    return f"{', '.join(most)} and {last}" if most else last
+    return ", ".join(plural(cls.noun, cls.formats) for cls in KINDS)
 
 
 def refuse_reading(reading: Reading, noun: str, allowed: frozenset[str] = frozenset()) -> None:

@@ -101,12 +101,12 @@ def test_described(kind: Kind) -> None:
 
 
 def test_what_is_read_is_listed_in_every_refusal(kind: Kind, tmp_path: Path) -> None:
-    assert kind.reads
-    assert kind.reads in all_read()
+    assert kind.formats
+    assert kind.formats in all_read()
     (tmp_path / "notes.txt").write_text("words")
     with pytest.raises(SignalError, match=r"notes.txt is text, which is not supported; inr reads ") as caught:
         inr.load(tmp_path / "notes.txt")
-    assert all(cls.reads in str(caught.value) for cls in KINDS)
+    assert all(cls.formats in str(caught.value) for cls in KINDS)
 
 
 def test_the_table_of_extras_names_the_attributes() -> None:

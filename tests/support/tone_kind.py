@@ -71,7 +71,7 @@ class Tone(Kind):
     kind: Literal["tone"] = "tone"
     wire_id: ClassVar[int] = 70_000
     noun: ClassVar[str] = "a tone"
-    reads: ClassVar[str] = "tones (WAV)"
+    formats: ClassVar[str] = "WAV"
     attributes: ClassVar[type[Attributes]] = ToneAttributes
     parts_are: ClassVar[PartRule] = PartRule("samples of a stretch", LEAST)
     reading: ClassVar[frozenset[str]] = frozenset({"time"})

@@ -33,7 +33,7 @@ class Array(Kind):
     kind: Literal["array"] = "array"
     wire_id: ClassVar[int] = 2
     noun: ClassVar[str] = "an array"
-    reads: ClassVar[str] = "arrays (.npy)"
+    formats: ClassVar[str] = ".npy"
     attributes: ClassVar[type[Attributes]] = ArrayAttributes
     parts_are: ClassVar[PartRule] = PartRule("samples of a slab along the first axis")
     reading: ClassVar[frozenset[str]] = frozenset({"axes"})

@@ -19,7 +19,7 @@ from inr.metrics.ssim import Ssim
 from inr.signals.image.attributes import ColourSpace, ImageAttributes, image_attributes
 from inr.signals.image.from_array import channel_axis, check_picture, colours_of, is_picture
 from inr.signals.image.gif import gif_frames
-from inr.signals.image.read import READS, decode_image, image_from_array, is_image
+from inr.signals.image.read import FORMATS, decode_image, image_from_array, is_image
 from inr.signals.image.tiff import TIFF_SIGNATURES, tiff_layout
 from inr.signals.image.write import check_format, encode_image, format_of, save_image
 from inr.signals.kind import KINDS, Kind, Pngs, gathered, whole
@@ -46,7 +46,7 @@ class Image(Kind):
     kind: Literal["image"] = "image"
     wire_id: ClassVar[int] = 0
     noun: ClassVar[str] = "a picture"
-    reads: ClassVar[str] = READS
+    formats: ClassVar[str] = FORMATS
     attributes: ClassVar[type[Attributes]] = ImageAttributes
     parts_are: ClassVar[PartRule] = PartRule("rows of a band", MIN_SIDE)
     metrics: ClassVar[tuple[Metric, ...]] = (Psnr(), Ssim())

@@ -15,7 +15,7 @@ from inr.domain import Domain
 from inr.errors import SignalError
 from inr.files import read_bytes
 from inr.meta import SampleType, SignalMeta
-from inr.signals.foreign import not_read
+from inr.signals.foreign import not_read, plural
 from inr.signals.image.attributes import ImageAttributes
 from inr.signals.image.exr import read_exr
 from inr.signals.image.from_array import check_array, picture_of, read_npy
@@ -42,8 +42,8 @@ __all__ = [
     "load_image",
 ]
 
-READS = "pictures (PNG, JPEG, WebP, TIFF, BMP, GIF, AVIF, PBM, PGM, PPM, PAM, PFM, OpenEXR, Radiance HDR)"
-"""What is read here, for messages."""
+FORMATS = "PNG, JPEG, WebP, TIFF, BMP, GIF, AVIF, PBM, PGM, PPM, PAM, PFM, OpenEXR, Radiance HDR and .npy"
+"""Names of what is read, for messages."""
 _READERS: tuple[tuple[bytes, Callable[[bytes], Picture]], ...] = (
     (SIGNATURE, read_png),
     (b"\xff\xd8\xff", read_jpeg),
@@ -88,7 +88,7 @@ def decode_image(data: bytes, name: str) -> Signal:
     try:
         reader = _reader_of(data)
         if reader is None:
-            raise not_read(data[:HEAD_BYTES], READS)
+            raise not_read(data[:HEAD_BYTES], plural("a picture", FORMATS))
         with damage_reported():
             picture = reader(data)
         return _signal(picture)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from inr.signals.foreign import not_read
+from inr.signals.foreign import not_read, plural
 from inr.signals.limits import MAX_SAMPLES
 from inr.signals.refusal import Refusal, damaged
 from inr.signals.signal import Array
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
-READS = "videos (MP4, QuickTime, Matroska, WebM, AVI, Ogg, YUV4MPEG2, animated GIF, folders of frames)"
-"""What is read here, for messages."""
+FORMATS = "MP4, MOV, MKV, WebM, AVI, Ogg, Y4M, animated GIF, and folders of pictures"
+"""Names of what is read, for messages."""
 # Each packet of these is one frame; VP8 and MPEG-4 have packets without one.
 _FRAME_A_PACKET = {"h264", "hevc", "vp9", "av1", "ffv1", "mjpeg", "png", "prores", "rawvideo"}
 _ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
@@ -128,7 +128,7 @@ def open_clip(source: Path | bytes, name: str) -> Clip:
             head = file.read(HEAD_BYTES)
             demuxer = demuxer_of(head)
             if demuxer is None:
-                raise not_read(head, READS)
+                raise not_read(head, plural("a video", FORMATS))
             require_av()
             check_whole(file, demuxer)
         with _streaming(source, demuxer) as (container, stream):

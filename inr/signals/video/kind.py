@@ -26,7 +26,7 @@ from inr.signals.signal import Array, Samples, Signal
 from inr.signals.source import Reading, Source
 from inr.signals.target import Shape, Target, ratios
 from inr.signals.video.attributes import VideoAttributes, video_attributes
-from inr.signals.video.clip import READS
+from inr.signals.video.clip import FORMATS
 from inr.signals.video.frame_source import VideoType
 from inr.signals.video.read import is_video, load_video, video_segments
 from inr.signals.video.write import VideoWriter, check_video_format
@@ -42,7 +42,8 @@ class Video(Kind):
     kind: Literal["video"] = "video"
     wire_id: ClassVar[int] = 1
     noun: ClassVar[str] = "a video"
-    reads: ClassVar[str] = READS
+    formats: ClassVar[str] = FORMATS
+    folders: ClassVar[str | None] = "pictures, which would be the frames of a video"
     attributes: ClassVar[type[Attributes]] = VideoAttributes
     parts_are: ClassVar[PartRule] = PartRule("frames of a segment", 1)
     reading: ClassVar[frozenset[str]] = frozenset({"time"})

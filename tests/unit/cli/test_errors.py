@@ -70,7 +70,11 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 ISSUE = {
     "missing file": ("compress nowhere.png old.inr", 1, "cannot read nowhere.png: no such file"),
-    "directory": ("compress folder old.inr", 1, "cannot read folder: is a directory"),
+    "directory": (
+        "compress folder old.inr",
+        1,
+        "folder is a folder without pictures, which would be the frames of a video",
+    ),
     "zero bytes": ("compress empty.png old.inr", 1, r"empty.png is empty \(0 bytes\)"),
     "text": (
         "compress text.png old.inr",
@@ -119,7 +123,7 @@ COMPRESS = [
     ("noise.bin old.inr", 1, "noise.bin is of a format that is not supported; inr reads pictures .*videos .*arrays"),
     ("archive.npz old.inr", 1, "archive.npz is a zip archive, as .npz files are, which is not supported"),
     ("loop.png old.inr", 1, "cannot read loop.png: too many levels of symbolic links"),
-    ("folder/ old.inr", 1, "cannot read folder/: is a directory without frames; inr reads pictures"),
+    ("folder/ old.inr", 1, "folder/ is a folder without pictures, which would be the frames of a video"),
     ("inf.npy old.inr", 1, "1 that are infinite"),
     ("volume.npy old.inr", 1, r"shape \(3, 4, 5, 6, 7\) with 5 axes of coordinates; allowed are"),
     ("complex.npy old.inr", 1, "complex64; allowed are uint8"),

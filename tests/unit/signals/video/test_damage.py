@@ -119,7 +119,7 @@ def test_flipped_bytes_never_escape_as_other_errors(kind: str, capfd: pytest.Cap
 def test_empty_and_foreign_files(tmp_path: Path) -> None:
     (tmp_path / "empty.mp4").write_bytes(b"")
     assert "is empty (0 bytes)" in refusal(tmp_path / "empty.mp4", str(tmp_path / "empty.mp4"))
-    assert "inr reads videos (MP4, QuickTime" in refusal(b"plain text, no video")
+    assert "inr reads videos (MP4, MOV" in refusal(b"plain text, no video")
     assert "no video stream; it has audio" in refusal(sound_only())
     with pytest.raises(FileAccessError, match=r"cannot read .*missing\.mp4: no such file"):
         load_video(tmp_path / "missing.mp4")
