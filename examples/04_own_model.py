@@ -1,9 +1,11 @@
 """A new model is one class in one file: here, random Fourier features made of a sine layer, and a ReLU network."""
 
+from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self, final
 
+import numpy as np
+from PIL import Image
 from pydantic import Field
-from skimage import data
 
 import inr
 from inr.cli.terminal import say
@@ -42,6 +44,6 @@ class SineFeatures(ModelSpec):
 
 
 if __name__ == "__main__":
-    photo = data.astronaut()[::4, ::4].copy()
+    photo = np.asarray(Image.open(Path(__file__).with_name("coffee.png")).reduce(4))
     report = inr.compress(photo, "own.inr", model="sine_features", bpp=4.0, steps=200).report
     say(f"{report.model}: {report.psnr:.2f} dB at {report.bpp:.2f} bpp; decoded {inr.open('own.inr').decode().shape}")

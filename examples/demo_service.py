@@ -8,7 +8,6 @@ from pathlib import Path
 
 import psutil
 from PIL import Image
-from skimage import data
 
 import inr
 from inr.cli.terminal import say
@@ -32,7 +31,7 @@ try:
         raise SystemExit(f"the server did not start; see {out / 'server.log'}")
     say(f"server: {line.strip()}")
     with inr.Client(address[0]) as client:
-        job = client.submit(data.coffee(), steps=arguments.steps, layers=3)
+        job = client.submit(Path(__file__).with_name("coffee.png"), steps=arguments.steps, layers=3)
         say(f"job:    {job.id}")
         killed, shown = False, -1.0
         for event in job.watch():

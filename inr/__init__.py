@@ -10,7 +10,11 @@ Names are loaded on first use; importing the package is free.
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from inr import forks
+
 __version__ = "0.1.0"
+
+forks.watch()
 
 if TYPE_CHECKING:
     from inr.client import AsyncClient, Client
@@ -18,6 +22,7 @@ if TYPE_CHECKING:
     from inr.codec.compress import compress, fit, store
     from inr.codec.decode import open
     from inr.codec.decompress import decompress
+    from inr.codec.field import SignalField
     from inr.codec.listing import list_models
     from inr.codec.load_save import load, save
     from inr.coders.request import CompressSpec
@@ -42,6 +47,7 @@ _HOMES = {
     "Hooks": "inr.fitting.run",
     "InrError": "inr.errors",
     "Signal": "inr.signals.signal",
+    "SignalField": "inr.codec.field",
 }
 
 __all__ = [
@@ -53,6 +59,7 @@ __all__ = [
     "Hooks",
     "InrError",
     "Signal",
+    "SignalField",
     "compare",
     "compress",
     "decompress",
@@ -63,6 +70,10 @@ __all__ = [
     "save",
     "store",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})
 
 
 def __getattr__(name: str) -> Any:

@@ -30,12 +30,14 @@ class Domain:
         box: (low, high) of each axis in field coordinates.
         alignment: "center" puts samples at cell centres, "corner" puts the first and the last on the borders.
         axes: names of the axes.
+        moments: coordinates along the first axis of samples that are not equally far apart; None for all others.
     """
 
     shape: tuple[int, ...]
     box: tuple[Interval, ...]
     alignment: Alignment = "center"
     axes: tuple[str, ...] = ("y", "x")
+    moments: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
         if not self.shape or any(n < 1 for n in self.shape):
@@ -45,6 +47,8 @@ class Domain:
         for low, high in self.box:
             if not (math.isfinite(low) and math.isfinite(high) and low < high):
                 raise SpecError(f"domain: every interval needs finite low < high; got {(low, high)}")
+        if self.moments is not None and len(self.moments) != self.shape[0]:
+            raise SpecError(f"domain: {len(self.moments)} moments do not fit {self.shape[0]} samples")
 
     @staticmethod
     def of_shape(shape: tuple[int, ...], axes: tuple[str, ...] = ("y", "x")) -> "Domain":
@@ -94,7 +98,15 @@ class Domain:
             if count < 1 or first < 0 or first + count > n:
                 raise SpecError(f"region: axis {axis} has samples 0..{n - 1}; got {count} from {first}")
             box.append((low + (high - low) * first / n, low + (high - low) * (first + count) / n))
-        return replace(whole, shape=tuple(shape), box=tuple(box))
+        moments = None if self.moments is None else self.moments[start[0] : start[0] + shape[0]]
+        return replace(whole, shape=tuple(shape), box=tuple(box), moments=moments)
+
+    def with_moments(self, cells: npt.NDArray[np.float64]) -> "Domain":
+        """The grid whose samples along the first axis lie at these places, in cells of this grid, `(n,)`."""
+        whole, n = self.centred(), self.shape[0]
+        low, high = whole.box[0]
+        moments = tuple((low + (high - low) * cells / n).tolist())
+        return replace(whole, shape=(len(moments), *self.shape[1:]), moments=moments)
 
     def window(self, axis: int, first: float, last: float, count: int) -> "Domain":
         """`count` cells over part of one axis, from `first` to `last` in cells of this grid; centre-aligned.
@@ -113,11 +125,26 @@ class Domain:
 
     def axis_coordinates(self, axis: int) -> npt.NDArray[np.float64]:
         """Coordinates of the samples along one axis, shape `(shape[axis],)`, increasing."""
+        if axis == 0 and self.moments is not None:
+            return np.array(self.moments)
         n, (low, high) = self.shape[axis], self.box[axis]
         index = np.arange(n, dtype=np.float64)
         if self.alignment == "corner":
             return low + (high - low) * (index / (n - 1) if n > 1 else index + 0.5)
         return low + (high - low) * (index + 0.5) / n
+
+    def at(self, positions: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Coordinates of positions in samples `(..., ndim)`: sample i is at i, the borders at -1/2 and n - 1/2.
+
+        >>> Domain.of_shape((2, 4)).at(np.array([[0.5, 1.5], [0.0, 0.0]])).tolist()
+        [[0.0, 0.0], [-0.25, -0.75]]
+        """
+        whole = self.centred()
+        low, high = np.array(whole.box, dtype=np.float64).T
+        found: npt.NDArray[np.float64] = low + (high - low) * (positions + 0.5) / np.array(whole.shape)
+        if self.moments is not None:  # between uneven samples in proportion
+            found[..., 0] = np.interp(positions[..., 0], np.arange(self.shape[0]), self.moments)
+        return found
 
     def coordinates(
         self, flat_index: npt.NDArray[np.int64], offset: npt.NDArray[np.float32] | None = None

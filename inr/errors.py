@@ -210,6 +210,12 @@ class UnavailableError(ServiceError, ConnectionError):
     code = "unavailable"
 
 
+class HandshakeError(UnavailableError):
+    """TLS on one side only, a certificate that is not trusted, a web server instead: waiting does not help."""
+
+    code = "handshake_failed"
+
+
 class DeadlineError(ServiceError, TimeoutError):
     """No answer in time."""
 

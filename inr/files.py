@@ -88,18 +88,81 @@ def replacing(path: str | Path) -> Iterator[Path]:
     check_writable(path)
     target = Path(os.path.realpath(path))  # a symbolic link stays, what it names is replaced
     special = is_special(Path(path))  # not the target: what /dev/stdout names is no path
-    temporary = Path(path) if special else target.with_name(f".inr-{secrets.token_hex(8)}.tmp")
     try:
-        yield temporary
-        if not special:
-            os.replace(temporary, target)
+        if special:
+            yield Path(path)
+            return
+        with temporary(beside(target)) as made:
+            yield made
+            os.replace(made, target)
     except InrError:  # some are an OSError too
         raise
     except OSError as error:
         raise FileAccessError(f"cannot write {path}: {reason(error)}") from None
+
+
+_temporary: dict[Path, int] = {}
+"""What is removed when a signal ends the process, and the process that made it: a fork of it must leave it alone."""
+
+
+def beside(target: Path) -> Path:
+    """A path for what will be renamed to `target`."""
+    return target.with_name(f".inr-{secrets.token_hex(8)}.tmp")
+
+
+@contextlib.contextmanager
+def temporary(path: Path) -> Iterator[Path]:
+    """Remove a file or a folder in the end, whoever makes it, and also if `remove_temporary` is called before that."""
+    _temporary[path] = os.getpid()
+    try:
+        yield path
     finally:
-        if not special:
-            temporary.unlink(missing_ok=True)
+        _remove(path)
+        _temporary.pop(path, None)
+
+
+@contextlib.contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """Yield a new folder where the system has such, that only this user can read; removed in the end."""
+    import tempfile
+
+    with temporary(Path(tempfile.gettempdir()) / f"inr-{secrets.token_hex(8)}") as folder:
+        try:
+            folder.mkdir(mode=0o700)
+        except OSError as error:
+            raise FileAccessError(f"cannot make {folder}: {reason(error)}") from None
+        yield folder
+
+
+def remove_temporary() -> None:
+    """Remove all temporary files and folders of this process, which is about to end."""
+    for path, process in list(_temporary.items()):
+        if process == os.getpid():
+            _remove(path)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        import shutil
+
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def first_bytes(path: str | Path, count: int = 64) -> bytes:
+    """The first bytes of the file that would be replaced; none where there is none.
+
+    Nothing of a device, a pipe or a socket, which is not replaced. Raises `FileAccessError`.
+    """
+    target = Path(path)
+    if str(path) == "-" or not target.is_file():
+        return b""
+    try:
+        with target.open("rb") as file:
+            return file.read(count)
+    except OSError as error:
+        raise FileAccessError(f"cannot read {path}, which would be replaced: {reason(error)}") from None
 
 
 def check_writable(path: str | Path) -> None:
@@ -124,8 +187,18 @@ def check_writable(path: str | Path) -> None:
 def check_other(source: str | Path, destination: str | Path) -> None:
     """Raise `FileAccessError` if the destination is the source itself, which would be lost."""
     streams = is_standard_input(source) or is_standard_output(destination) or is_special(Path(source))
-    if not streams and os.path.realpath(source) == os.path.realpath(destination):
+    if not streams and is_same(source, destination):
         raise FileAccessError(f"cannot write {destination}: it is the input; name another file")
+
+
+def is_same(one: str | Path, other: str | Path) -> bool:
+    """True for two names of one file, by way of links of either sort; what is no file is never lost."""
+    if is_special(Path(one)):
+        return False
+    try:
+        return os.path.samefile(one, other)
+    except OSError:  # one of them is not there yet
+        return os.path.realpath(one) == os.path.realpath(other)
 
 
 def reason(error: OSError) -> str:

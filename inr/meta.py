@@ -57,6 +57,10 @@ class Attributes:
     kind: ClassVar[str]
     """Name of the kind of signal."""
 
+    def of_part(self) -> Self:
+        """Those of a part of a signal on its own: without what is said of the whole sample by sample."""
+        return self
+
     def to_wire(self) -> Stored:
         """The stored fields that differ from their defaults, by number."""
         stored = ((number, getattr(self, item.name)) for number, item in sorted(self._marked().items()))

@@ -66,14 +66,13 @@ class Loading:
         self._group, self._own, self._add = group, own, add
         self._classes, self._unregister = classes, unregister
         self._loaded = False
-        self._threads: set[int] = set()
+        self._own_thread = threading.local()  # not a set of ids, which threads of a forked child may get again
 
     def __call__(self) -> None:
         """Load everything, unless it is loaded, or this thread is about it."""
-        thread = threading.get_ident()
-        if self._loaded or thread in self._threads:
+        if self._loaded or getattr(self._own_thread, "loads", False):
             return
-        self._threads.add(thread)
+        self._own_thread.loads = True
         try:
             self._own()
             for point in points(self._group):
@@ -81,7 +80,7 @@ class Loading:
                     self._take_out(point.module)
             self._loaded = True
         finally:
-            self._threads.discard(thread)
+            self._own_thread.loads = False
 
     def _take_out(self, module: str) -> None:
         """Undo what a module has registered that failed half-way, or is in a package that did.
@@ -108,9 +107,12 @@ def _named(point: "EntryPoint") -> str:
     return "" if point.dist is None else f" of {point.dist.name} {point.dist.version}"
 
 
-@functools.cache
+_warned: dict[str, object] = {}
+
+
 def _warn(group: str, name: str, value: str, whose: str, why: str) -> None:
     import logging
 
-    text = f"plug-in {name} = {value}{whose} ({group}) is left out: {why}"
-    logging.getLogger(__name__).warning("inr: warning: %s", " ".join(text.split()))
+    text, own = f"plug-in {name} = {value}{whose} ({group}) is left out: {why}", object()
+    if _warned.setdefault(text, own) is own:  # else it is said, perhaps by another thread
+        logging.getLogger(__name__).warning("inr: warning: %s", " ".join(text.split()))

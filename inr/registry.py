@@ -6,7 +6,6 @@ schema admits it and the conformance suite tests it. Other packages add theirs b
 
 import importlib
 import pkgutil
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from importlib.util import find_spec
 from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast
@@ -58,7 +57,6 @@ class Registry(Generic[C]):
         self._by_wire_id: dict[int, type[C]] = {}
         self._own_loaded = False
         self._load = plugins.Loading(self.group, self._load_own, self._add, self._by_kind.values, self.unregister)
-        self._lock = threading.Lock()
 
     def register(self, cls: type[C]) -> type[C]:
         """Class decorator.
@@ -74,15 +72,19 @@ class Registry(Generic[C]):
                     f"{self.noun} {cls.__qualname__}: wire ids of other packages are {self._first_foreign} or more; "
                     f"got {wire_id}"
                 )
-        with self._lock:
-            for taken, other in ((kind, self._by_kind.get(kind)), (wire_id, self._by_wire_id.get(wire_id))):
-                if other is not None:
-                    raise SpecError(
-                        f"{self.noun} {cls.__qualname__}: {taken!r} is already taken by {other.__qualname__}"
-                    )
-            self._by_kind[kind] = cls
-            self._by_wire_id[wire_id] = cls
+        # Without a lock, which a fork in another thread would leave locked in the child for ever.
+        if self._by_kind.get(kind) or self._by_wire_id.setdefault(wire_id, cls) is not cls:
+            raise self._taken(cls, kind, wire_id)
+        if self._by_kind.setdefault(kind, cls) is not cls:
+            del self._by_wire_id[wire_id]
+            raise self._taken(cls, kind, wire_id)
         return cls
+
+    def _taken(self, cls: type[C], kind: str, wire_id: int) -> SpecError:
+        other = self._by_kind.get(kind)
+        taken = wire_id if other is None else kind
+        name = (other or self._by_wire_id[wire_id]).__qualname__
+        return SpecError(f"{self.noun} {cls.__qualname__}: {taken!r} is already taken by {name}")
 
     def unregister(self, cls: type[C]) -> None:
         """Undo `register`, for plug-ins that are switched off."""
@@ -104,7 +106,7 @@ class Registry(Generic[C]):
     def kinds(self) -> list[str]:
         """All names, in the order of their wire ids."""
         self._load()
-        return [kind_of(self._by_wire_id[i]) for i in sorted(self._by_wire_id)]
+        return [kind_of(cls) for _, cls in sorted(self._by_wire_id.copy().items())]
 
     def __iter__(self) -> Iterator[type[C]]:
         return (self._by_kind[kind] for kind in self.kinds())
@@ -122,7 +124,8 @@ class Registry(Generic[C]):
             return self.get(kind)(**settings_of(settings))
         if isinstance(value, dict) and isinstance(value.get("kind"), str):
             return self.get(value["kind"])(**value)
-        raise SpecError(f"{self.noun}: give a name or an object with a 'kind'; known: {', '.join(self.kinds())}")
+        known = ", ".join(self.kinds())
+        raise SpecError(f"{self.noun}: give a name or an object with a 'kind'; known: {known}; got {value!r:.80}")
 
     def field(self) -> tuple[PlainValidator, PlainSerializer]:
         """Annotations that make a pydantic field hold any component of this registry."""
@@ -167,7 +170,7 @@ def _exists(module: str) -> bool:
 
 
 def settings_of(text: str) -> dict[str, Any]:
-    """Settings as text, ``name=value,name=value``: numbers, true and false, or words; raises `SpecError`."""
+    """Settings as text, ``name=value,name=value``: numbers, true, false, none, or words; raises `SpecError`."""
     settings: dict[str, Any] = {}
     for pair in text.split(",") if text else []:
         name, equals, value = (part.strip() for part in pair.partition("="))
@@ -177,10 +180,13 @@ def settings_of(text: str) -> dict[str, Any]:
     return settings
 
 
+_WORDS = {"true": True, "false": False, "none": None}
+
+
 def value_of(text: str) -> Any:
-    """A number, True, False, or the text itself."""
-    if text in ("true", "false"):
-        return text == "true"
+    """A number, True, False, None, or the text itself."""
+    if text in _WORDS:
+        return _WORDS[text]
     for number in (int, float):
         try:
             return number(text)

@@ -22,6 +22,8 @@ class Wire:
     number: int
     names: tuple[str, ...] = ()
     """The words that the field may hold, in an order that never changes; empty for numbers and components."""
+    absent: Any = None
+    """What the field is in a file that does not have it, if that is no longer its default; None for the default."""
 
 
 Nested = tuple[int, tuple[tuple[int, Any], ...]]
@@ -37,7 +39,7 @@ class Spec(BaseModel):
         try:
             super().__init__(**data)
         except ValidationError as error:
-            raise SpecError(explain(type(self), error)) from None
+            raise explained(type(self), error) from None
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
@@ -45,7 +47,7 @@ class Spec(BaseModel):
         try:
             return cls.model_validate_json(text)
         except ValidationError as error:
-            raise SpecError(explain(cls, error)) from None
+            raise explained(cls, error) from None
 
     def to_json(self) -> str:
         """All fields as one line of JSON."""
@@ -79,13 +81,19 @@ def wire_fields(cls: type[Spec]) -> dict[int, str]:
     return {number: name for number, (name, _) in wire_marks(cls).items()}
 
 
+def wire_default(cls: type[Spec], number: int) -> Any:
+    """What a field is in a file that does not have it."""
+    name, mark = wire_marks(cls)[number]
+    return cls.model_fields[name].default if mark.absent is None else mark.absent
+
+
 def to_wire(spec: Spec) -> dict[int, Any]:
-    """The stored fields that differ from their defaults, by wire number, in the form that `Wire` describes."""
+    """The stored fields that differ from what they are in a file without them, by wire number, as `Wire` describes."""
     cls = type(spec)
     return {
         number: _stored(getattr(spec, name), mark)
         for number, (name, mark) in sorted(wire_marks(cls).items())
-        if getattr(spec, name) != cls.model_fields[name].default
+        if getattr(spec, name) != wire_default(cls, number)
     }
 
 
@@ -109,7 +117,7 @@ def from_wire(
         SpecError: a number that `cls` does not know, a value out of range, or not what `to_wire` writes.
     """
     marks = wire_marks(cls)
-    settings: dict[str, Any] = {}
+    settings: dict[str, Any] = {name: mark.absent for name, mark in marks.values() if mark.absent is not None}
     pairs = tuple(stored)
     for number, value in pairs:
         if number not in marks:
@@ -130,15 +138,25 @@ def _word(name: str, mark: Wire, value: Any) -> Any:
     return mark.names[value]
 
 
-def explain(cls: type[Spec], error: ValidationError) -> str:
-    """The first problem of a validation error in one line: component and field, what is allowed, value seen."""
+def explained(cls: type[Spec], error: ValidationError) -> SpecError:
+    """The first problem of a validation error in one line: component and field, what is allowed, value seen.
+
+    What a component inside says of itself is whole, and is not said again: only where it stands is put before it.
+    """
     problem = error.errors(include_url=False)[0]
-    message = problem["msg"].removeprefix("Value error, ")
     where = ".".join(str(part) for part in problem["loc"] if "[" not in str(part))  # not how a union was tried
+    inner = problem.get("ctx", {}).get("error")
+    message = problem["msg"].removeprefix("Value error, ")
     if not where:
-        return message
+        return type(inner)(message) if isinstance(inner, SpecError) else SpecError(message)
     kind = cls.model_fields.get("kind")
     owner = f"{kind.default}: " if kind is not None else ""
+    if isinstance(inner, SpecError):
+        named = message.startswith((f"{where}:", f"unknown {where} "))
+        return type(inner)(f"{owner}{message}" if named else f"{owner}{where}: {message}")
+    if problem["type"] == "extra_forbidden":
+        known = [name for name in cls.model_fields if name != "kind"]
+        message = f"is not known; known: {', '.join(known)}" if known else "is not known; there are no settings"
     seen = repr(problem["input"])
     shown = seen if len(seen) <= _SHOWN else seen[: _SHOWN - 3] + "..."
-    return f"{owner}{where}: {message[:1].lower()}{message[1:]}; got {shown}"
+    return SpecError(f"{owner}{where}: {message[:1].lower()}{message[1:]}; got {shown}")

@@ -39,7 +39,11 @@ class ServeOptions:
         None
     )
     quota: Annotated[
-        list[str] | None, typer.Option(help="Limit of each tenant: name=value; may be repeated. See the README.")
+        list[str] | None,
+        typer.Option(
+            help="Limit of each tenant: name=value; may be repeated. Names: blob_bytes, stored_bytes, active_jobs, "
+            "kept_jobs, job_samples, job_seconds, decoded_values, requests_per_second."
+        ),
     ] = None
     insecure: Annotated[bool, typer.Option("--insecure", help="Let others in without TLS.")] = False
     metrics: Annotated[str | None, typer.Option(help="HOST:PORT for Prometheus.")] = None
@@ -72,7 +76,7 @@ async def _serve(make: "type[Server]", config: "ServerConfig") -> None:
         loop.add_signal_handler(number, stop.set)
     server = make(config)
     await server.start()
-    say(told(server))
+    say(*told(server))
     sys.stdout.flush()
     await stop.wait()
     await server.stop()

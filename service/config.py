@@ -1,14 +1,15 @@
 """How a server is set up."""
 
-import ipaddress
 import os
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from inr.address import listen_address
 from inr.errors import SpecError
 from inr.spec import Spec
+from inr.text import printable
 
 MESSAGE_BYTES = 8 * 2**20
 """Largest message in either direction."""
@@ -49,9 +50,9 @@ class ServerConfig(Spec):
     data: Path = Path("inr-data")
     """Folder for the database, the blobs, uploads and checkpoints."""
     database: str | None = None
-    """SQLAlchemy URL; None for SQLite in the data folder."""
+    """SQLAlchemy URL; None for SQLite in the data folder, see `service.store.database.database_of`."""
     blobs: str | None = None
-    """fsspec URL; None for a folder in the data folder."""
+    """fsspec URL, or a folder; None for one in the data folder."""
     executor: Literal["local", "ray"] = "local"
     workers: Annotated[int, Field(ge=0, le=1024)] | None = None
     """Processes that fit; None for one for two cores; 0 for a server that only takes jobs."""
@@ -86,23 +87,19 @@ class ServerConfig(Spec):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        host, _ = address(self.listen, "listen")
+        address = listen_address(self.listen, "listen")
+        _check_folder(self.data)
         if (self.tls_cert is None) != (self.tls_key is None):
             raise SpecError("tls: give both --tls-cert and --tls-key, or neither")
         if self.tls_client_ca is not None and self.tls_cert is None:
             raise SpecError("tls: --tls-client-ca needs --tls-cert and --tls-key")
-        if not is_loopback(host) and self.tls_cert is None and not self.insecure:
+        if not address.is_local and self.tls_cert is None and not self.insecure:
             raise SpecError(
                 f"listen: {self.listen} can be reached by others; give --tls-cert and --tls-key, or say --insecure"
             )
         if self.metrics is not None:
-            address(self.metrics, "metrics")
+            listen_address(self.metrics, "metrics")
         return self
-
-    @property
-    def database_url(self) -> str:
-        """Of the database."""
-        return self.database or f"sqlite:///{(self.data / 'inr.db').absolute()}"
 
     @property
     def blobs_url(self) -> str:
@@ -125,19 +122,9 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def address(text: str, name: str) -> tuple[str, int]:
-    """Host and port; raises `SpecError`."""
-    host, colon, port = text.rpartition(":")
-    if not colon or not host or not port.isdecimal() or not 0 <= int(port) < 2**16:
-        raise SpecError(f"{name}: takes HOST:PORT with a port of 0..65535; got {text!r}")
-    return host.removeprefix("[").removesuffix("]"), int(port)
-
-
-def is_loopback(host: str) -> bool:
-    """True if only this machine can reach it."""
-    if host == "localhost":
-        return True
+def _check_folder(data: Path) -> None:
+    """Raise `SpecError` for a name that the processes of a server could not tell each other in JSON."""
     try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+        str(data).encode()
+    except UnicodeEncodeError:
+        raise SpecError(f"data: the name of the folder must be Unicode; got {printable(str(data))}") from None

@@ -153,6 +153,7 @@ def result_message(report: "CompressReport", sha256: str, layers: "tuple[LayerIn
         steps=report.steps,
         fit_seconds=report.seconds_fit,
         layers=[layer_message(layer) for layer in layers],
+        metrics=[job_pb2.Metric(name=name, value=value) for name, value in report.metrics.items()],
     )
 
 

@@ -2,8 +2,8 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
+from inr.address import listen_address
 from inr.errors import SpecError
-from service.config import address
 
 _BUCKETS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 
@@ -28,9 +28,9 @@ class Metrics:
 
     def serve(self, listen: str) -> int:
         """Answer on HOST:PORT; returns the port. Raises `SpecError` if it is taken."""
-        host, port = address(listen, "metrics")
+        where = listen_address(listen, "metrics")
         try:
-            server, _ = start_http_server(port, host, self.registry)
+            server, _ = start_http_server(where.port, where.host, self.registry)
         except OSError as error:
-            raise SpecError(f"metrics: cannot listen on {listen}: {error.strerror}") from None
+            raise SpecError(f"metrics: cannot listen on {where}: {error.strerror}") from None
         return int(server.server_port)

@@ -3,7 +3,6 @@
 import asyncio
 import shutil
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import grpc
@@ -12,19 +11,22 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health
 from grpc_reflection.v1alpha import reflection
 
+from inr.address import Address, listen_address
 from inr.errors import SpecError, StorageError
+from inr.files import reason
+from inr.pem import load_pair, read_pem, trusting
 from inr.rpc.v1 import blob_pb2, blob_pb2_grpc, field_pb2, field_pb2_grpc, job_pb2, job_pb2_grpc
 from service.api.blobs import BlobApi
 from service.api.fields import FieldApi
 from service.api.jobs import JobApi
-from service.config import MESSAGE_BYTES, ServerConfig, address
+from service.config import MESSAGE_BYTES, ServerConfig
 from service.executors.base import AbstractExecutor
 from service.executors.local import LocalExecutor
 from service.helpers import Helpers
 from service.interceptors.guard import Guard
 from service.metrics import Metrics
 from service.store.blobs import BlobStore
-from service.store.database import Database
+from service.store.database import database_of
 from service.store.jobs import JobStore
 from service.store.queue import Queue
 from service.store.uploads import Uploads
@@ -77,7 +79,7 @@ class Server:
         self._tokens = None if config.token_file is None else Tokens(config.token_file)
         self._credentials = _credentials(config)
         self._make_data()
-        self._database = Database(self.config.database_url)
+        self._database = database_of(self.config)
         self._database.prepare()
         self.jobs = JobStore(self._database)
         self.queue = Queue(self._database, config.lease_seconds, config.attempts)
@@ -89,7 +91,7 @@ class Server:
         self._watching = Watching(self.jobs)
         self._health = health.HealthServicer()
         self._tasks: list[asyncio.Task[None]] = []
-        self.port = 0
+        self.address = listen_address(config.listen, "listen")
         self.metrics_port: int | None = None
 
     async def start(self) -> None:
@@ -97,7 +99,7 @@ class Server:
         guard = Guard(self._tokens, self.config.quota.requests_per_second, self.metrics)
         self._grpc = grpc.aio.server(interceptors=[guard], options=_OPTIONS)
         self._add_services()
-        self.port = self._bound()
+        self.address = self._bound()
         if self.config.metrics is not None:
             self.metrics_port = self.metrics.serve(self.config.metrics)
         await self.executor.start()
@@ -123,7 +125,7 @@ class Server:
         try:
             self.config.data.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise StorageError(f"cannot make the folder {self.config.data}: {(error.strerror or '').lower()}") from None
+            raise StorageError(f"cannot make the folder {self.config.data}: {reason(error)}") from None
 
     def _add_services(self) -> None:
         config = self.config
@@ -140,8 +142,8 @@ class Server:
         names = (*SERVICES, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, self._grpc)
 
-    def _bound(self) -> int:
-        listen = self.config.listen
+    def _bound(self) -> Address:
+        listen = str(self.address)
         try:
             if self._credentials is not None:
                 port = self._grpc.add_secure_port(listen, self._credentials)
@@ -151,7 +153,7 @@ class Server:
             port = 0
         if not port:
             raise SpecError(f"listen: cannot listen on {listen}; is something else there?")
-        return int(port)
+        return Address(self.address.host, int(port))
 
     async def _housekeeping(self) -> None:
         """Count jobs; now and then, remove what nobody uses."""
@@ -189,34 +191,25 @@ def _executor(config: ServerConfig, queue: Queue, metrics: Metrics) -> AbstractE
 def _credentials(config: ServerConfig) -> grpc.ServerCredentials | None:
     if config.tls_cert is None or config.tls_key is None:
         return None
-    key, cert = _pem(config.tls_key, "tls-key"), _pem(config.tls_cert, "tls-cert")
-    authority = None if config.tls_client_ca is None else _pem(config.tls_client_ca, "tls-client-ca")
+    key, cert = read_pem("tls-key", config.tls_key), read_pem("tls-cert", config.tls_cert)
+    authority = None if config.tls_client_ca is None else read_pem("tls-client-ca", config.tls_client_ca)
+    context = trusting("tls-client-ca", config.tls_client_ca, authority)
+    load_pair(context, ("tls-cert", config.tls_cert), ("tls-key", config.tls_key))
     return grpc.ssl_server_credentials([(key, cert)], authority, require_client_auth=authority is not None)
 
 
-def _pem(path: Path, name: str) -> bytes:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise SpecError(f"{name}: cannot read {path}: {(error.strerror or '').lower()}") from None
-    if b"-----BEGIN " not in data:
-        raise SpecError(f"{name}: {path} is not a PEM file")
-    return data
-
-
-def told(server: Server) -> str:
+def told(server: Server) -> list[str]:
     """Where a server listens and what it has, in a few lines."""
     config = server.config
-    host, _ = address(config.listen, "listen")
     tls = "no TLS" if config.tls_cert is None else "mutual TLS" if config.tls_client_ca is not None else "TLS"
     who = "no tokens" if config.token_file is None else f"tokens from {config.token_file}"
     runs = f"ray at {config.ray_address or 'this machine'}"
     if config.executor == "local":
         runs = f"{config.worker_count} worker(s) with {config.worker_threads} thread(s)"
     lines = [
-        f"listening on {host}:{server.port} ({tls}, {who})",
+        f"listening on {server.address} ({tls}, {who})",
         f"jobs: {runs}; data in {config.data}",
     ]
     if server.metrics_port is not None:
         lines.append(f"metrics on port {server.metrics_port}")
-    return "\n".join(lines)
+    return lines

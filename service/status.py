@@ -50,6 +50,7 @@ STATUS: dict[str, int] = {
     "rate_limited": _C.RESOURCE_EXHAUSTED,
     "storage": _C.UNAVAILABLE,
     "unavailable": _C.UNAVAILABLE,
+    "handshake_failed": _C.UNAVAILABLE,
     "deadline_exceeded": _C.DEADLINE_EXCEEDED,
     "internal": _C.INTERNAL,
 }

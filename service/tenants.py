@@ -9,6 +9,7 @@ from pathlib import Path
 import structlog
 
 from inr.errors import SpecError, UnauthenticatedError
+from inr.files import reason
 
 _log = structlog.get_logger(__name__)
 
@@ -21,8 +22,8 @@ _LONGEST_NAME = 200
 class Tokens:
     """The tokens of a file, read again when it changes.
 
-    A line is ``TENANT TOKEN``; empty lines and lines that begin with ``#`` do not count. A tenant may have several
-    tokens, so that one can be replaced without a break.
+    A line is ``TENANT TOKEN``, with any white space around them; empty lines and lines that begin with ``#`` do not
+    count. A tenant may have several tokens, so that one can be replaced without a break.
 
     Args:
         path: the file.
@@ -69,9 +70,11 @@ class Tokens:
 
 def _read(path: Path) -> list[tuple[str, bytes]]:
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SpecError(f"token file: cannot read {path}: {error}") from None
+        lines = path.read_text(encoding="utf-8-sig").splitlines()  # some editors begin with a mark
+    except OSError as error:
+        raise SpecError(f"token file: cannot read {path}: {reason(error)}") from None
+    except UnicodeDecodeError:
+        raise SpecError(f"token file: {path} is not UTF-8 text; save it as that") from None
     entries = []
     for number, line in enumerate(lines, start=1):
         if not line.strip() or line.lstrip().startswith("#"):
@@ -79,6 +82,8 @@ def _read(path: Path) -> list[tuple[str, bytes]]:
         words = line.split()
         if len(words) != 2 or len(words[0]) > _LONGEST_NAME:
             raise SpecError(f"token file: line {number} of {path} must be TENANT TOKEN")
+        if not (words[1].isascii() and words[1].isprintable()):  # none that a client could send
+            raise SpecError(f"token file: the token in line {number} of {path} is not printable ASCII")
         entries.append((words[0], words[1].encode()))
     if not entries:
         raise SpecError(f"token file: {path} has no tokens")

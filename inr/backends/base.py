@@ -17,6 +17,8 @@ from inr.rng import generator
 from inr.signals.signal import Samples, Signal
 
 if TYPE_CHECKING:  # a network is decoded without knowing how it was trained
+    from torch import nn
+
     from inr.losses.base import LossSpec
     from inr.optimisers.base import OptimiserSpec
     from inr.reparams.base import ReparamSpec
@@ -48,6 +50,24 @@ class Field(Protocol):
         Returns:
             `(prod n_a, d_out)` in C order.
         """
+        ...
+
+
+@runtime_checkable
+class DifferentiableField(Field, Protocol):
+    """A field that knows its derivative; of others it is found by differences."""
+
+    def jacobian(self, coordinates: Positions) -> Values:
+        """Derivatives `(n, d_out, d_in)` of all outputs by all coordinates `(n, d_in)`; n at least 1."""
+        ...
+
+
+@runtime_checkable
+class ModuleField(Field, Protocol):
+    """A field that torch can train."""
+
+    def module(self) -> "nn.Module":
+        """A copy that maps tensors as the field maps arrays, `(n, d_in)` to `(n, d_out)`; on the field's device."""
         ...
 
 
@@ -97,10 +117,14 @@ class GridBatch:
 
 @dataclass(frozen=True, eq=False)
 class PulledBatch:
-    """Points of a step, coordinates `(n, d_in)`, and what takes the place of targets and of the loss."""
+    """Points of a step, coordinates `(n, d_in)`, and what takes the place of targets and of the loss.
+
+    Where the points are samples all the same, `targets` are their values, `(n, d_out)`: what residuals are told by.
+    """
 
     coordinates: Coordinates
     pull_back: PullBack
+    targets: Values | None = None
 
     def pulled(self, values: Values) -> tuple[float, Values]:
         """What the pull-back makes of the values at the points; raises `SpecError` for derivatives of another shape."""
@@ -108,6 +132,15 @@ class PulledBatch:
         if slopes.shape != values.shape:
             raise SpecError(f"pull-back: expected derivatives of shape {values.shape}; got {slopes.shape}")
         return loss, slopes
+
+    def check(self, wanted: "Wanted") -> None:
+        """Raise `SpecError` if a step cannot tell what is wanted of it."""
+        if wanted == "gradients" or (wanted == "residuals" and self.targets is None):
+            raise SpecError(f"a step without targets has no {wanted}")
+
+    def residuals(self, values: Values, wanted: "Wanted") -> Values | None:
+        """Values minus targets, if wanted."""
+        return None if wanted == "nothing" or self.targets is None else values - self.targets
 
 
 Batch = PointBatch | GridBatch | SampleBatch | PulledBatch

@@ -4,6 +4,8 @@ import importlib.util
 import sys
 from pathlib import Path
 
+from inr.forks import cuda_lost
+
 _SIGNS = (
     "/proc/driver/nvidia/version",
     "/dev/nvidiactl",
@@ -21,7 +23,7 @@ def cuda_found() -> bool:
     Imports torch only where a driver makes that likely. What was imported before makes no difference: a fit must not
     go another way because of it.
     """
-    if not _driver() or importlib.util.find_spec("torch") is None:
+    if cuda_lost() or not _driver() or importlib.util.find_spec("torch") is None:
         return False
     import torch
 

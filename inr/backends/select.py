@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from inr.losses.base import LossSpec
 
 PLACES = {
-    "native": "inr.backends.native:NativeBackend",
+    "native": "inr.backends.native.backend:NativeBackend",
     "tcnn": "inr.backends.tcnn:TcnnBackend",
     "torch": "inr.backends.torch:TorchBackend",
 }
@@ -43,7 +43,7 @@ class BackendTable(Mapping[str, AbstractBackend]):
                 self._load_others()
                 return self._made[kind]
             module, _, name = place.partition(":")
-            self._made[kind] = getattr(importlib.import_module(module), name)()
+            self._made.setdefault(kind, getattr(importlib.import_module(module), name)())
         return self._made[kind]
 
     def __iter__(self) -> Iterator[str]:
@@ -51,7 +51,7 @@ class BackendTable(Mapping[str, AbstractBackend]):
         *own, reference = self._places
         yield from own
         self._load_others()
-        yield from [kind for kind in self._made if kind not in self._places]
+        yield from [kind for kind in list(self._made) if kind not in self._places]
         yield reference
 
     def __len__(self) -> int:

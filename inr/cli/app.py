@@ -2,38 +2,45 @@
 
 import importlib
 import inspect
+import os
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from inr import plugins
+from inr import __version__, plugins
+from inr.cli.help import EXAMPLES, Command, write_examples
+from inr.cli.terminal import say
 
-HOMES: dict[str, str] = {
-    "compress": "compress",
-    "decompress": "decompress",
-    "info": "decompress",
-    "compare": "decompress",
-    "fit": "compress",
-    **dict.fromkeys(
-        (
-            "models",
-            "inits",
-            "samplers",
-            "losses",
-            "tasks",
-            "optimisers",
-            "schedules",
-            "reparams",
-            "presets",
-            "backends",
-        ),
-        "lists",
-    ),
-    **dict.fromkeys(("submit", "jobs", "watch", "cancel", "fetch"), "jobs"),
+LISTS = (
+    "models",
+    "inits",
+    "samplers",
+    "losses",
+    "tasks",
+    "optimisers",
+    "schedules",
+    "reparams",
+    "presets",
+    "backends",
+)
+GROUPS: dict[str, dict[str, str]] = {
+    "Files": {
+        "compress": "compress",
+        "decompress": "decompress",
+        "info": "decompress",
+        "compare": "decompress",
+        "fit": "compress",
+    },
+    "What there is": dict.fromkeys(LISTS, "lists"),
+    "Service": {**dict.fromkeys(("submit", "jobs", "watch", "cancel", "fetch"), "jobs"), "serve": ""},
+    "More": {"completion": "completion"},
 }
-"""Sub-commands in the order of the help, with the modules that have them as functions; those of a server come last."""
+"""Sub-commands in the order of the help, with the modules that have them as functions; no module for one of another
+package. Those of other packages that are not here come last."""
+
+HOMES = {name: module for group in GROUPS.values() for name, module in group.items() if module}
 
 
 class Commands(TyperGroup):
@@ -45,7 +52,9 @@ class Commands(TyperGroup):
 
     def list_commands(self, ctx: Any) -> list[str]:
         """All names, in the order of the help."""
-        return list(dict.fromkeys([*HOMES, *(point.name for point in plugins.points("inr.commands"))]))
+        installed = [point.name for point in plugins.points("inr.commands")]
+        named = [name for group in GROUPS.values() for name in group if name in HOMES or name in installed]
+        return list(dict.fromkeys([*named, *installed]))
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """A command, or None if there is none or it cannot be loaded."""
@@ -57,16 +66,20 @@ class Commands(TyperGroup):
         return super().get_command(ctx, cmd_name)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """The list in the help: the first lines of the documentation."""
+        """The list in the help: the first lines of the documentation, in groups."""
         texts = {name: _looked_at(name, _help_of) for name in self.list_commands(ctx)}
-        limit = formatter.width - 6 - max(map(len, texts))
-        rows = [
-            (name, TyperCommand(name, help=text).get_short_help_str(limit))
-            for name, text in texts.items()
-            if text is not None
-        ]
-        with formatter.section("Commands"):
-            formatter.write_dl(rows)
+        longest = max(map(len, texts))
+        limit = formatter.width - 6 - longest
+        others = [name for name in texts if not any(name in group for group in GROUPS.values())]
+        for title, group in GROUPS.items():
+            names = [name for name in [*group, *(others if title == "More" else [])] if texts.get(name) is not None]
+            rows = [(n.ljust(longest), TyperCommand(n, help=texts[n]).get_short_help_str(limit)) for n in names]
+            with formatter.section(title):
+                formatter.write_dl(rows)
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """The examples."""
+        write_examples(formatter, EXAMPLES[""])
 
 
 def _looked_at(name: str, use: Callable[[Any], Any]) -> Any:
@@ -84,7 +97,7 @@ def _command(found: Any) -> Any:
     if isinstance(found, typer.Typer):
         return typer.main.get_command(found)
     single = typer.Typer(add_completion=False, rich_markup_mode=None)
-    single.command()(found)
+    single.command(cls=Command)(found)
     return typer.main.get_command(single)
 
 
@@ -92,12 +105,24 @@ app = typer.Typer(
     cls=Commands,
     help="A neural field compressor: pictures, videos and arrays to small .inr files and back at any size.",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion="_INR_COMPLETE" in os.environ,  # a shell that asks what could follow
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        say(f"inr {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
-def _group() -> None:
+def _group(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Say the version, and do nothing else.", callback=_say_version, is_eager=True),
+    ] = False,
+) -> None:
     """Make it a group, which has no commands until they are looked at."""

@@ -4,68 +4,107 @@ Imports happen inside the commands, so that `inr --help` starts without torch.
 """
 
 import re
-from typing import Annotated
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
-from inr.cli.options import BackendName, Device, Json, Threads, Time, time_range
+from inr.cli.options import (
+    COMPUTER,
+    OUTPUT,
+    TARGET,
+    BackendName,
+    Device,
+    Json,
+    Threads,
+    Time,
+    option,
+    takes,
+    time_range,
+)
+from inr.cli.several import Force, OutDir, in_turn, named, one_pair
 from inr.cli.terminal import check_one_output, quality_text, say, say_file, say_json, shape_text, warn
-from inr.errors import SpecError
+from inr.errors import FileAccessError, SpecError
 from inr.files import is_standard_output
 
 
-def decompress(
-    source: Annotated[str, typer.Argument(metavar="IN.inr", help=".inr file, or - for standard input.")],
-    output: Annotated[
-        str,
-        typer.Argument(metavar="OUT", help="Image, video, .npy, or a folder for frames; - is standard output."),
-    ],
-    scale: Annotated[float | None, typer.Option(help="Factor of the sides.")] = None,
-    size: Annotated[str | None, typer.Option(help="WIDTHxHEIGHT, or AxBxC of an array, instead of a scale.")] = None,
+@dataclass(frozen=True)
+class DecodeOptions:
+    """What is decoded of a file, and how."""
+
+    scale: Annotated[float | None, option(TARGET, help="Factor of the sides.")] = None
+    size: Annotated[str | None, option(TARGET, help="WIDTHxHEIGHT, or AxBxC of an array, instead of a scale.")] = None
     region: Annotated[
-        str | None, typer.Option(help="X,Y,WIDTH,HEIGHT in pixels; of an array first all starts, then all counts.")
+        str | None, option(TARGET, help="X,Y,WIDTH,HEIGHT in pixels; of an array first all starts, then all counts.")
+    ] = None
+    time: Time = None
+    frame_rate: Annotated[float | None, option(TARGET, "--fps", help="Frames a second of a video.")] = None
+    layers: Annotated[int | None, option(TARGET, help="Use only the first quality layers.")] = None
+    max_bytes: Annotated[int | None, option(TARGET, help="Use only the first bytes of the file.")] = None
+    partial: Annotated[bool, option(TARGET, "--partial", help="Decode what is intact of a damaged file.")] = False
+    backend: BackendName = "auto"
+    device: Device = "auto"
+    threads: Threads = None
+    precision: Annotated[str, option(COMPUTER, help="fp32; bf16 is faster and less exact if the CPU has AMX.")] = "fp32"
+
+    def request(self) -> dict[str, Any]:
+        """Keywords for `inr.decompress`; raises `SpecError`."""
+        size = None if self.size is None else _integers("size", self.size, "x", "WIDTHxHEIGHT")
+        region = None if self.region is None else _integers("region", self.region, ",", "X,Y,WIDTH,HEIGHT")
+        return {**vars(self), "size": size, "region": region, "time": time_range(self.time)}
+
+
+@takes(DecodeOptions)
+def decompress(
+    paths: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="IN.inr OUT",
+            help=".inr file, or - for standard input; image, video, .npy, or a folder for frames, or - for standard "
+            "output. With --out-dir all are inputs.",
+        ),
+    ],
+    options: DecodeOptions,
+    out_dir: OutDir = None,
+    suffix: Annotated[
+        str | None,
+        option(OUTPUT, help="Format of files in --out-dir: .jpg, .mp4, ...; default: one that loses nothing."),
     ] = None,
-    time: Time = None,
-    frame_rate: Annotated[float | None, typer.Option("--fps", help="Frames a second of a video.")] = None,
-    layers: Annotated[int | None, typer.Option(help="Use only the first quality layers.")] = None,
-    max_bytes: Annotated[int | None, typer.Option(help="Use only the first bytes of the file.")] = None,
-    partial: Annotated[bool, typer.Option("--partial", help="Decode what is intact of a damaged file.")] = False,
-    backend: BackendName = "auto",
-    device: Device = "auto",
-    threads: Threads = None,
-    precision: Annotated[str, typer.Option(help="fp32; bf16 is faster and less exact if the CPU has AMX.")] = "fp32",
+    force: Force = False,
     as_json: Json = False,
 ) -> None:
-    """Decode a .inr file into a picture, a video or an array of any size."""
-    check_one_output(output, as_json)
-    sides = None if size is None else _integers("size", size, "x", "WIDTHxHEIGHT")
-    window = None if region is None else _integers("region", region, ",", "X,Y,WIDTH,HEIGHT")
-    seconds = time_range(time)
+    """Decode .inr files into pictures, videos or arrays of any size."""
+    request = options.request()
+    if out_dir is None:
+        source, output = one_pair(paths, "OUT")
+        check_one_output(output, as_json)
+        if suffix is not None:
+            raise SpecError(f"--suffix: goes with --out-dir; the name of OUT has its own; got {suffix!r}")
     from inr.codec import decompress as codec
 
-    result = codec.decompress(
-        source,
-        output,
-        scale=scale,
-        size=sides,
-        region=window,
-        time=seconds,
-        frame_rate=frame_rate,
-        layers=layers,
-        max_bytes=max_bytes,
-        partial=partial,
-        backend=backend,
-        device=device,
-        threads=threads,
-        precision=precision,
-    )
-    if result.damage is not None:
-        warn(f"warning: {result.damage}; decoded {result.layers} intact layers")
-    if as_json:
+    def work(source: str, output: str) -> dict[str, Any]:
+        result = codec.decompress(source, output, overwrite=force, **request)
+        if result.damage is not None:
+            warn(f"warning: {result.damage}; decoded {result.layers} intact layers")
+        if not as_json and not is_standard_output(output):
+            say(f"{output}: {shape_text(result.shape, pictures=result.width is not None)}")
         written = {"width": result.width, "height": result.height, "shape": result.shape}
-        say_json({"output": output, **written, "layers": result.layers})
-    elif not is_standard_output(output):
-        say(f"{output}: {shape_text(result.shape, pictures=result.width is not None)}")
+        return {"output": output, **written, "layers": result.layers}
+
+    def into_folder(source: str, target: Path, title: str) -> dict[str, Any]:
+        del title
+        output = named(target, suffix or codec.usual_suffix(source))
+        if not force and output.exists():  # nobody has typed its name: it may be the original
+            raise FileAccessError(f"cannot write {output}: it is there already; --force replaces it")
+        return work(source, str(output))
+
+    if out_dir is not None:
+        in_turn(paths, out_dir, into_folder, as_json)
+        return
+    fields = work(source, output)
+    if as_json:
+        say_json(fields)
 
 
 def info(

@@ -3,7 +3,6 @@
 Imports happen inside the commands, so that `inr --help` starts without gRPC.
 """
 
-import datetime as dt
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -14,10 +13,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from inr.cli.job_text import line, table
 from inr.cli.options import CompressOptions, Json, takes
-from inr.cli.terminal import check_one_output, progress_bar, progress_lines, reached, say, say_json, ssim_text, warn
+from inr.cli.several import Force
+from inr.cli.terminal import check_one_output, progress_bar, progress_lines, reached, say, say_json, warn
 from inr.errors import SpecError
-from inr.files import check_writable, is_special, is_standard_input, is_standard_output, read_bytes, write_bytes
+from inr.files import check_other, is_special, is_standard_input, is_standard_output, read_bytes, write_bytes
 
 if TYPE_CHECKING:
     from inr.client import Client, Event, Job, JobInfo
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 class ServerOptions:
     """Which server, and as whom."""
 
-    server: Annotated[str | None, typer.Option(help="HOST:PORT; default INR_SERVER, or this machine.")] = None
+    server: Annotated[str | None, typer.Option(help="HOST or HOST:PORT; default INR_SERVER, or this machine.")] = None
     token: Annotated[str | None, typer.Option(help="Default INR_TOKEN, where others cannot read it.")] = None
     tls: Annotated[bool, typer.Option("--tls", help="Encrypt, and trust the system's authorities.")] = False
     ca: Annotated[Path | None, typer.Option(help="PEM file with the authority to trust; default INR_CA.")] = None
@@ -59,7 +60,7 @@ class SubmitOptions(ServerOptions, CompressOptions):
     """What a job is told, and where it goes."""
 
 
-JobId = Annotated[str, typer.Argument(metavar="ID", help="Of the job.")]
+JobId = Annotated[str, typer.Argument(metavar="ID", help="Of the job, or as much of its beginning as tells it apart.")]
 Timeout = Annotated[float | None, typer.Option("--timeout", help="Seconds to wait, at most; the job goes on.")]
 
 
@@ -82,14 +83,18 @@ def submit(
     wait: Annotated[bool, typer.Option("--wait", help="Show progress until the job has ended.")] = False,
     request_id: Annotated[str | None, typer.Option(help="Makes it safe to submit again.")] = None,
     timeout: Timeout = None,
+    force: Force = False,
     as_json: Json = False,
 ) -> None:
     """Have a server fit a picture, a video or an array."""
     if options.checkpoint is not None:
         raise SpecError("--checkpoint: the server keeps checkpoints of its jobs itself; leave it out")
+    from inr.container.destination import check_destination
+
     if output is not None:
         check_one_output(output, as_json)
-        check_writable(output)
+        check_destination(output, force)
+        check_other(source, output)
     clock = _Clock(timeout)
     # In this thread, where ctrl-C ends it.
     content = read_bytes(source) if is_standard_input(source) or is_special(Path(source)) else source
@@ -119,8 +124,7 @@ def jobs(
     if as_json:
         say_json(found)
         return
-    for job in found:
-        say(_line(job))
+    say(*table(found, time.time()))
 
 
 @takes(ServerOptions)
@@ -133,7 +137,7 @@ def watch(
     """Show what a job does until it has ended; leaving does not touch it."""
     clock = _Clock(timeout)
     with options.client() as client:
-        job = client.job(job_id)
+        job = _found(client, job_id)
         with _leaving(job):
             _follow(job, clock)
             info = job.wait(timeout=clock.left())
@@ -144,7 +148,7 @@ def watch(
 def cancel(job_id: JobId, options: ServerOptions, as_json: Json = False) -> None:
     """Ask a job to stop."""
     with options.client() as client:
-        _say_job(client.job(job_id).cancel(), as_json)
+        _say_job(_found(client, job_id).cancel(), as_json)
 
 
 @takes(ServerOptions)
@@ -153,20 +157,30 @@ def fetch(
     options: ServerOptions,
     output: Annotated[str, typer.Argument(metavar="OUT.inr", help="File to write, or - for standard output.")],
     timeout: Timeout = None,
+    force: Force = False,
     as_json: Json = False,
 ) -> None:
     """Wait for a job, and write its file."""
+    from inr.container.destination import check_destination
+
     check_one_output(output, as_json)
-    check_writable(output)
+    check_destination(output, force)
     with options.client() as client:
-        _say_job(_fetched(client.job(job_id), output, _Clock(timeout)), as_json, output)
+        _say_job(_fetched(_found(client, job_id), output, _Clock(timeout)), as_json, output)
+
+
+def _found(client: "Client", job_id: str) -> "Job":
+    """A job of which all digits are known from now on, for messages and for what follows."""
+    job = client.job(job_id)
+    job.whole_id()
+    return job
 
 
 def _say_job(job: "JobInfo", as_json: bool, output: str | None = None) -> None:
     if as_json:
         say_json(job)
     elif not is_standard_output(output):
-        say(_line(job))
+        say(line(job))
 
 
 def _fetched(job: "Job", output: str, clock: _Clock) -> "JobInfo":
@@ -176,22 +190,6 @@ def _fetched(job: "Job", output: str, clock: _Clock) -> "JobInfo":
     info = job.wait(timeout=clock.left())
     write_bytes(output, job.result(timeout=clock.left()))  # in this thread, where ctrl-C ends it
     return info
-
-
-def _line(job: "JobInfo") -> str:
-    made = dt.datetime.fromtimestamp(job.created).strftime("%Y-%m-%d %H:%M:%S")
-    state = f"{job.state}, cancel requested" if job.cancel_requested and not job.has_ended else job.state
-    text = f"{job.id}  {made}  {state:9}  {job.name}"
-    if job.result is not None:
-        result = job.result
-        return f"{text}  {result.bytes} bytes, {result.bpp:.3f} bpp, {result.psnr:.2f} dB{ssim_text(result.ssim)}"
-    if job.error is not None:
-        return f"{text}  {job.error}"
-    if job.waiting_for:
-        return f"{text}  waits: {job.waiting_for}"
-    if job.state == "running" and job.progress is not None:
-        return f"{text}  {job.progress.share:.0%}, {job.progress.psnr:.2f} dB"
-    return text
 
 
 @contextmanager
@@ -233,7 +231,7 @@ def _bar(job_id: str) -> "Iterator[Callable[[Event], None]]":
 def _lines() -> "Iterator[Callable[[Event], None]]":
     from inr.client import ProgressMade, StateChanged
 
-    line, state = progress_lines(), ""
+    progress, state = progress_lines(), ""
 
     def show(event: "Event") -> None:
         nonlocal state
@@ -241,6 +239,6 @@ def _lines() -> "Iterator[Callable[[Event], None]]":
             state = event.state
             sys.stderr.write(f"job {event.job.id}: {state}\n")
         elif isinstance(event, ProgressMade):
-            line(event.step, event.share, event.psnr, event.seconds_left)
+            progress(event.step, event.share, event.psnr, event.seconds_left)
 
     yield show

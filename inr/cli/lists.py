@@ -3,17 +3,16 @@
 Imports happen inside the commands, so that `inr --help` starts without torch.
 """
 
-from typing import Any
-
 from inr.cli.options import Json
-from inr.cli.terminal import compact, say, say_json
+from inr.cli.tables import say_models, say_table
 
 
 def models(as_json: Json = False) -> None:
-    """List the models: parameters at 2 inputs and 3 outputs, learning rate, settings, paper."""
-    from inr.codec.listing import list_models
+    """List the models of the zoo.
 
-    _table(list_models(), as_json)
+    Parameters are those of the usual settings, for 2 inputs and 3 outputs; settings and paper stand below each.
+    """
+    say_models(as_json)
 
 
 def inits(as_json: Json = False) -> None:
@@ -55,36 +54,17 @@ def presets(as_json: Json = False) -> None:
     """List the presets."""
     from inr.codec.listing import list_presets
 
-    _table(list_presets(), as_json)
+    say_table(list_presets(), as_json)
 
 
 def backends(as_json: Json = False) -> None:
     """List the backends, and why one is not available."""
     from inr.backends.select import describe
 
-    _table(describe(), as_json)
+    say_table(describe(), as_json)
 
 
 def _components(what: str, as_json: bool) -> None:
     from inr.codec.listing import list_components
 
-    _table(list_components(what), as_json)
-
-
-def _table(rows: list[Any], as_json: bool) -> None:
-    """Rows of dataclasses or mappings as JSON, or as one aligned line each; settings and paper on lines below."""
-    if as_json:
-        say_json(rows)
-        return
-    below = ("settings", "paper", "refuses")
-    named = [row if isinstance(row, dict) else vars(row) for row in rows]
-    cells = [[str(value) for name, value in row.items() if name not in below] for row in named]
-    widths = [max(len(row[i]) for row in cells) for i in range(len(cells[0]))]
-    for row, line in zip(rows, cells, strict=True):
-        say("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
-        if getattr(row, "settings", None):
-            say(f"    {compact(row.settings)}")
-        if hasattr(row, "paper"):
-            say(f"    {row.paper}")
-        for refusal in getattr(row, "refuses", ()):
-            say(f"    not {refusal}")
+    say_table(list_components(what), as_json)

@@ -13,55 +13,120 @@ from inr.errors import SpecError
 
 T = TypeVar("T")
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-Time = Annotated[str | None, typer.Option("--time", help="START:END of a video in seconds; either may be left out.")]
-BackendName = Annotated[str, typer.Option("--backend", help="auto, or see `inr backends`.")]
-Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
-Threads = Annotated[int | None, typer.Option(help="Threads on a CPU; default: OMP_NUM_THREADS, or all cores.")]
+TARGET, INPUT, MODEL, TRAINING, COMPUTER, OUTPUT = "Target", "Input", "Model", "Training", "Computer", "Output"
+"""Groups of options in the help."""
+
+
+def known(what: str) -> Callable[[str], list[str]]:
+    """What completes a name in a shell: the components of a list of `inr`."""
+
+    def complete(incomplete: str) -> list[str]:
+        from inr.codec.listing import names
+
+        return [name for name in names(what) if name.startswith(incomplete)]
+
+    return complete
+
+
+def option(group: str, *names: str, completed_by: str | None = None, metavar: str | None = None, help: str) -> Any:
+    """An option of a group; `completed_by` is the list that its values are in."""
+    return typer.Option(
+        *names,
+        help=help,
+        metavar=metavar,
+        rich_help_panel=group,
+        autocompletion=None if completed_by is None else known(completed_by),
+    )
+
+
+Json = Annotated[bool, option(OUTPUT, "--json", help="Print one JSON object.")]
+Time = Annotated[str | None, option(INPUT, "--time", help="START:END of a video in seconds; either may be left out.")]
+BackendName = Annotated[
+    str, option(COMPUTER, "--backend", completed_by="backends", help="auto, or see `inr backends`.")
+]
+Device = Annotated[str, option(COMPUTER, completed_by="devices", help="auto, cpu or cuda.")]
+Threads = Annotated[int | None, option(COMPUTER, help="Threads on a CPU; default: OMP_NUM_THREADS, or all cores.")]
 
 
 @dataclass(frozen=True)
 class FitOptions:
     """What a fit is told, and how it is followed."""
 
-    model: Annotated[str | None, typer.Option(help="Kind of model, see `inr models`.")] = None
+    model: Annotated[str | None, option(MODEL, completed_by="models", help="Kind of model, see `inr models`.")] = None
     settings: Annotated[
-        list[str] | None, typer.Option("--set", help="A setting of the model: name=value; may be repeated.")
+        list[str] | None,
+        option(MODEL, "--set", metavar="NAME=VALUE", help="A setting of the model; may be repeated."),
     ] = None
-    preset: Annotated[str, typer.Option("--preset", help="See `inr presets`.")] = "default"
+    preset: Annotated[str, option(MODEL, completed_by="presets", help="See `inr presets`.")] = "default"
     init: Annotated[
-        str, typer.Option(help="Initialiser, see `inr inits`; with settings as kind:name=value,name=value.")
+        str,
+        option(
+            TRAINING,
+            completed_by="inits",
+            help="Initialiser, see `inr inits`; with settings as kind:name=value,name=value.",
+        ),
     ] = "default"
     sampler: Annotated[
-        str | None, typer.Option(help="Sampler, see `inr samplers`; settings likewise. Default: what suits the model.")
+        str | None,
+        option(
+            TRAINING,
+            completed_by="samplers",
+            help="Sampler, see `inr samplers`; settings likewise. Default: what suits the model.",
+        ),
     ] = None
-    loss: Annotated[str, typer.Option(help="What training makes small, see `inr losses`; settings likewise.")] = "mse"
-    task: Annotated[str, typer.Option(help="What the field is fitted for, see `inr tasks`; settings likewise.")] = "fit"
-    optimiser: Annotated[str, typer.Option(help="See `inr optimisers`; settings likewise.")] = "adam"
-    schedule: Annotated[str, typer.Option(help="Learning rate over time, see `inr schedules`.")] = "cosine"
-    reparam: Annotated[str, typer.Option(help="Weights while they are trained, see `inr reparams`.")] = "none"
-    transform: Annotated[str, typer.Option(help="Of the targets: none, or power (symmetric power transform).")] = "none"
+    loss: Annotated[
+        str,
+        option(TRAINING, completed_by="losses", help="What training makes small, see `inr losses`; settings likewise."),
+    ] = "mse"
+    task: Annotated[
+        str,
+        option(
+            TRAINING, completed_by="tasks", help="What the field is fitted for, see `inr tasks`; settings likewise."
+        ),
+    ] = "fit"
+    optimiser: Annotated[
+        str, option(TRAINING, completed_by="optimisers", help="See `inr optimisers`; settings likewise.")
+    ] = "adam"
+    schedule: Annotated[
+        str, option(TRAINING, completed_by="schedules", help="Learning rate over time, see `inr schedules`.")
+    ] = "cosine"
+    reparam: Annotated[
+        str, option(TRAINING, completed_by="reparams", help="Weights while they are trained, see `inr reparams`.")
+    ] = "none"
+    transform: Annotated[
+        str,
+        option(
+            TRAINING,
+            completed_by="transforms",
+            help="Of the targets: none, or power (symmetric power transform).",
+        ),
+    ] = "none"
     time: Time = None
     axes: Annotated[
-        int | None, typer.Option(help="How many axes of an array are coordinates; one more holds channels.")
+        int | None, option(INPUT, help="How many axes of an array are coordinates; one more holds channels.")
     ] = None
-    steps: Annotated[int | None, typer.Option(help="Gradient steps.")] = None
-    seconds: Annotated[float | None, typer.Option(help="Time of the gradient steps.")] = None
-    learning_rate: Annotated[float | None, typer.Option("--lr", help="Peak learning rate; default: the model's.")] = (
-        None
-    )
-    batch: Annotated[int | None, typer.Option(help="Samples of a step; default: the sampler's.")] = None
-    seed: Annotated[int, typer.Option(help="Seed of all randomness.")] = 0
+    steps: Annotated[int | None, option(TRAINING, help="Gradient steps.")] = None
+    seconds: Annotated[float | None, option(TRAINING, help="Time of the gradient steps.")] = None
+    learning_rate: Annotated[
+        float | None, option(TRAINING, "--lr", help="Peak learning rate; default: the model's.")
+    ] = None
+    batch: Annotated[int | None, option(TRAINING, help="Samples of a step; default: the sampler's.")] = None
+    seed: Annotated[int, option(TRAINING, help="Seed of all randomness.")] = 0
     backend: BackendName = "auto"
     device: Device = "auto"
     threads: Threads = None
-    precision: Annotated[str, typer.Option(help="Of matrix products: fp32, bf16 (if the CPU has AMX) or auto.")] = (
-        "auto"
-    )
-    checkpoint: Annotated[Path | None, typer.Option("--checkpoint", help="Save the fit here, and go on from it.")] = (
+    precision: Annotated[
+        str,
+        option(
+            COMPUTER,
+            completed_by="precisions",
+            help="Of matrix products: fp32, bf16 (if the CPU has AMX) or auto.",
+        ),
+    ] = "auto"
+    checkpoint: Annotated[Path | None, option(OUTPUT, "--checkpoint", help="Save the fit here, and go on from it.")] = (
         None
     )
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False
+    quiet: Annotated[bool, option(OUTPUT, "--quiet", "-q", help="Show no progress.")] = False
 
     def request(self) -> dict[str, Any]:
         """Keywords for `inr.codec.compress.fit_file`; raises `SpecError`."""
@@ -73,19 +138,24 @@ class FitOptions:
 class TargetOptions:
     """What is asked of the file."""
 
+    bpp: Annotated[float | None, option(TARGET, help="Bits per pixel of the file.")] = None
+    psnr: Annotated[float | None, option(TARGET, help="PSNR of the decoded file in dB.")] = None
+    size: Annotated[int | None, option(TARGET, help="Bytes of the file, at most.")] = None
+    quality: Annotated[int | None, option(TARGET, help="1 to 100.")] = None
+    bits: Annotated[float | None, option(TARGET, help="Bits a weight: 1 to 12; 16 or 32 store floats.")] = None
+    layers: Annotated[int, option(TARGET, help="Quality layers, 1 to 8.")] = 1
     coder: Annotated[
-        str | None, typer.Option(help="Way to compress; with settings as kind:name=value. Default: weights.")
+        str | None,
+        option(
+            TARGET,
+            completed_by="coders",
+            help="Way to compress; with settings as kind:name=value. Default: weights.",
+        ),
     ] = None
-    bpp: Annotated[float | None, typer.Option(help="Target: bits per pixel of the file.")] = None
-    psnr: Annotated[float | None, typer.Option(help="Target: PSNR of the decoded file in dB.")] = None
-    size: Annotated[int | None, typer.Option(help="Target: bytes of the file, at most.")] = None
-    quality: Annotated[int | None, typer.Option(help="Target: 1 to 100.")] = None
-    bits: Annotated[float | None, typer.Option(help="Bits a weight: 1 to 12; 16 or 32 store floats.")] = None
-    layers: Annotated[int, typer.Option(help="Quality layers, 1 to 8.")] = 1
     segment: Annotated[
         int | None,
-        typer.Option(
-            help="Frames of a video, rows of a picture or samples along an array's first axis fitted at once."
+        option(
+            INPUT, help="Frames of a video, rows of a picture or samples along an array's first axis fitted at once."
         ),
     ] = None
 

@@ -3,42 +3,45 @@
 import contextlib
 import dataclasses
 import json
-import signal
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from inr.errors import SpecError
+from inr.cli.interrupts import asking
+from inr.errors import FileAccessError, SpecError
 from inr.files import is_standard_output
+from inr.text import printable
 
 if TYPE_CHECKING:
-    from inr.codec.encode import CompressReport
+    from inr.codec.compress import FitResult
+    from inr.codec.encode import Compressed
     from inr.codec.info import FileInfo
     from inr.fitting.events import Event
-    from inr.fitting.run import Hooks
+    from inr.fitting.run import Hooks, Idle
     from inr.fitting.trained import CurvePoint
 
 PLAIN_LINES = 10
 """Lines of progress where no terminal is attached."""
 
 
-def say(text: str) -> None:
-    """A line on standard output, if there is one."""
+def say(*lines: str) -> None:
+    """Lines on standard output, if there is one; what would do more than show itself is written out."""
     if sys.stdout is None:
         return
+    text = "".join(f"{printable(line)}\n" for line in lines)
     try:
-        sys.stdout.write(text + "\n")
-    except UnicodeEncodeError:  # a file name that is not Unicode, or that the terminal cannot show
+        sys.stdout.write(text)
+    except UnicodeEncodeError:  # what the terminal cannot show
         encoding = sys.stdout.encoding
-        sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+        sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
 
 
 def warn(text: str) -> None:
     """A line on standard error, if there is one, as one line whatever it holds."""
     if sys.stderr is not None:
-        sys.stderr.write(f"inr: {' '.join(text.split())}\n")
+        sys.stderr.write(f"inr: {printable(' '.join(text.split()))}\n")
 
 
 def check_one_output(output: str | None, as_json: bool) -> None:
@@ -49,7 +52,21 @@ def check_one_output(output: str | None, as_json: bool) -> None:
 
 def say_json(value: Any) -> None:
     """Anything made of dataclasses as JSON on one line; settings of a model become an object."""
-    say(json.dumps(value, default=_plain, allow_nan=False))
+    say(_json(value))
+
+
+def fail(error: str, code: str, as_json: bool) -> None:
+    """Say on standard error why a command failed: a line, or a JSON object with `error` and `error_code`."""
+    if not as_json:
+        warn(f"error: {error}")
+    elif sys.stderr is not None:
+        sys.stderr.write(_json({"error": printable(" ".join(error.split())), "error_code": code}) + "\n")
+
+
+def _json(value: Any) -> str:
+    """One line of ASCII, in which no reader finds halves of surrogate pairs: those of file names become U+FFFD."""
+    text = json.dumps(value, default=_plain, allow_nan=False, ensure_ascii=False)
+    return json.dumps(json.loads(re.sub("[\ud800-\udfff]", "\ufffd", text)))
 
 
 def _plain(value: Any) -> Any:
@@ -69,16 +86,30 @@ def _left_out(name: str, value: Any) -> bool:
 
 
 @contextlib.contextmanager
-def following(quiet: bool, checkpoint: Path | None) -> Iterator["Hooks"]:
-    """Hooks for a fit that show its progress, and let ctrl-C save the checkpoint first."""
+def following(quiet: bool, checkpoint: Path | None, title: str = "fit") -> Iterator["Hooks"]:
+    """Hooks for a fit that show its progress, and let ctrl-C save the checkpoint first.
+
+    Args:
+        quiet: show no progress; what is unexpected is said all the same.
+        checkpoint: file to save to and to go on from, or None.
+        title: of the progress.
+    """
     from inr.fitting.checkpoint import CheckpointPolicy
     from inr.fitting.run import Hooks
 
     policy = None if checkpoint is None else CheckpointPolicy(checkpoint)
     with contextlib.ExitStack() as stack:
-        show = None if quiet or sys.stderr is None else stack.enter_context(_bar() if sys.stderr.isatty() else _lines())
-        cancelled = None if checkpoint is None else stack.enter_context(_interruptible())
-        yield Hooks(on_event=show, cancelled=cancelled, checkpoint=policy)
+        shown = _bar(title) if sys.stderr is not None and sys.stderr.isatty() else _lines(title)
+        show = None if quiet or sys.stderr is None else stack.enter_context(shown)
+        cancelled = None if checkpoint is None else stack.enter_context(asking())
+        yield Hooks(on_event=show, cancelled=cancelled, checkpoint=policy, on_idle=_say_idle)
+
+
+def _say_idle(idle: "Idle") -> None:
+    """That a checkpoint leaves nothing to train, so that other limits change nothing."""
+    limit = ", ".join(f"--{name} {value:g}" for name, value in idle.beyond.items())
+    said = f"{limit} is less and is ignored" if limit else "that is the whole fit"
+    warn(f"warning: {idle.path} holds {idle.step} steps, {idle.seconds:.1f} s: {said}; nothing more is trained")
 
 
 def reached(step: int, psnr: float) -> str:
@@ -103,7 +134,7 @@ def progress_bar(title: str, beside: str = "") -> Iterator[Callable[..., None]]:
         yield lambda **changes: progress.update(task, **changes)
 
 
-def progress_lines() -> Callable[[int, float, float, float], None]:
+def progress_lines(title: str = "fit") -> Callable[[int, float, float, float], None]:
     """Plain lines on standard error, `PLAIN_LINES` a fit; returns what takes step, share, PSNR and seconds left."""
     shown = 0.0
 
@@ -111,16 +142,16 @@ def progress_lines() -> Callable[[int, float, float, float], None]:
         nonlocal shown
         if share >= shown + 1 / PLAIN_LINES or share < shown:
             shown = share
-            sys.stderr.write(f"fit: {share:4.0%}  {reached(step, psnr)}  {seconds_left:.0f} s left\n")
+            sys.stderr.write(f"{title}: {share:4.0%}  {reached(step, psnr)}  {seconds_left:.0f} s left\n")
 
     return show
 
 
 @contextlib.contextmanager
-def _bar() -> Iterator[Callable[["Event"], None]]:
+def _bar(title: str) -> Iterator[Callable[["Event"], None]]:
     from inr.fitting.events import Progress
 
-    with progress_bar("fitting", reached(0, 0.0)) as update:
+    with progress_bar("fitting" if title == "fit" else title, reached(0, 0.0)) as update:
 
         def show(event: "Event") -> None:
             if isinstance(event, Progress):
@@ -130,10 +161,10 @@ def _bar() -> Iterator[Callable[["Event"], None]]:
 
 
 @contextlib.contextmanager
-def _lines() -> Iterator[Callable[["Event"], None]]:
+def _lines(title: str) -> Iterator[Callable[["Event"], None]]:
     from inr.fitting.events import Progress
 
-    line = progress_lines()
+    line = progress_lines(title)
 
     def show(event: "Event") -> None:
         if isinstance(event, Progress):
@@ -142,42 +173,35 @@ def _lines() -> Iterator[Callable[["Event"], None]]:
     yield show
 
 
-@contextlib.contextmanager
-def _interruptible() -> Iterator[Callable[[], bool]]:
-    """Turn the first ctrl-C into a request to stop; the second one interrupts."""
-    stop = False
-    previous = signal.getsignal(signal.SIGINT)
+def compressed_fields(result: "Compressed | FitResult") -> dict[str, Any]:
+    """What was measured, for JSON; the curve only where a fit is all that was asked for."""
+    from inr.codec.compress import FitResult
 
-    def handler(number: int, frame: FrameType | None) -> None:
-        nonlocal stop
-        del number, frame
-        stop = True
-        signal.signal(signal.SIGINT, previous)
-
-    signal.signal(signal.SIGINT, handler)
-    try:
-        yield lambda: stop
-    finally:
-        signal.signal(signal.SIGINT, previous)
+    report = result if isinstance(result, FitResult) else result.report
+    fields = {name: value for name, value in _plain(report).items() if name != "curve" or report is result}
+    before = result.source_bytes
+    return {**fields, "source_bytes": before, "larger_than_source": before is not None and report.bytes > before}
 
 
-def say_report(report: "CompressReport", output: str, as_json: bool) -> None:
+def warn_if_larger(output: str, size: int, source: str, before: int | None, remedy: str) -> None:
+    """Say it if a file is larger than what it was made of, and what to do."""
+    if before is not None and size > before:
+        name = "the output" if output == "-" else output
+        other = "standard input" if source == "-" else source
+        warn(f"warning: {name} has {size} bytes, more than the {before} of {other}; {remedy}")
+
+
+def say_compressed(result: "Compressed", output: str) -> None:
     """What `compress` measured; nothing beside the file itself where that goes to standard output."""
-    if as_json:
-        fields = {name: value for name, value in _plain(report).items() if name != "curve"}
-        say_json({"output": output, **fields})
-    elif not is_standard_output(output):
-        say(
-            f"{output}: {report.bytes} bytes, {report.bpp:.3f} bpp, {quality_text(report.metrics)}, "
-            f"{report.model} of {report.parameters} parameters, {report.steps} steps, {report.seconds_total:.1f} s"
-        )
-        if len(report.layer_psnr) > 1:
-            say("layers: " + ", ".join(f"{psnr:.2f} dB" for psnr in report.layer_psnr))
-
-
-def ssim_text(ssim: float | None) -> str:
-    """The SSIM as part of a line; nothing for what has none."""
-    return "" if ssim is None else f", SSIM {ssim:.4f}"
+    if is_standard_output(output):
+        return
+    report = result.report
+    say(
+        f"{output}: {report.bytes} bytes, {report.bpp:.3f} bpp, {quality_text(report.metrics)}, "
+        f"{report.model} of {report.parameters} parameters, {report.steps} steps, {report.seconds_total:.1f} s"
+    )
+    if len(report.layer_psnr) > 1:
+        say("layers: " + ", ".join(f"{psnr:.2f} dB" for psnr in report.layer_psnr))
 
 
 def quality_text(metrics: dict[str, float]) -> str:
@@ -221,9 +245,8 @@ def _say_info(path: str, info: "FileInfo") -> None:
     own = {name: value for name, value in info.attributes.items() if name != "channel_axis"}
     colours = "" if own and info.colour_space == "unknown" else info.colour_space
     about = ", ".join(filter(None, [colours, compact(own)]))
-    rate = "" if info.frames_per_second is None else f" at {info.frames_per_second:.6g} frames a second"
     settings = f" {compact(info.settings)}" if info.settings else ""
-    say(f"{path}: inr {info.version}, {info.kind} {size}x{info.channels} {info.dtype}, {about}{rate}")
+    say(f"{path}: inr {info.version}, {info.kind} {size}x{info.channels} {info.dtype}, {about}{_timing_text(info)}")
     if info.coder is None:
         say(f"model:  {info.model}{settings}, weights stored as {info.coding}")
     else:
@@ -241,6 +264,19 @@ def _say_info(path: str, info: "FileInfo") -> None:
         say(f"layer {layer.layer} of {info.layers_total}: first {layer.bytes} bytes, {quality}")
 
 
+def _timing_text(info: "FileInfo") -> str:
+    """When frames of a video are shown, and the shape of their pixels if they are not square."""
+    if info.frames_per_second is None:
+        return ""
+    text = f" at {info.frames_per_second:.6g} frames a second"
+    if info.frame_seconds is not None:
+        shortest, longest = min(info.frame_seconds)[0], max(info.frame_seconds)[0]
+        text += f" on average ({shortest:.4g} to {longest:.4g} s each)"
+    if info.pixel_aspect is not None and info.pixel_aspect != (1, 1):
+        text += ", pixels {}:{}".format(*info.pixel_aspect)
+    return text
+
+
 def compact(settings: dict[str, Any]) -> str:
     """Settings in one line: ``width=64 band=siren(width=32)``."""
     return " ".join(f"{name}={_setting(value)}" for name, value in settings.items())
@@ -249,7 +285,30 @@ def compact(settings: dict[str, Any]) -> str:
 def _setting(value: Any) -> str:
     if isinstance(value, dict):
         return f"{value['kind']}({compact({name: v for name, v in value.items() if name != 'kind'})})"
+    if value is None:
+        return "none"
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+_CURVE = ("step", "seconds", "loss", "psnr")
+_CSV = ",".join(_CURVE)
+
+
+def check_curve(path: Path, force: bool) -> None:
+    """Raise an `InrError`, before any work, if a curve cannot be written, or something else would be lost by it."""
+    from inr.container.destination import check_suffix
+    from inr.files import check_writable, first_bytes
+
+    check_writable(path)
+    if force:
+        return
+    head = first_bytes(path).split()
+    ours = not head or head[0] == _CSV.encode() or head[:3] == [b"[", b"{", b'"step":']
+    if not ours:
+        raise FileAccessError(
+            f"cannot write {path}: it is there already and no curve; name another file, or --force to lose it"
+        )
+    check_suffix(path, "a curve", (".csv", ".json", ".txt"))
 
 
 def write_curve(path: Path, curve: "tuple[CurvePoint, ...]") -> None:
@@ -260,5 +319,5 @@ def write_curve(path: Path, curve: "tuple[CurvePoint, ...]") -> None:
     if path.suffix == ".json":
         text = json.dumps(rows, indent=1)
     else:
-        text = "\n".join(["step,seconds,loss,psnr", *(",".join(str(v) for v in row.values()) for row in rows)])
+        text = "\n".join([_CSV, *(",".join(str(v) for v in row.values()) for row in rows)])
     write_bytes(path, (text + "\n").encode())

@@ -19,9 +19,10 @@ from inr.errors import SpecError
 from inr.rpc.v1 import field_pb2, job_pb2
 from inr.signals.target import TargetOptions
 from inr.spec import Spec
+from inr.text import printable
 
 if TYPE_CHECKING:
-    from inr.codec.decode import DecodedField
+    from inr.codec.field import DecodedField
 
 PAGE = 200
 _NUMBERS = {name: number for number, name in STATES.items()}
@@ -42,7 +43,8 @@ class AsyncClient:
     with a `timeout` raise `DeadlineError` when all they do takes longer than so many seconds; None is no limit.
 
     Args:
-        server: HOST:PORT; None takes INR_SERVER, or port 50051 of this machine.
+        server: HOST or HOST:PORT (default 50051), with or without http:// or https:// (TLS), or unix:PATH; None takes
+            INR_SERVER, or this machine.
         token: of the caller; None takes INR_TOKEN, or sends none.
         tls: encrypt; always if `ca` or `cert` is given, or INR_CA is set.
         ca: PEM file with the authority that signed the server's certificate; None takes INR_CA, or those of the system.
@@ -98,6 +100,8 @@ class AsyncClient:
             timeout: seconds for all of it.
             **request: fields of `inr.CompressSpec`: model, preset, bpp, psnr, size, quality, steps, seconds, seed ...
         """
+        if request_id is not None and printable(request_id) != request_id:
+            raise SpecError(f"request_id: must be printable; got {printable(request_id)!r:.80}")
         async with deadline(timeout, "submitting the job"):
             fit = await self._fit(source, time, axes, segment, request)
             message = job_pb2.CreateJobRequest(fit=fit, request_id=request_id or str(uuid.uuid4()))
@@ -121,7 +125,7 @@ class AsyncClient:
             await self._wire.call(self._wire.jobs.CreateJob, job_pb2.CreateJobRequest(fit=fit, validate_only=True))
 
     def job(self, job_id: str) -> AsyncJob:
-        """A job by its id; nothing is asked of the server yet."""
+        """A job by its id, or by the beginning of it; nothing is asked of the server yet."""
         return AsyncJob(self._wire, job_id)
 
     async def jobs(self, states: Iterable[str] = (), limit: int | None = None) -> list[JobInfo]:

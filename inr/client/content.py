@@ -11,6 +11,10 @@ import numpy.typing as npt
 
 from inr.errors import FileAccessError, SignalError
 from inr.files import is_special, is_standard_input, read_bytes, reason
+from inr.text import printable
+
+LONGEST_NAME = 255
+"""Characters that a server takes."""
 
 Source = str | Path | bytes | npt.NDArray[Any]
 
@@ -20,7 +24,7 @@ class Content:
     """Bytes to be uploaded, of a file or in memory.
 
     Attributes:
-        name: for messages, with the suffix.
+        name: for messages, with the suffix, see `name_of`.
         size: in bytes.
         sha256: in hexadecimal digits.
         path: of the file, or None.
@@ -52,7 +56,7 @@ def contents_of(source: Source) -> list[Content]:
 
     Raises:
         FileAccessError: a path that cannot be read.
-        SignalError: an array of objects, an empty file, or a folder without images.
+        SignalError: an array of objects, an empty file, or a folder with fewer than 2 pictures.
     """
     if isinstance(source, bytes):
         return [_in_memory(source, "")]
@@ -63,24 +67,30 @@ def contents_of(source: Source) -> list[Content]:
     if is_folder(source):
         return [_of_file(path) for path in _frames(Path(source))]
     path = Path(source)
-    return [_in_memory(read_bytes(path), path.name) if is_special(path) else _of_file(path)]
+    return [_in_memory(read_bytes(path), name_of(path)) if is_special(path) else _of_file(path)]
 
 
 def is_folder(source: Source) -> TypeGuard[str | Path]:
-    """True for a folder, whose images are the frames of a video, even if there is but one."""
+    """True for a folder, whose pictures are the frames of a video."""
     try:
         return isinstance(source, str | Path) and not is_standard_input(source) and Path(source).is_dir()
     except OSError:  # the name is too long
         return False
 
 
-def _frames(folder: Path) -> tuple[Path, ...]:
-    from inr.signals.video.folder import frame_files  # the same files in the same order as without a server
+def name_of(path: Path) -> str:
+    """The name of a file as it is sent: printable whatever bytes are in it, and shortened in the middle."""
+    name = printable(path.name)
+    if len(name) <= LONGEST_NAME:
+        return name
+    end = name[-LONGEST_NAME // 8 :]
+    return f"{name[: LONGEST_NAME - len(end) - 1]}…{end}"
 
-    found = frame_files(folder)
-    if not found:
-        raise SignalError(f"{folder} has no images to take for frames")
-    return found
+
+def _frames(folder: Path) -> tuple[Path, ...]:
+    from inr.signals.video.folder import frames_in  # the same files in the same order as without a server
+
+    return frames_in(folder)
 
 
 def _in_memory(data: bytes, name: str) -> Content:
@@ -98,7 +108,7 @@ def _of_file(path: Path) -> Content:
         raise FileAccessError(f"cannot read {path}: {reason(error)}") from None
     if size == 0:
         raise SignalError(f"{path} is empty")
-    return Content(path.name, size, sha256, path=path)
+    return Content(name_of(path), size, sha256, path=path)
 
 
 def _npy(array: npt.NDArray[Any]) -> bytes:

@@ -6,6 +6,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from inr.errors import InrError, error_of
 from inr.rpc.v1 import job_pb2
+from inr.text import printable
 
 STATES: dict[int, str] = {
     job_pb2.JOB_STATE_QUEUED: "queued",
@@ -66,6 +67,7 @@ class JobResult:
         steps: gradient steps.
         fit_seconds: wall time of the training.
         layers: of the file.
+        metrics: the measures that the kind of signal names, the one that matters most first.
     """
 
     sha256: str
@@ -78,6 +80,7 @@ class JobResult:
     steps: int
     fit_seconds: float
     layers: tuple[LayerInfo, ...]
+    metrics: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,7 @@ class JobInfo:
     Attributes:
         id: its name.
         state: "queued", "running", "done", "failed" or "cancelled".
-        name: of the source.
+        name: of the source, printable as all texts here.
         created: seconds since 1970.
         started: when a worker first took it, or None.
         ended: when it ended, or None.
@@ -182,7 +185,7 @@ def job_info(message: job_pb2.Job) -> JobInfo:
     return JobInfo(
         id=message.id,
         state=state_name(message.state),
-        name=files[0].name if files else "",
+        name=printable(files[0].name) if files else "",
         created=_seconds(message.create_time),
         started=_seconds(message.start_time) if message.HasField("start_time") else None,
         ended=_seconds(message.end_time) if message.HasField("end_time") else None,
@@ -190,8 +193,8 @@ def job_info(message: job_pb2.Job) -> JobInfo:
         progress=ProgressInfo(*_progress_fields(message.progress)) if message.HasField("progress") else None,
         result=_result(message.result) if message.HasField("result") else None,
         error_code=message.failure.code if message.HasField("failure") else None,
-        error=message.failure.message if message.HasField("failure") else None,
-        waiting_for=message.waiting_for,
+        error=printable(message.failure.message) if message.HasField("failure") else None,
+        waiting_for=printable(message.waiting_for),
         cancel_requested=message.cancel_requested,
     )
 
@@ -232,6 +235,9 @@ def _progress_fields(message: job_pb2.Progress) -> tuple[int, float, float, floa
 
 
 def _result(message: job_pb2.Result) -> JobResult:
+    metrics = {printable(metric.name): metric.value for metric in message.metrics}
+    if not metrics:  # of an older server
+        metrics = {"psnr": message.psnr, **({"ssim": message.ssim} if message.HasField("ssim") else {})}
     return JobResult(
         sha256=message.sha256,
         bytes=message.bytes,
@@ -243,6 +249,7 @@ def _result(message: job_pb2.Result) -> JobResult:
         steps=message.steps,
         fit_seconds=message.fit_seconds,
         layers=tuple(layer_info(layer) for layer in message.layers),
+        metrics=metrics,
     )
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import random
+import re
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any, TypeVar
@@ -14,6 +15,7 @@ from grpc_status import rpc_status
 from inr.errors import (
     BusyError,
     DeadlineError,
+    HandshakeError,
     InrError,
     PreconditionError,
     QuotaExceededError,
@@ -24,6 +26,7 @@ from inr.errors import (
     UnavailableError,
     error_of,
 )
+from inr.text import printable
 
 T = TypeVar("T")
 
@@ -62,7 +65,7 @@ class Patience:
             ready, self._ready = self._ready, None
             await ready()
             return
-        if not isinstance(error, PASSING):
+        if not isinstance(error, PASSING) or isinstance(error, HandshakeError):
             raise error
         now = time.monotonic()
         if self._since is None:
@@ -75,11 +78,10 @@ class Patience:
 
 
 async def retried(call: Callable[[], Awaitable[T]], patience: Patience) -> T:
-    """The answer of a call that may be made again; raises an `InrError`."""
+    """The answer of a call that may be made again, and raises an `InrError`."""
     while True:
         try:
-            with translated():
-                return await call()
+            return await call()
         except InrError as error:
             await patience.after(error)
 
@@ -158,14 +160,25 @@ def error_from(error: grpc.aio.AioRpcError) -> InrError:
                 detail.Unpack(known)
     if not info.reason:  # not by the server, but by gRPC
         cls = _BY_STATUS.get(error.code(), ServiceError)
-        return cls(f"the server cannot be reached: {message}" if cls is UnavailableError else message)
-    found = error_of(info.reason.lower(), message)
+        if error.code() is grpc.StatusCode.UNIMPLEMENTED:
+            return cls(f"what answers is no inr server, or one of another version: {_reason(message)}")
+        return cls(f"the server cannot be reached: {_reason(message)}" if cls is UnavailableError else _reason(message))
+    found = error_of(info.reason.lower(), printable(message))
     if isinstance(found, ServiceError):
         if retry.HasField("retry_delay"):
             found.retry_after = retry.retry_delay.ToMilliseconds() / 1000
         if bad.field_violations:
             found.field = bad.field_violations[0].field
     return found
+
+
+def _reason(details: str) -> str:
+    """The words of the system out of those of gRPC, which wraps them several times."""
+    last = details.rpartition("last error: ")[2]
+    last = re.sub(r"^[A-Z_]+: (?:(?:ipv[46]|unix):\S+: )?", "", last).removeprefix("Failed to connect to remote host: ")
+    if "hostname lookup error" in last or "DNS resolution failed" in last:
+        return "its name is not known" if "not found" in last else "its name cannot be looked up"
+    return printable(last[:1].lower() + last[1:])
 
 
 def _rich(error: grpc.aio.AioRpcError) -> Any:

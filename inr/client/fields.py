@@ -33,7 +33,7 @@ class Fields:
         """See `AsyncClient.stream`."""
         connection = self._wire.connection
         patience = Patience(connection.patience, job.wait)
-        source = field_pb2.FieldSource(job_id=job.id)
+        source = field_pb2.FieldSource(job_id=await job.whole_id())
         data, size = bytearray(), -1
         while len(data) != size:
             before = len(data)
@@ -60,7 +60,9 @@ class Fields:
         """See `AsyncClient.decode`."""
         connection = self._wire.connection
         request = field_pb2.DecodeRequest(
-            source=field_pb2.FieldSource(job_id=job.id), layers=layers or 0, format=field_pb2.SAMPLE_FORMAT_RAW
+            source=field_pb2.FieldSource(job_id=await job.whole_id()),
+            layers=layers or 0,
+            format=field_pb2.SAMPLE_FORMAT_RAW,
         )
         put_target(vars(Target(**target)), request)
         # The first samples of a large field may take long.

@@ -12,17 +12,22 @@ from inr.client.transport import Wire
 from inr.errors import InrError, NotFoundError
 from inr.files import check_writable, is_special, is_standard_output, replacing, write_bytes
 from inr.rpc.v1 import job_pb2
+from inr.text import printable
+
+WHOLE_ID = 27
+"""Digits of an id; what has fewer is the beginning of one."""
 
 
 class AsyncJob:
     """A job on a server, made by the methods of a client.
 
     Attributes:
-        id: its name.
+        id: its name. Where only its beginning was given, the server is asked for the rest when the job is used first:
+            later, another job may begin like this.
     """
 
     def __init__(self, wire: Wire, job_id: str) -> None:
-        self._wire, self.id = wire, job_id
+        self._wire, self.id = wire, printable(job_id)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.id!r})"
@@ -30,7 +35,14 @@ class AsyncJob:
     async def info(self) -> JobInfo:
         """The job as it is now."""
         answer = await self._wire.call(self._wire.jobs.GetJob, job_pb2.GetJobRequest(id=self.id))
+        self.id = answer.job.id
         return job_info(answer.job)
+
+    async def whole_id(self) -> str:
+        """Its id; raises `NotFoundError` if no job begins like this, and `RequestError` if several do."""
+        if len(self.id) < WHOLE_ID:
+            await self.info()
+        return self.id
 
     def watch(self, after: int = 0, *, timeout: float | None = None) -> AsyncIterator[Event]:
         """What happens to the job until it has ended; a broken stream goes on where it ended.
@@ -98,22 +110,23 @@ class AsyncJob:
 
     async def cancel(self) -> JobInfo:
         """Ask the job to stop."""
-        answer = await self._wire.call(self._wire.jobs.CancelJob, job_pb2.CancelJobRequest(id=self.id))
+        message = job_pb2.CancelJobRequest(id=await self.whole_id())
+        answer = await self._wire.call(self._wire.jobs.CancelJob, message)
         return job_info(answer.job)
 
     async def delete(self) -> None:
         """Have the server forget a job that has ended."""
-        patience = Patience(self._wire.connection.patience)
+        message, patience = job_pb2.DeleteJobRequest(id=await self.whole_id()), Patience(self._wire.connection.patience)
         try:
-            await self._wire.call(self._wire.jobs.DeleteJob, job_pb2.DeleteJobRequest(id=self.id), patience)
+            await self._wire.call(self._wire.jobs.DeleteJob, message, patience)
         except NotFoundError:
             if not patience.tried_again:
                 raise  # else it was this call, whose answer was lost
 
     async def _events(self, after: int) -> AsyncGenerator[Event, None]:
-        patience = Patience(self._wire.connection.patience)
+        whole, patience = await self.whole_id(), Patience(self._wire.connection.patience)
         while True:
-            request = job_pb2.WatchJobRequest(id=self.id, after_sequence=after)
+            request = job_pb2.WatchJobRequest(id=whole, after_sequence=after)
             try:  # a job may rightly be silent for hours: only a broken connection ends the call
                 async with aclosing(self._wire.messages(self._wire.jobs.WatchJob, request)) as messages:
                     async for message in messages:

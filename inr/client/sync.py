@@ -149,6 +149,7 @@ class Job(_Blocking[AsyncJob]):
         return self._inner.id
 
     info = _awaited(AsyncJob.info)
+    whole_id = _awaited(AsyncJob.whole_id)
     watch = _iterated(AsyncJob.watch)
     wait = _awaited(AsyncJob.wait)
     result = _awaited(AsyncJob.result)
@@ -173,7 +174,7 @@ class Client(_Blocking[AsyncClient]):
         self.close()
 
     def job(self, job_id: str) -> Job:
-        """A job by its id; nothing is asked of the server yet."""
+        """A job by its id, or by the beginning of it; nothing is asked of the server yet."""
         return Job(self._loop, self._inner.job(job_id))
 
     close = _awaited(AsyncClient.close)

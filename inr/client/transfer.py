@@ -6,9 +6,17 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 
 from inr.client.content import Content
-from inr.client.failures import Patience, ending, translated, within
+from inr.client.failures import Patience, ending, within
 from inr.client.transport import Wire, silent
-from inr.errors import BusyError, ChecksumError, FileAccessError, InrError, OffsetError, UnavailableError
+from inr.errors import (
+    BusyError,
+    ChecksumError,
+    FileAccessError,
+    HandshakeError,
+    InrError,
+    OffsetError,
+    UnavailableError,
+)
 from inr.rpc.v1 import blob_pb2
 
 CHUNK_BYTES = 256 * 2**10
@@ -49,6 +57,8 @@ class Transfers:
                 done = await self._send(_Pieces(content, committed, pause))
             except OffsetError as error:  # somebody else sent some of it: ask again
                 await patience.after(BusyError(str(error)))
+            except HandshakeError:
+                raise
             except UnavailableError as error:
                 if pause:
                     await patience.after(error)
@@ -103,11 +113,10 @@ class Transfers:
                 limit.reschedule(None if seconds is None else loop.time() + seconds)
 
         try:
-            with translated():
-                async with within(None, silent(silence)) as limit:
-                    messages = pieces.messages(wait_for_server, silence)
-                    with ending(self._wire.blobs.Upload(messages, metadata=metadata)) as call:
-                        answer: blob_pb2.UploadResponse = await call
+            async with self._wire.calling(), within(None, silent(silence)) as limit:
+                messages = pieces.messages(wait_for_server, silence)
+                with ending(self._wire.blobs.Upload(messages, metadata=metadata)) as call:
+                    answer: blob_pb2.UploadResponse = await call
         except InrError:
             if pieces.failure is None:
                 raise

@@ -1,28 +1,38 @@
 """The connection: address, token, TLS, and the one channel that all calls share."""
 
 import asyncio
+import contextlib
 import functools
 import inspect
-import ipaddress
 import os
-import re
-from collections.abc import AsyncGenerator, Callable
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import grpc
 
+from inr.address import Address, server_address
+from inr.client.diagnosis import SECONDS, Tls, diagnosis
 from inr.client.failures import Patience, ending, retried, translated, within
-from inr.errors import DeadlineError, FileAccessError, InrError, SpecError, UnavailableError
-from inr.files import reason
+from inr.client.threads import aside
+from inr.errors import (
+    DeadlineError,
+    HandshakeError,
+    InrError,
+    SpecError,
+    UnauthenticatedError,
+    UnavailableError,
+)
+from inr.pem import load_pair, read_pem, trusting
 from inr.rpc.v1 import blob_pb2_grpc, field_pb2_grpc, job_pb2_grpc
 
 P = ParamSpec("P")
 S = TypeVar("S")
 T = TypeVar("T")
 
-DEFAULT_SERVER = "127.0.0.1:50051"
+THIS_MACHINE = "127.0.0.1"
 MESSAGE_BYTES = 8 * 2**20
 CONNECT_SECONDS = 20.0
 """To find out that nobody answers at all, at most."""
@@ -30,6 +40,8 @@ GRACE_SECONDS = 0.5
 """For gRPC to see a deadline itself: while it waits for a full socket it sees none."""
 SILENT_SECONDS = 30.0
 """Without anything new, after which a transfer is given up and made to go on anew."""
+LOOK_SECONDS = 10.0
+"""Between two looks at what answers instead of a server."""
 
 _OPTIONS = (
     ("grpc.max_receive_message_length", MESSAGE_BYTES),
@@ -50,7 +62,7 @@ class Connection:
     """How to reach a server.
 
     Attributes:
-        server: HOST:PORT; None takes INR_SERVER, or the default port of this machine.
+        server: HOST or HOST:PORT, see `inr.address.server_address`; None takes INR_SERVER, or this machine.
         token: of the caller; None takes INR_TOKEN, or sends none.
         tls: encrypt; always if `ca` or `cert` is given, or INR_CA is set.
         ca: PEM file with the authority that signed the server's certificate; None takes INR_CA, or those of the system.
@@ -74,60 +86,103 @@ class Connection:
     patience: float = 60.0
     silence: float = SILENT_SECONDS
 
-    @property
-    def target(self) -> str:
-        """The address, for gRPC."""
-        return self.server or os.environ.get("INR_SERVER") or DEFAULT_SERVER
+    @functools.cached_property
+    def address(self) -> Address:
+        """Where the server is; raises `SpecError`."""
+        if self.server is not None:
+            return server_address(self.server)
+        known = os.environ.get("INR_SERVER", "").strip()
+        return server_address(known, "INR_SERVER") if known else Address(THIS_MACHINE)
 
-    def credentials(self) -> grpc.ChannelCredentials | None:
+    @functools.cached_property
+    def tls_files(self) -> "TlsFiles | None":
         """Those of TLS, or None for no TLS.
 
         Raises:
             SpecError: settings that contradict each other, or a token that others could read.
             FileAccessError: a PEM file cannot be read.
         """
+        where = "ca" if self.ca else "INR_CA"
         ca = self.ca or os.environ.get("INR_CA")
         if (self.cert is None) != (self.key is None):
             raise SpecError("client: give both cert and key, or neither")
-        if self.tls or ca or self.cert:
-            return grpc.ssl_channel_credentials(*[None if p is None else _pem(p) for p in (ca, self.key, self.cert)])
-        if self.metadata() and not self.insecure and not _is_local(self.target):
+        asked = [name for name, given in (("tls", self.tls), (where, ca), ("cert", self.cert)) if given]
+        if asked and self.address.tls is False:
+            raise SpecError(f"server: http:// is without TLS, which {asked[0]} asks for; write https://")
+        if asked or self.address.tls:
+            return TlsFiles.read(where, ca, self.cert, self.key)
+        token, origin = self.secret
+        if token and not self.insecure and not self.address.is_local:
             raise SpecError(
-                f"token: would go to {self.target} in clear text; use TLS (tls or ca), or say insecure to send it so"
+                f"{origin}: the token would go to {self.address} in clear text; use TLS (--tls or --ca), or say "
+                "--insecure to send it so"
             )
         return None
+
+    def credentials(self) -> grpc.ChannelCredentials | None:
+        """Those of TLS, or None for no TLS; raises as `tls_files`."""
+        files = self.tls_files
+        return None if files is None else grpc.ssl_channel_credentials(*files.pems)
 
     def options(self) -> tuple[tuple[str, int], ...]:
         """Of the channel; what gRPC calls a backoff is also how long it tries to connect."""
         connecting = max(1, round(1000 * min(self.timeout, CONNECT_SECONDS)))
-        local = (_NO_PROXY,) if _is_local(self.target) else ()
+        local = (_NO_PROXY,) if self.address.is_local else ()
         return (*_OPTIONS, *local, ("grpc.min_reconnect_backoff_ms", connecting))
+
+    @functools.cached_property
+    def secret(self) -> tuple[str, str]:
+        """The token, empty for none, and the name of the setting it is from; raises `SpecError` for what is none."""
+        given, known = (self.token or "").strip(), os.environ.get("INR_TOKEN", "").strip()
+        token, origin = (given, "--token") if given else (known, "INR_TOKEN")
+        wrong = next((i for i, character in enumerate(token, 1) if not "!" <= character <= "~"), None)
+        if wrong is not None:
+            raise SpecError(
+                f"{origin}: character {wrong} of the token is a space, or not printable ASCII; give what stands behind "
+                "the tenant in the server's token file"
+            )
+        return token, origin
 
     def metadata(self) -> tuple[tuple[str, str], ...]:
         """What goes with every call."""
-        token = self.token or os.environ.get("INR_TOKEN")
+        token, _ = self.secret
         return (("authorization", f"Bearer {token}"),) if token else ()
 
+    def not_let_in(self) -> str:
+        """What to do where the server knows no token, or another."""
+        token, origin = self.secret
+        if token:
+            return f"the server at {self.address} does not know the token of {origin}; try another --token or INR_TOKEN"
+        return f"the server at {self.address} asks for a token; give it with --token or INR_TOKEN"
 
-def _pem(path: str | Path) -> bytes:
-    try:
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise FileAccessError(f"cannot read {path}: {reason(error)}") from None
 
+@dataclass(frozen=True, eq=False)
+class TlsFiles:
+    """What a client brings to TLS, checked.
 
-def _is_local(target: str) -> bool:
-    """True if what is sent to an address does not leave this machine."""
-    if target.startswith(("unix:", "unix-abstract:")):
-        return True
-    found = re.fullmatch(r"(?:dns:(?:///)?|ipv4:|ipv6:)?(\[[^\[\]]+\]|[^:/]+)(?::\d+)?", target)
-    if found is None:
-        return False
-    host = found[1].strip("[]")
-    try:
-        return host.lower() == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    Attributes:
+        pems: of the authority, the key and the certificate, for gRPC; None where there is none.
+        tls: the same for a look at the server.
+    """
+
+    pems: tuple[bytes | None, bytes | None, bytes | None]
+    tls: Tls
+
+    @staticmethod
+    def read(where: str, ca: str | Path | None, cert: str | Path | None, key: str | Path | None) -> "TlsFiles":
+        """Read the files; `where` is the name of the setting that names the authority.
+
+        Raises:
+            SpecError: a file is not what it should be.
+            FileAccessError: it cannot be read.
+        """
+        trusted = None if ca is None else read_pem(where, ca)
+        context = trusting(where, ca, trusted)
+        if cert is None or key is None:
+            return TlsFiles((trusted, None, None), Tls(context, ca, cert))
+        pems = (trusted, read_pem("key", key), read_pem("cert", cert))
+        load_pair(context, ("cert", Path(cert)), ("key", Path(key)))
+        return TlsFiles(pems, Tls(context, ca, cert))
 
 
 def made_as(make: Callable[P, T]) -> Callable[[Callable[[S, T], None]], Callable[Concatenate[S, P], None]]:
@@ -168,6 +223,8 @@ class Wire:
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self._credentials = connection.credentials()
+        connection.metadata()  # a token that cannot be sent
+        self._met, self._look_at = False, 0.0
         self._channel: grpc.aio.Channel | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
@@ -199,8 +256,10 @@ class Wire:
         late = DeadlineError(f"the server did not answer within {timeout:g} s")
 
         async def once() -> Any:
-            async with within(timeout + GRACE_SECONDS, late):
-                return await method(message, metadata=metadata, timeout=timeout)
+            async with self.calling(), within(timeout + GRACE_SECONDS, late):
+                answer = await method(message, metadata=metadata, timeout=timeout)
+            self._met = True
+            return answer
 
         return await retried(once, patience or Patience(self.connection.patience))
 
@@ -219,13 +278,37 @@ class Wire:
         with ending(method(request, metadata=self.connection.metadata())) as call:
             answers = aiter(call)
             while True:
-                with translated():
-                    async with within(seconds, silent(seconds)):
-                        answer = await anext(answers, _END)
+                async with self.calling(), within(seconds, silent(seconds)):
+                    answer = await anext(answers, _END)
+                self._met = True
                 if answer is _END:
                     return
                 yield answer
                 seconds = later
+
+    @contextlib.asynccontextmanager
+    async def calling(self) -> AsyncIterator[None]:
+        """Raise the `InrError` that a failed call stands for, and say what can be done about it."""
+        try:
+            with translated():
+                yield
+        except UnauthenticatedError:
+            raise UnauthenticatedError(self.connection.not_let_in()) from None
+        except UnavailableError as error:
+            raise await self._explained(error) from None
+
+    async def _explained(self, error: UnavailableError) -> UnavailableError:
+        """The same error, or what is wrong with a server that nothing was heard of so far."""
+        if self._met or error.retry_after is not None:
+            return error
+        files, found = self.connection.tls_files, None
+        if time.monotonic() >= self._look_at:
+            self._look_at = time.monotonic() + LOOK_SECONDS
+            tls, seconds = None if files is None else files.tls, min(SECONDS, self.connection.timeout)
+            found = await aside(diagnosis, self.connection.address, tls, seconds)
+        if found is not None:
+            return HandshakeError(found)
+        return UnavailableError(f"{error}; --server or INR_SERVER says where it is, now {self.connection.address}")
 
     def _open(self) -> grpc.aio.Channel:
         check_process()
@@ -239,7 +322,7 @@ class Wire:
         return self._channel
 
     def _new_channel(self) -> grpc.aio.Channel:
-        target, options = self.connection.target, self.connection.options()
+        target, options = self.connection.address.target, self.connection.options()
         if self._credentials is None:
             return grpc.aio.insecure_channel(target, options=options)
         return grpc.aio.secure_channel(target, self._credentials, options=options)

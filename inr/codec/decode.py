@@ -1,97 +1,23 @@
 """Decoding: bytes to a field, a field to samples on any grid."""
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Unpack
+from dataclasses import dataclass, replace
+from typing import final
 
 from inr.backends.base import DEFAULT_RESOURCES, Field, Resources
-from inr.backends.render import render, render_blocks
+from inr.codec.field import DecodedField, Origin
+from inr.codec.info import describe
 from inr.codec.pack import tiling_of, unpack
 from inr.codec.tiles import TiledField
 from inr.coders.base import Encoded, coder_of
-from inr.container.file import InrFile, parse, parse_partial
-from inr.domain import Domain
-from inr.errors import CorruptHeaderError, FormatError, SpecError
+from inr.container.file import InrFile, parse, parse_partial, section_sizes
+from inr.errors import CorruptHeaderError, FormatError, SpecError, TruncatedError
 from inr.files import read_bytes
-from inr.meta import SignalMeta
-from inr.signals.kind import kind_for
-from inr.signals.signal import Samples, Signal
-from inr.signals.target import Sampling, Target, TargetOptions
-
-
-@dataclass(frozen=True, eq=False)
-class DecodedField:
-    """A file as a continuous signal: it can be asked for any region at any size.
-
-    Attributes:
-        field: coordinates to values.
-        domain: grid of the original.
-        meta: meaning of the samples.
-        channels: values a sample.
-        limited: band-limited fields, coarse to fine, with their highest frequencies in cycles per unit; may be empty.
-    """
-
-    field: Field
-    domain: Domain
-    meta: SignalMeta
-    channels: int
-    limited: tuple[tuple[float, Field], ...] = ()
-
-    def decode(self, **target: Unpack[TargetOptions]) -> Samples:
-        """Samples of the signal, or of a region of it, at any size.
-
-        What becomes smaller is box-filtered (or is a band-limited output, where the model has one); what becomes larger
-        is evaluated between the original samples; neither shifts it. Frames of a video are never mixed: another frame
-        rate gives other moments.
-
-        Args:
-            **target: scale, size, region, time, frame_rate: see `Target`.
-
-        Returns:
-            `(height, width, channels)`, `(frames, height, width, channels)` or `(*axes, channels)` of the original
-            sample type.
-
-        Raises:
-            SpecError: scale and size both given, not positive, a region outside the signal, or an option that does
-                not go with this kind of signal.
-            LimitExceededError: more than `MAX_OUTPUT_SAMPLES` samples.
-        """
-        sampling = self.sampling(Target(**target))
-        samples = self._rendered(sampling)
-        return samples.reshape(*kind_for(self.meta).outward(sampling.grid.shape, sampling.meta), self.channels)
-
-    def _rendered(self, sampling: Sampling) -> Samples:
-        return render(*self._work(sampling))
-
-    def blocks(self, target: Target) -> Iterator[Samples]:
-        """As `decode`, in consecutive blocks of rows or frames."""
-        return self.sampled(self.sampling(target))
-
-    def sampling(self, target: Target) -> Sampling:
-        """What a target comes to; raises `SpecError` or `LimitExceededError` before any work is done."""
-        return kind_for(self.meta).sampling(target, self.domain, self.meta, self.channels)
-
-    def sampled(self, sampling: Sampling) -> Iterator[Samples]:
-        """The samples that `sampling` gave, in consecutive blocks of rows or frames."""
-        return render_blocks(*self._work(sampling))
-
-    def _work(self, sampling: Sampling) -> tuple[Field, Domain, SignalMeta, int, tuple[int, ...]]:
-        grid, fineness = sampling.grid, sampling.means
-        nyquist = min(n / (2 * (high - low)) for n, (low, high) in zip(grid.shape, grid.box, strict=True))
-        resolved = [function for band, function in self.limited if band <= nyquist]
-        if resolved and max(fineness) > 1:  # the finest output that the grid holds needs no filter
-            return resolved[-1], grid, self.meta, self.channels, (1,) * grid.ndim
-        return self.field, grid, self.meta, self.channels, fineness
-
-    def signal(self) -> Signal:
-        """The signal at its original size."""
-        return Signal(self._rendered(self.sampling(Target())), self.domain, self.meta)
+from inr.signals.given import File, content_of
 
 
 def open_field(
-    source: str | Path | bytes | InrFile,
+    source: File | InrFile,
     layers: int | None = None,
     backend: str = "auto",
     device: str = "auto",
@@ -100,7 +26,7 @@ def open_field(
     """Open a ``.inr`` file for decoding.
 
     Args:
-        source: path, bytes, or a parsed file.
+        source: path, bytes, a file opened as binary, or a parsed file.
         layers: use only the first quality layers; default all that are there.
         backend: "auto" or the name of a backend.
         device: "auto", "cpu" or "cuda".
@@ -112,25 +38,36 @@ def open_field(
         BackendUnavailableError: the backend cannot run here.
     """
     if not isinstance(source, InrFile):
-        source = parse(source if isinstance(source, bytes) else read_bytes(source))
+        source = parse(bytes_of(source))
     file = source.truncated(source.layers_present if layers is None else layers)
-    first = unpack(file)
-    try:
-        tiling = tiling_of(file.header)
-    except SpecError as error:
-        raise CorruptHeaderError(f"header: {error}") from None
-    if tiling.count == 1:
-        return open_encoded(first, backend, device, resources)
-
-    def open_tile(tile: int) -> Field:
-        return open_encoded(unpack(file, tile), backend, device, resources).field
-
-    return DecodedField(TiledField(tiling, open_tile, first.channels), tiling.domain, first.meta, first.channels)
+    return FileOrigin(file, Running(backend, device, resources)).open()
 
 
-def open(source: str | Path | bytes, layers: int | None = None) -> DecodedField:
-    """Open a ``.inr`` file (path or bytes) for decoding at any size; see `open_field`."""
+def open(source: File | InrFile, layers: int | None = None) -> DecodedField:
+    """Open a ``.inr`` file as a function of coordinates, to be decoded at any size.
+
+    >>> import inr, numpy
+    >>> data = inr.compress(numpy.eye(8, dtype=numpy.uint8) * 255, model="siren", steps=2).data
+    >>> field = inr.open(data)
+    >>> field.decode(scale=2).shape, field([0.0, 0.0]).shape, field.gradient([[0.0, 0.1]] * 5).shape
+    ((16, 16, 1), (1,), (5, 1, 2))
+
+    Args:
+        source: path, bytes, a file opened as binary, or a parsed file.
+        layers: use only the first quality layers; default all that are there.
+
+    Raises:
+        InrError: as `open_field`.
+    """
     return open_field(source, layers)
+
+
+def bytes_of(source: File) -> bytes:
+    """The bytes of a file; raises `FileAccessError`, and `SpecError` for what is none."""
+    content = content_of(source)
+    if content is None:
+        raise SpecError(f"source: give a path, bytes or an open file; got {type(source).__name__}")
+    return content if isinstance(content, bytes) else read_bytes(content)
 
 
 def open_prefix(data: bytes, max_bytes: int | None = None) -> tuple[InrFile, FormatError | None]:
@@ -150,16 +87,103 @@ def open_prefix(data: bytes, max_bytes: int | None = None) -> tuple[InrFile, For
     if max_bytes is not None and max_bytes < 1:
         raise SpecError(f"max-bytes: must be at least 1; got {max_bytes}")
     cut = max_bytes is not None and max_bytes < len(data)
-    file, damage = parse_partial(data[:max_bytes])
+    try:
+        file, damage = parse_partial(data[:max_bytes])
+    except TruncatedError:
+        if not cut:
+            raise
+        raise _too_short(data, len(data[:max_bytes])) from None
     whole = math.prod(file.header.tiles or (1,)) * file.layers_present
     if len(file.payloads) > whole:
         file = file.truncated(file.layers_present)
     return file, None if cut else damage
 
 
+def _too_short(data: bytes, max_bytes: int) -> FormatError:
+    """Why so few bytes of a file decode to nothing, and what to do; raises a `FormatError` for a damaged file."""
+    file = parse(data)
+    tiles = math.prod(file.header.tiles or (1,))
+    least, layers = section_sizes(file)[tiles - 1], file.header.layers
+    text = f"max-bytes: the first quality layer ends after {least} of {len(data)} bytes: give so many; got {max_bytes}"
+    if layers == 1:
+        text += "; it is the only one, and a file made with --layers 3 has smaller ones before it"
+    return TruncatedError(text)
+
+
 def open_encoded(
     encoded: Encoded, backend: str = "auto", device: str = "auto", resources: Resources = DEFAULT_RESOURCES
 ) -> DecodedField:
     """An encoded signal, ready to be decoded; raises `BackendUnavailableError`."""
-    opened = coder_of(encoded).open(encoded, backend, device, resources)
-    return DecodedField(opened.field, encoded.domain, encoded.meta, encoded.channels, opened.limited)
+    return EncodedOrigin(encoded, Running(backend, device, resources)).open()
+
+
+@dataclass(frozen=True)
+class Running:
+    """What a field is evaluated by: the name of a backend and a device, or "auto"; threads and precision."""
+
+    backend: str = "auto"
+    device: str = "auto"
+    resources: Resources = DEFAULT_RESOURCES
+
+
+AUTO = Running()
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class EncodedOrigin(Origin):
+    """Integers."""
+
+    encoded: Encoded
+    running: Running = AUTO
+
+    def open(self) -> DecodedField:
+        """See `Origin`."""
+        encoded, running = self.encoded, self.running
+        opened = coder_of(encoded).open(encoded, running.backend, running.device, running.resources)
+        return DecodedField(opened.field, encoded.domain, encoded.meta, encoded.channels, opened.limited, self)
+
+    def on(self, backend: str, device: str) -> "EncodedOrigin":
+        """See `Origin`."""
+        return replace(self, running=replace(self.running, backend=backend, device=device))
+
+    def facts(self) -> dict[str, str]:
+        """See `Origin`."""
+        facts = coder_of(self.encoded).facts(self.encoded)
+        return {"model": facts.model, "parameters": f"{facts.parameters:,}"}
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class FileOrigin(Origin):
+    """A file, of which the layers that are used are there."""
+
+    file: InrFile
+    running: Running = AUTO
+
+    def open(self) -> DecodedField:
+        """See `Origin`; raises a `FormatError`."""
+        first = unpack(self.file)
+        try:
+            tiling = tiling_of(self.file.header)
+        except SpecError as error:
+            raise CorruptHeaderError(f"header: {error}") from None
+        function = TiledField(tiling, self._tile, first.channels)
+        if tiling.count > 1:
+            return DecodedField(function, tiling.domain, first.meta, first.channels, origin=self)
+        return replace(EncodedOrigin(first, self.running).open(), origin=self)
+
+    def _tile(self, tile: int) -> Field:
+        return EncodedOrigin(unpack(self.file, tile), self.running).open().function
+
+    def on(self, backend: str, device: str) -> "FileOrigin":
+        """See `Origin`."""
+        return replace(self, running=replace(self.running, backend=backend, device=device))
+
+    def facts(self) -> dict[str, str]:
+        """See `Origin`."""
+        size = section_sizes(self.file)[-1]
+        info = describe(self.file, size)
+        quality = info.layers[-1].psnr
+        told = {"model": info.model or info.coder or "", "size": f"{size:,} bytes, {info.bpp:.3g} bits a sample"}
+        return told if quality is None else {**told, "PSNR": f"{quality:.2f} dB"}

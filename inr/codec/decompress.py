@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Unpack
 
 from inr.backends.base import Resources
-from inr.codec.decode import open_field, open_prefix
-from inr.codec.load_save import check_name, save_blocks
+from inr.codec.decode import bytes_of, open_field, open_prefix
+from inr.codec.load_save import check_name, check_replaceable, save_blocks
+from inr.codec.pack import unpack
 from inr.errors import FormatError, SpecError
-from inr.files import read_bytes
+from inr.signals.given import File
 from inr.signals.kind import kind_for
 from inr.signals.target import Target, TargetOptions
 
@@ -33,7 +34,7 @@ class Decompressed:
 
 
 def decompress(
-    source: str | Path | bytes,
+    source: File,
     destination: str | Path,
     *,
     layers: int | None = None,
@@ -43,12 +44,13 @@ def decompress(
     device: str = "auto",
     threads: int | None = None,
     precision: str = "fp32",
+    overwrite: bool = False,
     **target: Unpack[TargetOptions],
 ) -> Decompressed:
     """Decode a ``.inr`` file into an image, a video or a ``.npy`` file.
 
     Args:
-        source: path (``-``: standard input) or bytes.
+        source: path (``-``: standard input), bytes, or a file opened as binary.
         destination: file to write; its suffix names the format (``-``: PNG or ``.npy`` to standard output). A video
             without a suffix becomes a folder of frames.
         layers: use only the first quality layers.
@@ -59,23 +61,33 @@ def decompress(
         threads: of the compiled kernels; None for ``OMP_NUM_THREADS``, or else one for each core.
         precision: "bf16" rounds operands to 16 bits where that is faster, which moves values by about 1e-3 of their
             range.
+        overwrite: True to replace whatever file is there; otherwise only one of the same kind is.
         **target: scale, size, region, time, frame_rate: see `Target`.
 
     Raises:
         FormatError: the file is damaged.
         SpecError: settings out of range, or a format that cannot hold the signal.
-        FileAccessError: a path that cannot be read or written.
+        FileAccessError: a path that cannot be read or written, or a file of another kind that would be lost.
     """
     check_name(source, destination)
     if precision not in ("fp32", "bf16"):
         raise SpecError(f"precision: must be fp32 or bf16; got {precision!r}")
-    file, damage = open_prefix(source if isinstance(source, bytes) else read_bytes(source), max_bytes)
+    file, damage = open_prefix(bytes_of(source), max_bytes)
     if damage is not None and not partial:
         raise type(damage)(f"{damage}; --partial decodes the {file.layers_present} intact layers before it")
     field = open_field(file, layers, backend, device, Resources(threads, precision == "bf16"))
     sampling = field.sampling(Target(**target))
     shape = sampling.grid.shape
+    if not overwrite:
+        check_replaceable(destination, sampling.meta)
     save_blocks(destination, field.sampled(sampling), shape, field.channels, sampling.meta)
     kind = kind_for(sampling.meta)
     height, width = kind.sides(shape)
     return Decompressed(width, height, kind.outward(shape, sampling.meta), layers or file.layers_present, damage)
+
+
+def usual_suffix(source: File) -> str:
+    """Suffix of a file in which the samples of a ``.inr`` file lose nothing; raises a `FormatError`."""
+    file, _ = open_prefix(bytes_of(source))
+    meta = unpack(file.truncated(1)).meta
+    return kind_for(meta).suffix_for(meta)

@@ -4,11 +4,13 @@ import math
 import time
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import final
 
 import numpy as np
 
 from inr.codec.candidates import Candidates
 from inr.codec.decode import open_field
+from inr.codec.field import DecodedField, SignalField
 from inr.codec.measures import measures, tallied
 from inr.codec.pack import assemble, with_psnr
 from inr.codec.tiles import Tiling
@@ -23,7 +25,7 @@ from inr.fitting.events import Planned
 from inr.fitting.run import Hooks, train
 from inr.fitting.trained import CurvePoint, FitReport, Trained
 from inr.inits.base import SearchReport
-from inr.meta import PowerTransform
+from inr.meta import PowerTransform, SignalMeta
 from inr.metrics.base import Tally
 from inr.metrics.psnr import psnr_of, reported, squared_error
 from inr.signals.info import SignalInfo
@@ -92,12 +94,28 @@ class CompressReport:
     curve: tuple[CurvePoint, ...]
 
 
-@dataclass(frozen=True)
-class Compressed:
-    """The bytes of a file and what was measured on them."""
+@final
+@dataclass(frozen=True, repr=False)
+class Compressed(SignalField):
+    """The bytes of a file and what was measured on them; also the field that the file decodes to.
+
+    Attributes:
+        data: the file.
+        report: what came out.
+        source_bytes: size of the file, or of all files of the folder, that it was made of; None if that is not known,
+            or if only a part of it was taken.
+    """
 
     data: bytes
     report: CompressReport
+    source_bytes: int | None = None
+
+    def _open(self) -> DecodedField:
+        return open_field(self.data)
+
+    def facts(self) -> dict[str, str]:
+        """As `SignalField.facts`."""
+        return {"fit": f"{self.report.steps:,} steps in {self.report.seconds_fit:.1f} s on {self.report.backend}"}
 
 
 @dataclass(frozen=True)
@@ -203,11 +221,13 @@ def fit_part(
     """
     count = len(lengths)
     coder = chosen(request, signal.meta)
-    own = _share(request, lengths, number)
+    own = _share(request, lengths, number, signal.meta)
     power = None if shared is None else shared.power
     if shared is None and request.transform == "power":
         power = symmetric_power(signal, whole_range=count > 1)
     alike = signal if power is None else with_power(signal, power)
+    if count > 1:
+        alike = replace(alike, meta=replace(alike.meta, attributes=alike.meta.attributes.of_part()))
     files = Candidates(alike)
     like = None if shared is None else shared.coder
     try:
@@ -217,11 +237,11 @@ def fit_part(
     return _measured(signal, coder, trained, encoded, files)
 
 
-def _share(request: CompressSpec, lengths: tuple[int, ...], number: int) -> CompressSpec:
+def _share(request: CompressSpec, lengths: tuple[int, ...], number: int, meta: SignalMeta) -> CompressSpec:
     """What is asked of one part: its share of the bytes. It is planned with a header; the file has but one."""
     if request.size is None or len(lengths) == 1:
         return request
-    size = request.size + (len(lengths) - 1) * SHARED_BYTES
+    size = request.size - kind_for(meta).to_file(meta).times_bytes + (len(lengths) - 1) * SHARED_BYTES
     return request.replace(size=max(1, math.floor(size * lengths[number] / sum(lengths))))
 
 
@@ -269,9 +289,10 @@ def _measured(signal: Signal, coder: AnyCoder, trained: Trained, encoded: Encode
         squared_error(signal.samples, open_field(data, layers).signal().samples) for layers in range(1, encoded.layers)
     ]
     final = open_field(data).signal().samples
+    meta = replace(encoded.meta, attributes=signal.meta.attributes)
     errors.append(squared_error(signal.samples, final))
     return FittedPart(
-        signal=SignalInfo(channels=encoded.channels, domain=encoded.domain, meta=encoded.meta),
+        signal=SignalInfo(channels=encoded.channels, domain=encoded.domain, meta=meta),
         coder=file.header.coder_part,
         payloads=file.payloads,
         report=trained.report,

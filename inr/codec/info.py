@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from inr.container import ids
 from inr.container.file import InrFile, section_sizes
 from inr.container.header import ModelFields
+from inr.container.times import times_of
 from inr.meta import INTEGER_RANGE, Stored, with_ones
 
 if TYPE_CHECKING:  # a file of the models in the table is described without them
@@ -37,7 +38,10 @@ class FileInfo:
         colour_space: transfer of the colours.
         icc_profile: bytes of the stored colour profile, 0 for none.
         orientation: EXIF orientation of the original, already applied.
-        frames_per_second: of a video, or None.
+        frames_per_second: of a video, or None; the average where its frames are not shown equally long.
+        frame_seconds: for how many seconds frames of a video are shown, and how many in a row are, where that varies;
+            or None.
+        pixel_aspect: width of a pixel of a video by its height, or None.
         attributes: what the kind of signal has of its own, by name; by ``#number`` if the kind is not known here.
         power: low, high and gamma of the power transform of the targets, or None.
         model: kind of the model; None where the coder has none.
@@ -60,6 +64,8 @@ class FileInfo:
     icc_profile: int
     orientation: int
     frames_per_second: float | None
+    frame_seconds: tuple[tuple[float, int], ...] | None
+    pixel_aspect: tuple[int, int] | None
     attributes: dict[str, Any]
     power: tuple[float, ...] | None
     model: str | None
@@ -101,6 +107,8 @@ def describe(file: InrFile, size: int) -> FileInfo:
         icc_profile=len(profile or b""),
         orientation=header.orientation,
         frames_per_second=None if header.frame_rate is None else header.frame_rate[0] / header.frame_rate[1],
+        frame_seconds=None if header.frame_times is None else _frame_seconds(header.frame_times),
+        pixel_aspect=None if header.frame_rate is None else header.pixel_aspect,
         attributes=own,
         power=header.power,
         model=model,
@@ -112,6 +120,12 @@ def describe(file: InrFile, size: int) -> FileInfo:
         layers_total=header.layers,
         coder=named if model is None else None,
     )
+
+
+def _frame_seconds(stored: tuple[int, ...]) -> tuple[tuple[float, int], ...]:
+    """Seconds that frames are shown, and how many in a row; as many pairs as the header is long at most."""
+    (parts, whole), runs = times_of(stored)
+    return tuple((ticks * parts / whole, frames) for ticks, frames in runs)
 
 
 def _own(wire_id: int, stored: Stored) -> tuple[str, dict[str, Any]]:

@@ -1,22 +1,11 @@
 """What there is: the components of every registry, with their settings and papers."""
 
+import importlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from inr.coders.presets import PRESETS
-from inr.domain import Domain
-from inr.fitting.schedules.base import SCHEDULES
-from inr.inits.base import INITS
-from inr.losses.base import LOSSES
-from inr.models.base import MODELS
-from inr.optimisers.base import OPTIMISERS
 from inr.registry import Registry, kind_of
-from inr.reparams.base import REPARAMS
-from inr.samplers.base import SAMPLERS
-from inr.signals.kind import KINDS
-from inr.tasks.base import TASKS
-
-_PICTURE = Domain.of_shape((512, 768))
 
 
 @dataclass(frozen=True)
@@ -47,32 +36,69 @@ class ComponentInfo:
     paper: str
 
 
-COMPONENTS: dict[str, Registry[Any]] = {
-    "inits": INITS,
-    "samplers": SAMPLERS,
-    "losses": LOSSES,
-    "tasks": TASKS,
-    "optimisers": OPTIMISERS,
-    "schedules": SCHEDULES,
-    "reparams": REPARAMS,
+_REGISTRIES = {
+    "models": "inr.models.base:MODELS",
+    "inits": "inr.inits.base:INITS",
+    "samplers": "inr.samplers.base:SAMPLERS",
+    "losses": "inr.losses.base:LOSSES",
+    "tasks": "inr.tasks.base:TASKS",
+    "optimisers": "inr.optimisers.base:OPTIMISERS",
+    "schedules": "inr.fitting.schedules.base:SCHEDULES",
+    "reparams": "inr.reparams.base:REPARAMS",
+    "coders": "inr.coders.base:CODERS",
 }
+"""Where the registries are: a list loads no other than its own."""
+
+_WORDS = {
+    "devices": ("auto", "cpu", "cuda"),
+    "precisions": ("auto", "fp32", "bf16"),
+    "transforms": ("none", "power"),
+}
+
+
+def names(what: str) -> list[str]:
+    """What an option takes: names of models, presets, backends and so on, or the words that it knows."""
+    if what in _WORDS:
+        return list(_WORDS[what])
+    if what == "presets":
+        from inr.coders.presets import PRESETS
+
+        return list(PRESETS)
+    if what == "backends":
+        from inr.backends.select import BACKENDS
+
+        return ["auto", *BACKENDS]
+    return _registry(what).kinds()
+
+
+def _registry(what: str) -> Registry[Any]:
+    module, _, name = _REGISTRIES[what].partition(":")
+    found: Registry[Any] = getattr(importlib.import_module(module), name)
+    return found
 
 
 def list_models() -> list[ModelInfo]:
     """All models of the zoo."""
+    from inr.domain import Domain
+
+    picture = Domain.of_shape((512, 768))
+    models: Iterable[Any] = _registry("models")
     return [
-        ModelInfo(kind_of(cls), cls().parameters(_PICTURE, 3), cls.learning_rate, _settings(cls()), cls.paper)
-        for cls in MODELS
+        ModelInfo(kind_of(cls), cls().parameters(picture, 3), cls.learning_rate, _settings(cls()), cls.paper)
+        for cls in models
     ]
 
 
 def list_components(what: str) -> list[ComponentInfo]:
-    """All components of one of `COMPONENTS`."""
-    return [ComponentInfo(kind_of(cls), _settings(cls()), cls.paper) for cls in COMPONENTS[what]]
+    """All initialisers, samplers, losses ... by the name of their command."""
+    return [ComponentInfo(kind_of(cls), _settings(cls()), cls.paper) for cls in _registry(what)]
 
 
 def list_presets() -> list[dict[str, Any]]:
     """All presets, with the models of kinds of signal that have their own."""
+    from inr.coders.presets import PRESETS
+    from inr.signals.kind import KINDS
+
     own = {f"{kind_of(cls)}_model": cls.default_model for cls in KINDS if cls.default_model is not None}
     rows = []
     for preset in PRESETS.values():

@@ -3,18 +3,26 @@
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Union
 
-import numpy.typing as npt
+from numpy import typing as npt
 
-from inr.files import check_other, check_writable, names_no_format
+from inr.errors import FileAccessError, InrError
+from inr.files import check_other, check_writable, first_bytes, names_no_format
 from inr.meta import SignalMeta
+from inr.signals.given import File
+from inr.signals.image.from_pillow import signal_given
 from inr.signals.kind import kind_for, kind_of_source, refuse_reading
+from inr.signals.npy import MAGIC
 from inr.signals.parts import Parts
 from inr.signals.signal import Samples, Signal
 from inr.signals.source import Reading, Seconds, Source
 
-Readable = str | Path | bytes | npt.NDArray[Any] | Signal
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Readable = Union[File, npt.ArrayLike, Signal, Source, "Image"]
+"""What signals are made of, see `inr.signals.given`."""
 
 
 def load(source: Readable, *, time: Seconds | None = None, axes: int | None = None) -> Signal:
@@ -24,7 +32,9 @@ def load(source: Readable, *, time: Seconds | None = None, axes: int | None = No
     shape has a coordinate for every axis.
 
     Args:
-        source: an image, a video, a folder of frames, a ``.npy`` file, or an array.
+        source: an image, a video, a folder of frames, a ``.npy`` file: its path, its bytes, or the file itself, opened
+            as binary; an array or tensor, channel-last; a picture of Pillow; or a signal. `inr.signals.given` says
+            what becomes of each.
         time: (start, end) in seconds of a video.
         axes: how many axes of an array are coordinates; one more may hold channels.
 
@@ -34,10 +44,11 @@ def load(source: Readable, *, time: Seconds | None = None, axes: int | None = No
         SpecError: an option that does not go with this kind of signal.
     """
     reading = Reading(time, axes)
-    if isinstance(source, Signal):
+    signal = signal_given(source)
+    if signal is not None:
         refuse_reading(reading, "a signal")
-        return source
-    opened = Source.of(source)
+        return signal
+    opened = Source.of(source, axes)
     return kind_of_source(opened, reading).load(opened, reading)
 
 
@@ -61,10 +72,11 @@ def load_parts(
             in parts, are found when the parts are read.
     """
     reading = Reading(time, axes)
-    if isinstance(source, Signal):
+    signal = signal_given(source)
+    if signal is not None:
         refuse_reading(reading, "a signal")
-        return kind_for(source.meta).parts_are.cut(check_fittable(source), segment)
-    opened = Source.of(source)
+        return kind_for(signal.meta).parts_are.cut(check_fittable(signal), segment)
+    opened = Source.of(source, axes)
     kind = kind_of_source(opened, reading)
     parts = kind.parts(opened, reading, segment)
     kind.check(parts.shape)
@@ -100,6 +112,26 @@ def save_blocks(
         meta: meaning of the samples.
     """
     kind_for(meta).save(path, blocks, shape, channels, meta)
+
+
+def check_replaceable(path: str | Path, meta: SignalMeta) -> None:
+    """Check that a signal may be written to a path without the loss of anything else.
+
+    Raises:
+        FileAccessError: a file is there which is no signal of this kind.
+    """
+    head = first_bytes(path)
+    if not head or (Path(path).suffix.lower() == ".npy" and head.startswith(MAGIC)):
+        return
+    kind = kind_for(meta)
+    try:
+        known = kind.sniff(Source.of(path))
+    except InrError:
+        known = False
+    if not known:
+        raise FileAccessError(
+            f"cannot write {path}: it is there already and not {kind.noun}; name another file, or --force to lose it"
+        )
 
 
 def check_name(source: Readable, destination: str | Path) -> None:

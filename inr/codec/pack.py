@@ -65,6 +65,8 @@ def assemble(
         alignment=id_of(ids.ALIGNMENTS, domain.alignment),
         power=None if meta.power is None else _wire_power(meta.power),
         frame_rate=own.frame_rate,
+        frame_times=own.frame_times,
+        pixel_aspect=own.pixel_aspect,
         attributes=() if early else own.own,
         extras=own.own if early else (),
         box=None if domain.is_default() else tuple(x for interval in domain.box for x in interval),

@@ -4,11 +4,18 @@ import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
-from inr.backends.base import Coordinates, Field, Positions, Values
+from inr.backends.base import Coordinates, Field, ModuleField, Positions, Values
+from inr.backends.derivative import jacobian
 from inr.domain import Domain
+from inr.errors import SpecError
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 @dataclass(frozen=True)
@@ -53,6 +60,21 @@ class Tiling:
         own_low, own_high = self.local(tile).box[axis]
         return (own_low + (cells - first) / (last - first) * (own_high - own_low)).astype(np.float32)
 
+    def factors(self, tile: int) -> npt.NDArray[np.float64]:
+        """Factors and shifts of the coordinates of the whole that make them those of a tile, `(2, axes)`."""
+        ends = np.array(self.domain.box, dtype=np.float64)
+        own = np.array(self.local(tile).box, dtype=np.float64)
+        spans, sizes = np.array(self.spans(tile), dtype=np.float64), np.array(self.domain.shape)
+        first, length = spans[:, 0], spans[:, 1] - spans[:, 0]
+        factor = sizes / (ends[:, 1] - ends[:, 0]) * (own[:, 1] - own[:, 0]) / length
+        shift = own[:, 0] - first / length * (own[:, 1] - own[:, 0]) - ends[:, 0] * factor
+        return np.stack([factor, shift])
+
+    def borders(self, axis: int) -> list[float]:
+        """Coordinates of the whole at which the tiles along an axis meet."""
+        n, (low, high) = self.domain.shape[axis], self.domain.box[axis]
+        return [low + (high - low) * edge / n for edge in self.edges(axis)[1:-1]]
+
     def places(self, axis: int, x: Positions) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
         """Which tile along an axis each coordinate lies in; what lies outside belongs to the nearest."""
         n, (low, high) = self.domain.shape[axis], self.domain.box[axis]
@@ -76,8 +98,7 @@ class TiledField:
     def __call__(self, coordinates: Positions) -> Values:
         """See `Field`."""
         tiling = self._tiling
-        places = [tiling.places(a, coordinates[:, a]) for a in range(tiling.domain.ndim)]
-        tiles = np.ravel_multi_index(tuple(places), tiling.counts)
+        tiles = self._tiles_of(coordinates)
         values = np.empty((len(coordinates), self._channels), dtype=np.float32)
         for tile in np.unique(tiles).tolist():
             chosen = tiles == tile
@@ -98,7 +119,38 @@ class TiledField:
             values[np.ix_(*chosen)] = self._tile(tile).grid(own).reshape(*shape, self._channels)
         return values.reshape(-1, self._channels)
 
+    def jacobian(self, coordinates: Positions) -> Values:
+        """See `DifferentiableField`; of tiles that do not know their derivative by differences."""
+        tiling, tiles = self._tiling, self._tiles_of(coordinates)
+        slopes = np.empty((len(coordinates), self._channels, coordinates.shape[1]), dtype=np.float32)
+        for tile in np.unique(tiles).tolist():
+            chosen, local = tiles == tile, tiling.local(tile)
+            own = [tiling.scaled(tile, a, coordinates[chosen, a]) for a in range(tiling.domain.ndim)]
+            steps = [0.1 * (high - low) / n for n, (low, high) in zip(local.shape, local.box, strict=True)]
+            inner = jacobian(self._tile(tile), np.stack(own, axis=-1), steps)
+            slopes[chosen] = inner * tiling.factors(tile)[0]
+        return slopes
+
+    def module(self) -> "nn.Module":
+        """See `ModuleField`; raises `SpecError` if the tiles are no modules."""
+        from inr.backends.torch import TilesModule
+
+        tiling, tiles = self._tiling, []
+        for tile in range(tiling.count):
+            field = self._open(tile)
+            if not isinstance(field, ModuleField):
+                raise SpecError("module: the coder of this field has no form in torch")
+            tiles.append(field.module())
+        factors = [[row.tolist() for row in tiling.factors(tile)] for tile in range(tiling.count)]
+        return TilesModule(tiles, tiling.counts, [tiling.borders(a) for a in range(tiling.domain.ndim)], factors)
+
+    def _tiles_of(self, coordinates: Positions) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
+        """The tile of each point."""
+        places = [self._tiling.places(a, coordinates[:, a]) for a in range(self._tiling.domain.ndim)]
+        return np.ravel_multi_index(tuple(places), self._tiling.counts)
+
     def _tile(self, tile: int) -> Field:
-        if self._opened is None or self._opened[0] != tile:
-            self._opened = (tile, self._open(tile))
-        return self._opened[1]
+        known = self._opened  # another thread may put another tile there meanwhile
+        if known is None or known[0] != tile:
+            known = self._opened = (tile, self._open(tile))
+        return known[1]

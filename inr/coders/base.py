@@ -213,7 +213,7 @@ class Coder(Spec, Generic[PlanT, TrainedT, EncodedT]):
 
 AnyCoder = Coder[Any, Any, Any]
 
-CODERS: Registry[AnyCoder] = Registry("coder", "inr.coders", names=ids.CODERS)
+CODERS: Registry[AnyCoder] = Registry("coder", "inr.coders", module="coder", names=ids.CODERS)
 
 SHARED = frozenset({"coder", "preset", "seed", "transform"})
 """Fields of `CompressSpec` that are no coder's own business."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from inr.container.file import ICC_PROFILE, InrFile, Section
+from inr.container.times import bytes_of
 from inr.meta import Stored
 
 
@@ -14,6 +15,8 @@ class FileAttributes:
         orientation: header key 11.
         colour_space: header key 12, an id.
         frame_rate: header key 17, numerator and denominator.
+        frame_times: header key 21, see `inr.container.times`.
+        pixel_aspect: header key 22, numerator and denominator.
         own: header key 18; of pictures, videos and arrays key 25.
         icc_profile: an ancillary section.
     """
@@ -21,6 +24,8 @@ class FileAttributes:
     orientation: int = 1
     colour_space: int = 0
     frame_rate: tuple[int, int] | None = None
+    frame_times: tuple[int, ...] | None = None
+    pixel_aspect: tuple[int, int] = (1, 1)
     own: Stored = ()
     icc_profile: bytes | None = None
 
@@ -28,8 +33,21 @@ class FileAttributes:
     def of(file: InrFile) -> "FileAttributes":
         """Those of a file."""
         header = file.header
-        profile, own = file.ancillary(ICC_PROFILE), header.attributes or header.extras
-        return FileAttributes(header.orientation, header.colour_space, header.frame_rate, own, profile)
+        profile = file.ancillary(ICC_PROFILE)
+        return FileAttributes(
+            orientation=header.orientation,
+            colour_space=header.colour_space,
+            frame_rate=header.frame_rate,
+            frame_times=header.frame_times,
+            pixel_aspect=header.pixel_aspect,
+            own=header.attributes or header.extras,
+            icc_profile=profile,
+        )
+
+    @property
+    def times_bytes(self) -> int:
+        """What the times of frames take in the header that all parts of a signal share."""
+        return 0 if self.frame_times is None else bytes_of(self.frame_times)
 
     @property
     def sections(self) -> list[Section]:

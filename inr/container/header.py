@@ -7,6 +7,7 @@ from typing import Any
 import cbor2
 
 from inr.container import ids, limits
+from inr.container.times import frames_of, times_of
 from inr.errors import CorruptHeaderError, LimitExceededError, UnsupportedFeatureError
 from inr.meta import MAX_GAMMA, Stored
 
@@ -32,6 +33,7 @@ _SAMPLE_LIMITS = {
     "int16": (-32768, 32767),
 }
 _MAX_FRAME_RATE = 2**31
+_MAX_ASPECT = 2**16 - 1
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,8 @@ class Header:
         attributes: (18) attributes of a later kind of signal by number, sorted: numbers, or tuples of numbers.
         coder: (19) wire id of the coder.
         coder_fields: (20) what a coder other than `WEIGHTS` says of itself, by number.
+        frame_times: (21) how long frames of a video are shown, see `inr.container.times`; None if all equally long.
+        pixel_aspect: (22) width of a pixel of a video by its height, as numerator and denominator.
         extras: (25) attributes of the kinds of the table that came later than their own keys, in the form of
             `attributes`.
     """
@@ -94,6 +98,8 @@ class Header:
     attributes: Stored = field(default=(), metadata={"key": 18})
     coder: int = field(default=WEIGHTS, metadata={"key": 19})
     coder_fields: ModelFields = field(default=(), metadata={"key": 20})
+    frame_times: tuple[int, ...] | None = field(default=None, metadata={"key": 21})
+    pixel_aspect: tuple[int, int] = field(default=(1, 1), metadata={"key": 22})
     extras: Stored = field(default=(), metadata={"key": 25})
 
     def __post_init__(self) -> None:
@@ -101,6 +107,7 @@ class Header:
         _check_ids(self)
         _check_coder(self)
         _check_kind(self)
+        _check_video(self)
         _check_attributes(self.attributes)
         _check_attributes(self.extras)
         _check_values(self)
@@ -294,6 +301,24 @@ def _check_kind(header: Header) -> None:
         raise CorruptHeaderError(f"header: {kind} has no orientation, no colour space and no extras")
 
 
+def _check_video(header: Header) -> None:
+    """Times of frames, and the shape of pixels."""
+    _integers("pixel_aspect", header.pixel_aspect, 2, 1, _MAX_ASPECT)
+    if header.frame_rate is None:
+        if header.frame_times is not None or header.pixel_aspect != (1, 1):
+            raise CorruptHeaderError("header: frame_times and pixel_aspect belong to videos")
+        return
+    _integers("frame_rate", header.frame_rate, 2, 1, _MAX_FRAME_RATE)
+    for name in ("frame_rate", "pixel_aspect"):
+        if math.gcd(*getattr(header, name)) != 1:
+            raise CorruptHeaderError(f"header: {name} must be in lowest terms; got {getattr(header, name)}")
+    if header.frame_times is not None:
+        _integers("frame_times", header.frame_times, None, -(2**31), 2**53)
+        frames = frames_of(times_of(header.frame_times)[1])
+        if frames != header.shape[0]:
+            raise CorruptHeaderError(f"header: frame_times are of {frames} frames; there are {header.shape[0]}")
+
+
 def _check_attributes(attributes: Stored) -> None:
     """That they are bounded; what they mean is the kind's to check."""
     if len(attributes) > limits.MAX_ATTRIBUTES:
@@ -318,10 +343,6 @@ def _check_values(header: Header) -> None:
         raise CorruptHeaderError("header: power must hold low, high and gamma")
     if power is not None and not (power[0] < power[1] and 1 / MAX_GAMMA <= power[2] <= MAX_GAMMA):
         raise CorruptHeaderError(f"header: power needs low < high and gamma within 1/5..5; got {power}")
-    if header.frame_rate is not None:
-        _integers("frame_rate", header.frame_rate, 2, 1, _MAX_FRAME_RATE)
-        if math.gcd(*header.frame_rate) != 1:
-            raise CorruptHeaderError(f"header: frame_rate must be in lowest terms; got {header.frame_rate}")
     dtype = ids.SAMPLE_TYPES[header.dtype]
     if header.value_range is None:
         if dtype.startswith("float"):

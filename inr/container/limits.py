@@ -1,6 +1,8 @@
 """Limits on what a file may ask for. They are checked before anything of that size is allocated."""
 
-MAX_HEADER_BYTES = 4096
+MAX_HEADER_BYTES = 2**20
+MAX_TIMES_BYTES = 2**19
+"""Of a header, for the times of frames."""
 MAX_SECTIONS = 65_536
 MAX_AXES = 4
 MAX_AXIS_SAMPLES = 2**24

@@ -5,6 +5,7 @@ After the signature and the SHA-256 of the rest it is canonical CBOR. An array i
 """
 
 import hashlib
+import json
 import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,6 +23,8 @@ from inr.fitting.training import State
 _FAMILY = b"inr checkpoint "
 _MAGIC = _FAMILY + b"2\n"
 """Begins the file; the number is the version."""
+_SHOWN = 3
+"""Settings that a message names, at most."""
 _GRID = 40
 _TYPES = {
     64: "uint8", 69: "uint16", 70: "uint32", 71: "uint64",
@@ -110,7 +113,32 @@ def check_belongs(checkpoint: Checkpoint, identity: str, signal_digest: str, pat
     if checkpoint.signal_digest != signal_digest:
         raise CheckpointError(f"checkpoint {path} belongs to another signal; delete it or name another file")
     if checkpoint.identity != identity:
-        raise CheckpointError(f"checkpoint {path} belongs to a fit with other settings; delete it or name another file")
+        changed = _changed(checkpoint.identity, identity)
+        raise CheckpointError(
+            f"checkpoint {path} belongs to a fit with other settings{changed}; delete it or name another file"
+        )
+
+
+def _changed(before: str, now: str) -> str:
+    """Which settings of two identities differ, if they are JSON: `` (seed 0, now 1)``."""
+    try:
+        one, other = (_flat(json.loads(text)) for text in (before, now))
+    except ValueError:
+        return ""
+    names = [name for name in {**one, **other} if one.get(name) != other.get(name)]
+    shown = [f"{name} {one.get(name)}, now {other.get(name)}" for name in names[:_SHOWN]]
+    more = f"; and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return f" ({'; '.join(shown)}{more})" if shown else ""
+
+
+def _flat(value: Any, name: str = "") -> dict[str, Any]:
+    """Settings with those inside them, by names with dots; the kind of a component by its own name."""
+    if not isinstance(value, dict):
+        return {name: value}
+    flat: dict[str, Any] = {}
+    for key, item in value.items():
+        flat |= _flat(item, name if name and key == "kind" else f"{name}.{key}".removeprefix("."))
+    return flat
 
 
 def _tagged(value: Any) -> Any:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Generic
 
 import numpy as np
@@ -36,6 +37,26 @@ LONGEST_PAUSE = 10.0
 NEWS_SECONDS, NEWS_SHARE = 0.5, 0.01
 """Between two pieces of such news, at least; and of the time of a fit that they may take."""
 
+OVERRUN = 1.1
+"""A fit that ends with a limit in seconds has taken up to this factor of it: its last step, its first."""
+
+
+@dataclass(frozen=True)
+class Idle:
+    """A checkpoint leaves nothing to train.
+
+    Attributes:
+        path: of the checkpoint.
+        step: steps that it holds.
+        seconds: time that they took.
+        beyond: limits of the budget that it is beyond, by name: "steps", "seconds".
+    """
+
+    path: Path
+    step: int
+    seconds: float
+    beyond: dict[str, float]
+
 
 @dataclass(frozen=True)
 class Hooks:
@@ -46,12 +67,14 @@ class Hooks:
         cancelled: asked after every step; True ends the fit with `FitCancelledError`.
         checkpoint: where to save the state, or None.
         previews: True to send `Preview` events.
+        on_idle: told when the checkpoint holds all that the budget allows, or more.
     """
 
     on_event: Callable[[Event], None] | None = None
     cancelled: Callable[[], bool] | None = None
     checkpoint: CheckpointPolicy | None = None
     previews: bool = False
+    on_idle: Callable[[Idle], None] | None = None
 
 
 def train(start: Callable[[], Training[TrainedT]], hooks: Hooks | None = None) -> TrainedT:
@@ -95,6 +118,7 @@ class _Run(Generic[TrainedT]):
 
     def run(self) -> TrainedT:
         reached = bool(self._curve) and self._curve[-1].step == self._step and self._target_reached()  # when resumed
+        self._tell_if_idle(reached)
         while not reached and (self._step == 0 or self._budget.progress(self._step, self._seconds()) < 1):
             self._advance()
             self._preview_if_due()
@@ -197,6 +221,16 @@ class _Run(Generic[TrainedT]):
         self._curve = list(saved.curve)
         self._losses = saved.losses
         return saved.seconds
+
+    def _tell_if_idle(self, reached: bool) -> None:
+        hooks, budget, seconds = self._hooks, self._budget, self._seconds()
+        done = reached or budget.progress(self._step, seconds) >= 1
+        if self._step == 0 or not done or hooks.on_idle is None or hooks.checkpoint is None:
+            return
+        most = {"steps": budget.steps, "seconds": budget.seconds}
+        spent = {"steps": self._step, "seconds": seconds / OVERRUN}
+        beyond = {name: limit for name, limit in most.items() if limit is not None and spent[name] > limit}
+        hooks.on_idle(Idle(hooks.checkpoint.path, self._step, seconds, beyond))
 
     def _save_if_due(self) -> None:
         policy = self._hooks.checkpoint

@@ -78,6 +78,11 @@ class FitSpec(Spec):
         return self.precision == "bf16" or (self.precision == "auto" and (self.budget.psnr or 0) <= BF16_PSNR)
 
     @property
+    def pulls(self) -> bool:
+        """True if steps have a pull-back in place of targets: for the task, or for a loss that sees neighbours."""
+        return self.task.pulls or self.loss.neighbours
+
+    @property
     def learning_rate(self) -> float:
         """Peak learning rate: the optimiser's own, or else its usual one, or else the model's."""
         return self.optimiser.learning_rate or self.optimiser.usual_rate or self.model.learning_rate

@@ -58,13 +58,13 @@ class NetworkTraining(Training[TrainedNetwork]):
         self._spec = spec
         spec.model.check(signal.domain, signal.channels)
         _check_parameters(spec.model, signal)
-        _check_task(spec, signal)
+        _check_pulled(spec, signal)
         self._task = spec.task.start(signal, spec.loss)
         self._model, self.search = spec.init.prepare(spec.model, signal, derive_seed(spec.seed, "search"))
         network = self._model.build(signal.domain, signal.channels)
         tensors = spec.init.apply(self._model, network, signal, generator(spec.seed, "init"))
         spec.reparam.check(self._model, network)
-        backend = select(spec.backend, network, spec.device, spec.loss, spec.task.pulls)
+        backend = select(spec.backend, network, spec.device, spec.loss, spec.pulls)
         self.backend = backend.kind
         self._trainer: AbstractTrainer = backend.trainer(
             network,
@@ -77,6 +77,8 @@ class NetworkTraining(Training[TrainedNetwork]):
             spec.reparam,
         )
         self._sampler = spec.sampler.start(signal, derive_seed(spec.seed, "sampler"), self._residuals)
+        if spec.pulls and self._sampler.wants == "gradients":
+            raise SpecError(f"sampler {spec.sampler.kind}: {_asking(spec)} gives no gradients by coordinates")
         self.on_grids = network.contraction is not None
 
     def step(self, moment: Moment) -> float:
@@ -84,7 +86,7 @@ class NetworkTraining(Training[TrainedNetwork]):
         spec = self._spec
         selection = self._sampler.select(moment)
         rate = spec.learning_rate * spec.schedule.factor(moment.progress)
-        result = self._trainer.step(self._task.batch(selection), rate, self._sampler.wants)
+        result = self._trainer.step(self._task.batch(selection, moment), rate, self._sampler.wants)
         if result.residuals is not None:
             self._sampler.observe(moment, selection, result.residuals, result.gradients)
         return result.loss
@@ -111,12 +113,14 @@ class NetworkTraining(Training[TrainedNetwork]):
 
     def state(self) -> State:
         """See `Training`."""
-        return {"trainer": self._trainer.state(), "sampler": copy.deepcopy(self._sampler.state())}
+        apart = {"sampler": self._sampler.state(), "task": self._task.state()}
+        return {"trainer": self._trainer.state(), **copy.deepcopy(apart)}
 
     def restore(self, state: State) -> None:
         """See `Training`."""
         self._trainer.restore(state["trainer"])
         self._sampler.restore(copy.deepcopy(state["sampler"]))
+        self._task.restore(copy.deepcopy(state.get("task", {})))
 
     def _residuals(self, index: FlatIndex) -> Values:
         """Output minus target at samples, by a forward pass over them."""
@@ -133,8 +137,13 @@ def _check_parameters(model: ModelSpec, signal: Signal) -> None:
         )
 
 
-def _check_task(spec: FitSpec, signal: Signal) -> None:
-    """Raise `SpecError` for a network that cannot be trained for the task, before anything is searched."""
-    problem = lesson_refusal(spec.model.build(signal.domain, signal.channels)) if spec.task.pulls else None
+def _check_pulled(spec: FitSpec, signal: Signal) -> None:
+    """Raise `SpecError` for a network that cannot be trained for the task or the loss, before anything is searched."""
+    problem = lesson_refusal(spec.model.build(signal.domain, signal.channels)) if spec.pulls else None
     if problem is not None:
-        raise SpecError(f"task {spec.task.kind}, model {spec.model.kind}: {problem}")
+        raise SpecError(f"{_asking(spec)}, model {spec.model.kind}: {problem}")
+
+
+def _asking(spec: FitSpec) -> str:
+    """What steps have a pull-back for."""
+    return f"task {spec.task.kind}" if spec.task.pulls else f"loss {spec.loss.kind}"

@@ -46,6 +46,12 @@ class FreshInit(InitSpec):
     each gets one network and the best three get `inits`, instead of 10 for each. Of 12 searches (4 models, 3 photos)
     six chose what a search of all candidates with 256 samples a side chooses, six one or two candidates lower. What it
     took is in the report. The networks start as `then` starts them, which is how they are trained.
+
+    Settings: candidates are the released ones for SIREN (omega_0), FINER (first_bias) and Fourier features (sigma);
+    those for Gauss, WIRE and CAFE are ours. The spectrum has 64 entries, as in all released configurations; the text
+    beside them recommends 128 for every model but SIREN. The released SIREN does not multiply biases by omega, and
+    feeds its last layer omega times the features; here it is the usual one. Photos that are not square are shrunk to
+    a square in both, but coordinates keep the proportions here.
     """
 
     kind: Literal["fresh"] = "fresh"

@@ -23,8 +23,13 @@ class ScaledInit(InitSpec):
     function reaches higher harmonics of the first layer's frequencies, so fits need fewer steps; too large an alpha
     fits the samples and leaves noise between them. Convention of the released code: the first layer is scaled like
     the hidden ones (SIREN: U(+-alpha/d_in), then U(+-alpha sqrt(6/width)/omega)), which multiplies its frequencies by
-    alpha as well. Published for SIREN. It does something else for ReLU, where alpha can be moved through the layers:
-    there it raises the output by alpha^layers, apart from the biases.
+    alpha as well. It does something else for ReLU, where alpha can be moved through the layers: there it raises the
+    output by alpha^layers, apart from the biases.
+
+    Published for SIREN of 512 neurons, and for 150 full-batch steps at a rate of 1e-4, where it gains 10 dB and more
+    (80 x 80 samples of a photo, 128 neurons: from 32.8 to 47.4 dB): a start for few steps at a low rate, and for a
+    network that is wide for its picture (48 x 48 samples of a detailed one: nothing). At 1e-3, the usual rate here, it
+    loses (from 59.3 to 41.3 dB).
     """
 
     kind: Literal["scaled"] = "scaled"

@@ -53,6 +53,12 @@ class Vi3nrInit(InitSpec):
     the released code. Linear layers that feed anything else (a product, a normalisation) and all other parameters keep
     the model's own start.
 
+    When it helps: in deep networks. Gaussian ones of 64 neurons fitted to 80 x 80 samples of a photo (300 steps of
+    1,024) have 13.1 dB from their own start and 28.9 dB from this one with 9 layers (``depth=8``), 12.6 and 21.8 dB
+    with 15. With the usual 4 layers it costs 2 dB and more, since sigma_p is narrower than what random weights give,
+    and so is the band of the network; the paper, too, searches sigma_p around the solution for shallow networks. For
+    SIREN it changes nothing: its own start keeps variances already.
+
     Deviations: quadrature and bisection instead of a million samples and a grid search.
     """
 

@@ -2,9 +2,9 @@
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar, final
 
+from inr.cached import cached
 from inr.layers.base import LAYERS, Layer
 from inr.layers.initial import Distribution, Uniform
 from inr.layers.layout import TensorLayout
@@ -48,7 +48,7 @@ class DenseGrid(Layer):
         object.__setattr__(self, "levels", tuple(tuple(nodes) for nodes in self.levels))
         object.__setattr__(self, "extents", tuple(self.extents))
 
-    @cached_property
+    @cached
     def entries(self) -> tuple[int, ...]:
         """Nodes of each level."""
         return tuple(math.prod(nodes) for nodes in self.levels)

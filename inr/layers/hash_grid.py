@@ -1,9 +1,9 @@
 """A hash grid of learnable features, mixed d-linearly at a point."""
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar, final
 
+from inr.cached import cached
 from inr.layers.base import LAYERS, Layer
 from inr.layers.hashing import HASH_PRIMES, GridLevel, grid_levels
 from inr.layers.initial import Distribution, Uniform
@@ -58,7 +58,7 @@ class HashGrid(Layer):
     def __post_init__(self) -> None:
         _ = self.levels  # refuses what makes no sense
 
-    @cached_property
+    @cached
     def levels(self) -> tuple[GridLevel, ...]:
         """The levels, coarse to fine."""
         return grid_levels(self.d_in, self.n_levels, self.table_size, self.base_resolution, self.finest_resolution)

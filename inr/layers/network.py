@@ -3,11 +3,11 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar, final
 
 import numpy as np
 
+from inr.cached import cached
 from inr.errors import SpecError
 from inr.layers.axis import Axis
 from inr.layers.base import Layer
@@ -89,7 +89,7 @@ class Network:
 
     # What is stored.
 
-    @cached_property
+    @cached
     def numbers(self) -> dict[Layer, int]:
         """Every layer with the first of its places, which names its tensors."""
         found: dict[Layer, int] = {}
@@ -166,7 +166,7 @@ class Network:
         followed = set().union(*before.values())
         return list(dict.fromkeys(layers[i] for i in sorted(linear) if before[i] and i in followed))
 
-    @cached_property
+    @cached
     def contraction(self) -> int | None:
         """Index of the layer that joins one factor for each axis, or None for a network that is not separable."""
         readers = {type(self.layers[i]) for i, numbers in enumerate(self.sources) if COORDINATES in numbers}
@@ -187,7 +187,7 @@ class Network:
         """`(n, d_in)` -> one `(n, d_out)` for each head, coarse to fine."""
         return self._run(held, {COORDINATES: x}, range(len(self.layers)), self.heads)
 
-    @cached_property
+    @cached
     def _released(self) -> list[list[int]]:
         """For each layer the values that nobody reads after it."""
         last = {number: i for i, numbers in enumerate(self.sources) for number in numbers}

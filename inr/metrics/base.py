@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import numpy.typing as npt
+from numpy import typing as npt
 
 from inr.errors import SignalError
 

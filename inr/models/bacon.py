@@ -11,10 +11,11 @@ period 2. The shares of `max_band` are 1/8, 1/8, 1/4, 1/4, 1/4, that is k_0 + ..
 j = 1, 2, 4, 6, 8, and the outputs reach a quarter, half and all of it. With U = `stored_uniform(feature_seed,
 (5, width, d_in))`, K_i = floor(U_i (2 k_i + 1)) - k_i, so a file holds the seed alone.
 All outputs are trained towards the same targets.
-Init: phi ~ U(+-pi), W ~ U(+-sqrt(6/width)), all other weights and biases ~ U(+-1/sqrt(width)).
+Init: phi ~ U(+-pi), W and O ~ U(+-sqrt(6/width)), b and c ~ U(+-1/sqrt(width)).
 Parameters: 5 width + 4 (width^2 + width) + 3 d_out (width + 1); 266,761 for the defaults, 2 -> 3.
 Where we deviate: the released code also makes outputs after filters 0 and 3 that it does not use; coordinates have
-period 2 and not 1, so the fundamental is pi radians per unit.
+period 2 and not 1, so the fundamental is pi radians per unit; targets lie in [-1, 1] and not in [0, 1], with which the
+same fit ends 1 to 2 dB lower.
 """
 
 import math
@@ -82,7 +83,7 @@ class Bacon(ModelSpec):
         for i, g in enumerate(rest, start=1):
             z = graph.add(Multiply(), g, graph.add(Linear(self.width, self.width, weights=mixing), z))
             if i in _HEADS:
-                heads.append(graph.add(Linear(self.width, channels), z))
+                heads.append(graph.add(Linear(self.width, channels, weights=mixing), z))
         return graph.network(*heads)
 
     def fitted_to(self, domain: Domain) -> Self:

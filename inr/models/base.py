@@ -30,7 +30,12 @@ class FrequencySearch:
 
 
 class ModelSpec(Spec):
-    """Settings of a model. A concrete class adds ``kind``, ``wire_id`` and the class attributes below."""
+    """Settings of a model. A concrete class adds ``kind``, ``wire_id`` and the class attributes below.
+
+    For all models, whatever their releases do: coordinates are those of cell centres with the longest axis on [-1, 1]
+    and the others in proportion (see `inr.domain`; most releases put the first and last sample of each axis on -1 and
+    1), and targets lie in [-1, 1].
+    """
 
     kind: str = ""
     wire_id: ClassVar[int]

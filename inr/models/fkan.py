@@ -12,7 +12,8 @@ of N samples along its longest axis has detail up to k = pi N / 2.
 Init: A, B ~ N(0, 1/(d_in G)), c = 0; hidden and last W ~ U(+-sqrt(6/fan-in)/omega), their b ~ U(+-1/sqrt(fan-in)).
 Parameters: w (2 d_in G + 3) + 2w (w + 1) + 8w (2w + 1) + d_out (4w + 1); 436,355 for the defaults, 2 -> 3.
 Where paper and released code differ (plain tanh layers or gated ones, widths) the code is followed. The code bounds the
-last W as if its fan-in were w; here the bound is that of its real fan-in, 4w, so half as large.
+last W as if its fan-in were w; here the bound is that of its real fan-in, 4w, so half as large. Targets lie in [-1, 1]
+and not, as there, in [0, 1], with which the same fit ends up to 2.0 dB lower.
 """
 
 import math

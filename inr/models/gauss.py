@@ -5,7 +5,8 @@ Ramasinghe, Lucey, "Beyond Periodicity: Towards a Unifying Framework for Activat
     h_1 = g(W_1 x + b_1),  h_l = g(W_l h_{l-1} + b_l) for `depth` hidden layers,  y = W h + b,  g(z) = exp(-(sigma z)^2)
 
 In the form exp(-z^2 / (2 a^2)) the width is a = 1/(sqrt(2) sigma).
-Init: all weights and biases ~ U(+-1/sqrt(fan-in)), as released with WIRE (Saragadam et al. 2023).
+Init: all weights and biases ~ U(+-1/sqrt(fan-in)), as released with WIRE (Saragadam et al. 2023). It suits up to about
+five layers; with more the network does not learn from it, but does from `vi3nr`, see there.
 Parameters: width (d_in + 1) + depth (width^2 + width) + d_out (width + 1); 198,915 for 2 -> 256 x 3 -> 3.
 """
 

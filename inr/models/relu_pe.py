@@ -7,11 +7,11 @@ Networks Learn High Frequency Functions in Low Dimensional Domains", NeurIPS 202
 
 B `(n, d_in)` ~ N(0, sigma^2) in cycles per unit is fixed: `sigma * stored_normal(feature_seed, (n, d_in))`, rounded to
 float32, so that a file holds its seed alone.
-Init: W ~ U(+-sqrt(6/fan-in)), which keeps the second moment through ReLU (He et al. 2015); the last W and all biases
-~ U(+-1/sqrt(fan-in)).
-Parameters: width (2n + 1) + (depth - 1) (width^2 + width) + d_out (width + 1); 198,147 for the defaults, 2 -> 3.
+Init: W ~ N(0, 2/(fan-in + fan-out)), as Glorot and Bengio 2010 have it, and biases ~ N(0, 0.01^2): what the released
+code leaves to its library. `vi3nr` keeps the second moment through ReLU instead.
+Parameters: width (2n + 1) + (depth - 1) (width^2 + width) + d_out (width + 1); 263,683 for the defaults, 2 -> 3.
 Where we deviate: the published sigma of 10 belongs to coordinates in [0, 1], here it is halved; the output is linear
-(published: sigmoid).
+and fitted to [-1, 1] (published: sigmoid, [0, 1]); the normal distribution of W is not cut off at two deviations.
 """
 
 import math
@@ -20,13 +20,15 @@ from typing import Annotated, ClassVar, Literal, Self, final
 from pydantic import Field
 
 from inr.domain import Domain
-from inr.layers import Fourier, Layer, Linear, ReLU, Uniform
+from inr.layers import Fourier, Layer, Linear, Normal, ReLU
 from inr.layers.network import Network
 from inr.models.base import MODELS, FrequencySearch, ModelSpec, largest_fitting
 from inr.rng import stored_normal
 from inr.spec import Wire
 
 MAX_WIDTH, MAX_FEATURES = 4096, 2048
+BIAS = 0.01
+"""Standard deviation of the biases at the start."""
 
 
 @final
@@ -42,7 +44,7 @@ class ReluPe(ModelSpec):
     weight_bits: ClassVar[float] = 6.0
     frequency_search: ClassVar[FrequencySearch | None] = FrequencySearch("sigma", tuple(float(k) for k in range(1, 21)))
 
-    n_features: Annotated[int, Field(ge=1, le=MAX_FEATURES), Wire(0)] = 128
+    n_features: Annotated[int, Field(ge=1, le=MAX_FEATURES), Wire(0, absent=128)] = 256
     """Random frequencies; each gives a sine and a cosine."""
     sigma: Annotated[float, Field(gt=0, le=10_000), Wire(1)] = 5.0
     """Standard deviation of the frequencies in cycles per unit; a picture is two units long."""
@@ -58,9 +60,9 @@ class ReluPe(ModelSpec):
         layers: list[Layer] = [Fourier(self.sigma * stored_normal(self.feature_seed, (self.n_features, domain.ndim)))]
         fan_in = 2 * self.n_features
         for _ in range(self.depth):
-            layers += [Linear(fan_in, self.width, weights=Uniform(math.sqrt(6 / fan_in))), ReLU()]
+            layers += [_glorot(fan_in, self.width), ReLU()]
             fan_in = self.width
-        return Network([*layers, Linear(fan_in, channels)])
+        return Network([*layers, _glorot(fan_in, channels)])
 
     def sized(self, parameters: int, domain: Domain, channels: int) -> Self:
         """Chooses width and number of features, in the proportion that they have."""
@@ -74,6 +76,10 @@ class ReluPe(ModelSpec):
 
         width = largest_fitting(1, MAX_WIDTH, parameters, count)
         return self.replace(width=width, n_features=features(width))
+
+
+def _glorot(fan_in: int, fan_out: int) -> Linear:
+    return Linear(fan_in, fan_out, weights=Normal(math.sqrt(2 / (fan_in + fan_out))), biases=Normal(BIAS))
 
 
 ReluPe.EXAMPLES = (

@@ -8,6 +8,7 @@ Functions", NeurIPS 2020.
 Init: W_1 ~ U(+-1/d_in), hidden and last W ~ U(+-sqrt(6/width)/omega), biases ~ U(+-1/sqrt(fan-in)).
 Parameters: width (d_in + 1) + depth (width^2 + width) + d_out (width + 1); 198,915 for 2 -> 256 x 3 -> 3.
 Where paper and released code differ the code is followed: omega multiplies the bias as well.
+Where we deviate, as for every model: coordinates, see `inr.domain`.
 """
 
 import math

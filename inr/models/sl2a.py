@@ -12,7 +12,8 @@ Init: C ~ U(+-sqrt(6 / ((d_in + width)(K + 1)))), A and b_l ~ U(+-1/sqrt(rank)),
 bounds of the released code, which come from how it stores its matrices.
 Parameters: width (d_in (K + 1) + 2) + depth (2 rank + 1) width + d_out (width + 1); 330,243 for the defaults, 2 -> 3.
 With rank = width/2 a pair A, B has as many weights as one full matrix. Where we deviate: T_k is computed by its
-recurrence and not as cos(k arccos), which is the same function.
+recurrence and not as cos(k arccos), which is the same function; targets lie in [-1, 1] and not in [0, 1], with which
+the same fit ends 1.0 to 5.1 dB lower.
 """
 
 import math

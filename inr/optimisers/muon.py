@@ -23,6 +23,11 @@ class Muon(OptimiserSpec):
     made of models: of each of them); a network without any is refused. Every other parameter is trained by Adam, with
     the learning rate of the model. `learning_rate` is Adam's; Muon's own is `muon_ratio`
     times as large, since its updates have unit spectral norm. Implementation: ``torch.optim.Muon``.
+
+    What was released for fields (McGinnis et al. 2025, Optimizing Rank for High-Fidelity Implicit Neural
+    Representations) has other settings: Muon at 0.1 and Adam at 1e-3, that is a `muon_ratio` of 100; Adam with
+    beta_2 = 0.999; full batches and a cosine to zero. Its example gives Muon every matrix, first and last layers too.
+    Here the ratio is 10, for mini-batches, and beta_2 is that of `adam`.
     """
 
     kind: Literal["muon"] = "muon"

@@ -19,6 +19,9 @@ class BlockSampler(SamplerSpec):
     A separable model (F-INR) evaluates n_1 + n_2 + ... coordinates for a block of n_1 n_2 ... samples, so a step over
     a whole video costs less than a mini-batch of scattered points. A signal of at most `batch` samples is used in
     full, else all axes are thinned by the same factor.
+
+    For separable models alone: to any other a block is as dear as so many scattered samples, which tell it more, as
+    those of a block share their rows and columns. SIREN ends 0.7 to 1.4 dB lower than with as many by `uniform`.
     """
 
     kind: Literal["block"] = "block"

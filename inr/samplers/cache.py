@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import Any, Literal, final
 
 import numpy as np
-import numpy.typing as npt
 
 from inr.errors import SpecError
 from inr.samplers.base import FlatIndex, Floats, Moment, Residuals
@@ -100,13 +99,6 @@ def place(moment: Moment) -> tuple[int, int]:
     """
     total = moment.total or NO_TOTAL
     return round(moment.progress * total), total
-
-
-def luma(channels: int) -> npt.NDArray[np.float32]:
-    """Weights of the channels in a gray picture: ITU-R BT.601 for RGB, alpha left out; else all channels alike."""
-    if channels in (3, 4):
-        return np.array([0.299, 0.587, 0.114, 0.0][:channels], dtype=np.float32)
-    return np.full(channels, 1 / channels, dtype=np.float32)
 
 
 def check_size(kind: str, n_samples: int) -> None:

@@ -14,18 +14,22 @@ all of both, then the best of A alone and of B alone, in the ratio mean E : mean
 every step trains the int((r - m) N) survivors and int(m N) mutants, drawn anew from all others, uniformly.
 Schedules of r: constant, or the steps of INT, ``r_0 + floor(10 (e-1)/T) (1 - r_0)/10``; m stays.
 
-The published form is ``EvosSampler(cache="full", batch=None)``: an evaluation is a training step on all samples, whose
-residuals give the fitness. With a `batch` a full evaluation is a forward pass, and the step trains a mini-batch like
-every other; a mini-batch has survivors and mutants in the proportion of the published step. With the rolling cache
+The published form is ``EvosSampler(cache="full", batch=None)`` with the loss ``CrossFrequency(cache="full")``,
+``--sampler evos:cache=full,batch=none --loss cross_frequency:cache=full``: an evaluation is a training step on all
+samples, whose residuals give the fitness. With a `batch` a full evaluation is a forward pass, and the step trains a
+mini-batch like every other; a mini-batch has survivors and mutants in the proportion of the published step, but its
+mutants come from plain epochs over all samples, so that each has its turn (published: drawn anew from all that do not
+survive, which for small batches leaves some out for long and loses 0.4 dB to plain epochs). With the rolling cache
 there is no pass over all samples: fitness comes from the residuals of when each was last trained or had its turn, after
 a first epoch of plain mini-batches in which all are seen. That costs a forward pass over 1/8 batch a step, 4 % of a
 step, and some sorting of N numbers every hundredth step.
 
-Deviations: no cross-frequency loss, for a loss here sees scattered samples and not a picture, so this is "EVOS without
-CFS" in the tables of the paper. The Laplacian is linear, hence ``Lap f - Lap y = Lap(f - y)``; predictions are clamped
-to the range of the samples but not rounded. For signals of other than two axes it is the sum of second differences
-along all axes. Samples are taken in [-1, 1] and gray as 127.5 times that, also if a power transform lies between them
-and the file. Released code evaluates when ``e mod I(e) = 1``, which a shrinking I may miss for hundreds of steps.
+Deviations: the cross-frequency loss of the paper is a component of its own, the loss `cross_frequency`; without it this
+is "EVOS without CFS" in the tables of the paper. The Laplacian is linear, hence ``Lap f - Lap y = Lap(f - y)``;
+predictions are clamped to the range of the samples but not rounded. For signals of other than two axes it is the sum of
+second differences along all axes. Samples are taken in [-1, 1] and gray as 127.5 times that, also if a power transform
+lies between them and the file. Released code evaluates when ``e mod I(e) = 1``, which a shrinking I may miss for
+hundreds of steps.
 """
 
 from typing import Annotated, Any, ClassVar, Literal, final
@@ -46,32 +50,29 @@ from inr.samplers.base import (
     Selection,
     Wanted,
 )
-from inr.samplers.cache import CacheMode, ResidualCache, check_size, largest, luma, place, turn
+from inr.samplers.cache import CacheMode, ResidualCache, check_size, largest, place, turn
+from inr.samplers.mixture import Mixture
 from inr.samplers.teaching import ratio_at
 from inr.samplers.uniform import Epochs
+from inr.signals.gray import LEVELS, laplacian, luma
 from inr.signals.signal import Signal
-
-GRAY = 127.5
-"""Gray levels a unit of a field's output."""
 
 
 @final
 @SAMPLERS.register
 class EvosSampler(SamplerSpec):
-    """Mini-batches of survivors by error and detail and of random mutants (EVOS without cross-frequency loss)."""
+    """Mini-batches of survivors by error and detail and of random mutants (EVOS; its loss is `cross_frequency`)."""
 
     kind: Literal["evos"] = "evos"
     wire_id: ClassVar[int] = 5
-    paper: ClassVar[str] = (
-        "Zhang et al. 2025, EVOS: Efficient Implicit Neural Training via EVOlutionary Selector (without its loss)"
-    )
+    paper: ClassVar[str] = "Zhang et al. 2025, EVOS: Efficient Implicit Neural Training via EVOlutionary Selector"
 
     ratio: Annotated[float, Field(gt=0, le=1)] = 0.5
     """Share of the samples to choose from, at the start."""
     schedule: Literal["constant", "step"] = "constant"
     """How the share changes; the paper's best is `step` from 0.2."""
-    mutation: Annotated[float, Field(ge=0, le=1)] = 0.5
-    """Share of random samples in the choice, at the start."""
+    mutation: Annotated[float, Field(ge=0, le=1)] | None = None
+    """Share of random samples in the choice, at the start; None: 0.5 without a `batch`, as published, and 0.75 with."""
     detail: Annotated[float, Field(ge=0, le=10**6)] = 1e-5
     """Lambda, the weight of the Laplacian in gray levels against the error; 0 selects by error alone."""
     interval: Annotated[int, Field(ge=1, le=10**6)] = 100
@@ -89,16 +90,6 @@ class EvosSampler(SamplerSpec):
         """See the base class; raises `SpecError` for a signal of more than 2^26 samples."""
         check_size(self.kind, signal.domain.size)
         return _Evolution(self, signal, seed, residuals)
-
-
-def laplacian(values: Floats) -> Floats:
-    """Sum of the second differences along all axes, zero outside; shape of `values`."""
-    result = (-2 * values.ndim) * values
-    for axis in range(values.ndim):
-        along, to = np.moveaxis(values, axis, 0), np.moveaxis(result, axis, 0)
-        to[1:] += along[:-1]
-        to[:-1] += along[1:]
-    return result
 
 
 def crossover(error: Floats, detail: Floats, count: int) -> FlatIndex:
@@ -143,6 +134,7 @@ class _Evolution(AbstractSampler):
         self._gray = luma(signal.channels)
         self._batch = min(self._n, spec.batch or max(1, int(spec.ratio * self._n)))
         self._epochs = Epochs(self._n, self._batch, seed)
+        self._mixture = Mixture(self._n, self._batch, 0.0, seed)
         self._first_epoch = self._n // self._batch if spec.cache == "rolling" else 0
         self._evaluated_at = self._first_epoch
         self._order: FlatIndex = np.zeros(0, dtype=np.int64)
@@ -182,13 +174,15 @@ class _Evolution(AbstractSampler):
     def _shares(self, moment: Moment) -> tuple[float, float]:
         """The shares r and m of all samples."""
         ratio = ratio_at(self._spec.schedule, self._spec.ratio, *place(moment))
-        return ratio, self._spec.mutation * self._spec.ratio
+        usual = 0.5 if self._spec.batch is None else 0.75
+        mutation = usual if self._spec.mutation is None else self._spec.mutation
+        return ratio, mutation * self._spec.ratio
 
     def _evaluate(self, moment: Moment) -> None:
         """Put the samples in order."""
         ratio, mutation = self._shares(moment)
         error, gray = self._cache.values
-        difference = laplacian(GRAY * gray.reshape(self._signal.domain.shape)).reshape(-1)
+        difference = laplacian(LEVELS * gray.reshape(self._signal.domain.shape)).reshape(-1)
         detail = np.float32(self._spec.detail) * np.square(difference)
         survivors = crossover(error, detail, self._n - int((1 - ratio + mutation) * self._n))
         rest = np.ones(self._n, dtype=bool)
@@ -197,16 +191,22 @@ class _Evolution(AbstractSampler):
         self._order = np.concatenate([others[np.argsort(error[others], kind="stable")], survivors])
         self._evaluated_at = moment.step
 
+    def _mixtures(self, share: float) -> Mixture:
+        """Mini-batches with a share of mutants; the share only changes with the ratio."""
+        if self._mixture.spread != round(share * self._batch):
+            self._mixture = Mixture(self._n, self._batch, share, self._seed)
+        return self._mixture
+
     def _draw(self, moment: Moment) -> FlatIndex:
         """Survivors and mutants, sorted; at least one mutant if there is no survivor."""
         ratio, mutation = self._shares(moment)
         survivors = int((ratio - mutation) * self._n)
         mutants = min(max(int(mutation * self._n), 1 - survivors), self._n - survivors)
         rest, best = np.split(self._order, [self._n - survivors])
-        if self._spec.batch is not None and self._spec.batch < survivors + mutants:
-            survivors = round(self._spec.batch * survivors / (survivors + mutants))
-            mutants = self._spec.batch - survivors
         rng = generator(self._seed, "evos", moment.step)
+        if self._spec.batch is not None and self._spec.batch < survivors + mutants:
+            mixture = self._mixtures(mutants / (survivors + mutants))
+            return mixture.draw(moment.step, best, rng)
         chosen = [rng.choice(part, n, replace=False, shuffle=False) for part, n in ((best, survivors), (rest, mutants))]
         return np.sort(np.concatenate(chosen))
 

@@ -193,6 +193,11 @@ class Kind(Spec):
         """Raise `SpecError` for samples that are not written as ``.npy``."""
         del channels, meta
 
+    def suffix_for(self, meta: SignalMeta) -> str:
+        """Suffix of a file that loses nothing of samples of this type."""
+        del meta
+        return self.suffix
+
     # --- in a file ---
 
     @abstractmethod
@@ -332,7 +337,7 @@ def kind_of_source(source: Source, reading: Reading) -> Kind:
 
     Raises:
         FileAccessError: the source cannot be read.
-        SignalError: no kind says that it is its own.
+        SignalError: it is of no kind.
         SpecError: none of its kinds takes what is asked.
     """
     kinds = [cls() for cls in KINDS]

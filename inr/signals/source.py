@@ -2,14 +2,16 @@
 
 import io
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import numpy.typing as npt
+from numpy import typing as npt
 
+from inr.cached import cached
 from inr.errors import FileAccessError, SpecError
 from inr.files import is_special, is_standard_input, read_bytes, reason
+from inr.signals.given import content_of, name_of
+from inr.signals.numbers import array_given
 
 HEAD_BYTES = 2**14
 """First bytes of a file that tell what it is."""
@@ -51,19 +53,32 @@ class Source:
     array: npt.NDArray[Any] | None = None
 
     @staticmethod
-    def of(source: str | Path | bytes | npt.NDArray[Any]) -> "Source":
-        """The source behind a path (``-``: standard input), bytes or an array; raises `FileAccessError`."""
+    def of(given: Any, axes: int | None = None) -> "Source":
+        """The source behind a path (``-``: standard input), bytes, an open file or an array, see `inr.signals.given`.
+
+        Args:
+            given: any of these; a source is itself.
+            axes: how many axes of an array are coordinates, if that was said.
+
+        Raises:
+            FileAccessError: a file that cannot be read.
+            SpecError: nothing that is read.
+            SignalError: an array that is no signal.
+        """
+        if isinstance(given, Source):
+            return given
+        source = content_of(given)
+        if source is None:
+            return Source("array", array=array_given(given, axes))
         if isinstance(source, bytes):
-            return Source("data", data=source)
-        if not isinstance(source, str | Path):
-            return Source("array", array=source)
+            return Source("data" if isinstance(given, bytes) else name_of(given), data=source)
         if is_standard_input(source):
             return Source("standard input", data=read_bytes(source))
         if is_special(Path(source)):  # what is read from a pipe is gone
             return Source(str(source), data=read_bytes(source))
         return Source(str(source), path=Path(source))
 
-    @cached_property
+    @cached
     def head(self) -> bytes:
         """The first `HEAD_BYTES` bytes; none of an array or a folder; raises `FileAccessError`."""
         if self.data is not None:
@@ -72,6 +87,19 @@ class Source:
             return b""
         with self.open() as file:
             return file.read(HEAD_BYTES)
+
+    @property
+    def size(self) -> int | None:
+        """Bytes of the file, or of all files in the folder; None for an array, and for what cannot be looked at."""
+        if self.data is not None:
+            return len(self.data)
+        if self.path is None:
+            return None
+        try:
+            files = [p for p in self.path.iterdir() if p.is_file()] if self.path.is_dir() else [self.path]
+            return sum(file.stat().st_size for file in files)
+        except OSError:
+            return None
 
     @property
     def is_folder(self) -> bool:

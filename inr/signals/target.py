@@ -42,7 +42,7 @@ class Target:
         region: (x, y, width, height) in samples of the original, or starts and then counts along each axis of an
             array; default all of it.
         time: (start, end) of a video in seconds; default all of it.
-        frame_rate: frames a second; default that of the original.
+        frame_rate: frames a second, equally far apart; default the frames of the original at their times.
     """
 
     scale: float | None = None
@@ -94,20 +94,29 @@ class Target:
             SpecError: a rate or a time out of range.
             LimitExceededError: far too many samples.
         """
-        rate = self._rate(original)
+        rate = self.rate(original)
         if self.time is None and rate == original:
             return domain, rate
-        duration = domain.shape[0] / original
+        start, end = self.span(domain.shape[0] / original, original)
+        count = self.moments(start, end, rate)
+        return domain.window(0, start * float(original), end * float(original), count), rate
+
+    def span(self, duration: Fraction, rate: Fraction) -> Seconds:
+        """Start and end of the time asked for, of a signal of a duration in seconds; raises `SpecError`."""
         start, end = (0.0, float(duration)) if self.time is None else self.time
-        if not 0 <= start < end or start >= duration or (math.isfinite(end) and end > float(duration) + 0.5 / original):
+        if not 0 <= start < end or start >= duration or (math.isfinite(end) and end > float(duration) + 0.5 / rate):
             raise SpecError(f"time: needs 0 <= start < end <= {float(duration):.6g} seconds; got {start:g} to {end:g}")
-        end = min(end, float(duration))
+        return start, min(end, float(duration))
+
+    def moments(self, start: float, end: float, rate: Fraction) -> int:
+        """How many samples to make of a time in seconds, at a rate; raises `LimitExceededError`."""
         count = max(1, round((end - start) * float(rate)))
         if count > MAX_OUTPUT_SAMPLES:
             raise LimitExceededError(f"frame rate: {count} frames are too many to decode")
-        return domain.window(0, start * float(original), end * float(original), count), rate
+        return count
 
-    def _rate(self, original: Fraction) -> Fraction:
+    def rate(self, original: Fraction) -> Fraction:
+        """Samples a second to make, of which the original has as many as said; raises `SpecError`."""
         if self.frame_rate is None:
             return original
         if not (math.isfinite(self.frame_rate) and 0 < self.frame_rate <= MAX_RATE):

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
+from inr.cached import cached
 from inr.domain import Domain
 from inr.errors import FileAccessError, SignalError
 from inr.files import reason
@@ -50,7 +50,7 @@ class StoredSignal:
         name = self.layout.dtype.name
         return np.dtype("float32" if name == "float64" else name)
 
-    @cached_property
+    @cached
     def meta(self) -> SignalMeta:
         """Meaning of the samples, the same for all parts: the value range is that of the whole file.
 

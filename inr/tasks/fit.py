@@ -1,10 +1,11 @@
 """The samples themselves: the field is what was measured."""
 
-from typing import ClassVar, Literal, final
+from typing import Any, ClassVar, Literal, final
 
-from inr.backends.base import Field, GridBatch, SampleBatch
-from inr.losses.base import LossSpec
-from inr.samplers.base import Points, Selection
+from inr.backends.base import Field, GridBatch, PulledBatch, SampleBatch, Values
+from inr.errors import SpecError
+from inr.losses.base import LossSpec, SignalLoss
+from inr.samplers.base import Moment, Points, Selection
 from inr.signals.signal import Signal
 from inr.tasks.base import TASKS, AbstractTask, TaskSpec
 
@@ -12,7 +13,10 @@ from inr.tasks.base import TASKS, AbstractTask, TaskSpec
 @final
 @TASKS.register
 class FitSamples(TaskSpec):
-    """No settings: the loss compares the field at the samples with the samples; backends compute it themselves."""
+    """No settings: the loss compares the field at the samples with the samples; backends compute it themselves.
+
+    Unless it sees samples beside their neighbours, as `cross_frequency` does: then steps have a pull-back.
+    """
 
     kind: Literal["fit"] = "fit"
     wire_id: ClassVar[int] = 1
@@ -20,8 +24,7 @@ class FitSamples(TaskSpec):
 
     def start(self, signal: Signal, loss: LossSpec) -> AbstractTask:
         """See the base class."""
-        del loss
-        return _Fit(signal)
+        return _FitBesideOthers(signal, loss.over(signal)) if loss.neighbours else _Fit(signal)
 
 
 @final
@@ -32,8 +35,9 @@ class _Fit(AbstractTask):
         self._signal = signal
         self._whole: GridBatch | None = None
 
-    def batch(self, selection: Selection) -> SampleBatch | GridBatch:
+    def batch(self, selection: Selection, moment: Moment) -> SampleBatch | GridBatch:
         """See the base class."""
+        del moment
         signal, domain = self._signal, self._signal.domain
         if isinstance(selection, Points):
             return SampleBatch(signal, selection.index, selection.offsets, selection.weights)
@@ -47,3 +51,35 @@ class _Fit(AbstractTask):
     def seen(self, field: Field) -> Field:
         """The field itself."""
         return field
+
+
+@final
+class _FitBesideOthers(AbstractTask):
+    """The loss is one of the whole signal, of which a step asks for a part."""
+
+    def __init__(self, signal: Signal, loss: SignalLoss) -> None:
+        self._signal, self._loss = signal, loss
+
+    def batch(self, selection: Selection, moment: Moment) -> PulledBatch:
+        """See the base class; raises `SpecError` for samples with weights."""
+        signal = self._signal
+        if isinstance(selection, Points) and selection.weights is not None:
+            raise SpecError("fit: a loss that sees neighbours takes all samples of a step alike; this sampler does not")
+        index = selection.index if isinstance(selection, Points) else selection.flat_index(signal.domain.shape)
+
+        def pull_back(values: Values) -> tuple[float, Values]:
+            return self._loss.evaluate(index, values, moment.progress)
+
+        return PulledBatch(signal.domain.coordinates(index), pull_back, signal.targets(index))
+
+    def seen(self, field: Field) -> Field:
+        """The field itself."""
+        return field
+
+    def state(self) -> dict[str, Any]:
+        """What the loss remembers."""
+        return self._loss.state()
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """See the base class."""
+        self._loss.restore(state)

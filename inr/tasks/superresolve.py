@@ -14,7 +14,7 @@ from inr.backends.render import PIECE, cell_means
 from inr.domain import Domain
 from inr.errors import SpecError
 from inr.losses.base import LossSpec
-from inr.samplers.base import Points, Selection
+from inr.samplers.base import Moment, Points, Selection
 from inr.signals.signal import Signal
 from inr.tasks.base import TASKS, AbstractTask, TaskSpec
 
@@ -53,6 +53,8 @@ class SuperResolve(TaskSpec):
         count = self.factor**signal.domain.ndim
         if count > MAX_POINTS:
             raise SpecError(f"superresolve: factor^axes must be at most {MAX_POINTS}; got {count}")
+        if loss.neighbours:
+            raise SpecError(f"superresolve: loss {loss.kind}: compares samples beside their neighbours; use task fit")
         if not loss.stated:
             raise SpecError(f"superresolve: loss {loss.kind}: its derivative is not stated")
         return _Means(self.factor, signal, loss)
@@ -70,8 +72,9 @@ class _Means(AbstractTask):
         self._offsets: npt.NDArray[np.float32] = np.array(list(itertools.product(parts, repeat=self._domain.ndim)))
         """Places of the parts, `(factor^d, d)`, in cells from the centre of theirs."""
 
-    def batch(self, selection: Selection) -> PulledBatch:
+    def batch(self, selection: Selection, moment: Moment) -> PulledBatch:
         """See the base class."""
+        del moment
         index = selection.index if isinstance(selection, Points) else selection.flat_index(self._domain.shape)
         weights = selection.weights if isinstance(selection, Points) else None
         targets, loss = self._signal.targets(index), self._loss

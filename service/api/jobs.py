@@ -17,7 +17,7 @@ from service.store.jobs import JobStore
 from service.watching import Watching
 
 DEFAULT_PAGE, LARGEST_PAGE = 50, 500
-_JOB_ID = re.compile(r"[0-9a-f]{27}")
+_JOB_ID, _BEGINNING = re.compile(r"[0-9a-f]{27}"), re.compile(r"[0-9a-f]{1,27}")
 
 
 class JobApi(job_pb2_grpc.JobServiceServicer):
@@ -68,7 +68,10 @@ class JobApi(job_pb2_grpc.JobServiceServicer):
         return job_pb2.CreateJobResponse(job=job_message(job))
 
     async def GetJob(self, request: job_pb2.GetJobRequest, context: Any) -> job_pb2.GetJobResponse:
-        return job_pb2.GetJobResponse(job=job_message(await self._job(request.id)))
+        if not _BEGINNING.fullmatch(request.id):
+            raise NotFoundError(f"there is no job {request.id!r:.60}")
+        job = await asyncio.to_thread(self._store.find, tenant(), request.id)
+        return job_pb2.GetJobResponse(job=job_message(job))
 
     async def ListJobs(self, request: job_pb2.ListJobsRequest, context: Any) -> job_pb2.ListJobsResponse:
         if request.page_size < 0:

@@ -96,6 +96,8 @@ class LocalExecutor(AbstractExecutor):
                 continue
             self._workers[slot] = worker
             self._metrics.workers.set(len(self._workers))
+            if self._is_draining():  # since it began to start, too late to be told with the others
+                worker.process.terminate()
             await self._ended(worker)
             del self._workers[slot]
             self._metrics.workers.set(len(self._workers))

@@ -13,6 +13,7 @@ from typing import Any
 
 import fsspec
 import sqlalchemy as sa
+from fsspec.implementations.local import LocalFileSystem
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
@@ -30,7 +31,7 @@ class BlobStore:
 
     Args:
         database: has who may see what.
-        url: fsspec URL of a folder.
+        url: fsspec URL of a folder, or its path, in which no character means anything.
 
     Raises:
         SpecError: a URL that fsspec does not know.
@@ -38,10 +39,7 @@ class BlobStore:
 
     def __init__(self, database: Database, url: str) -> None:
         self._db = database
-        try:
-            self._fs, self._root = fsspec.core.url_to_fs(url)
-        except (ValueError, ImportError) as error:
-            raise SpecError(f"blobs: {url!r} cannot be used: {error}") from None
+        self._fs, self._root = _file_system(url)
         self._local = "file" in (self._fs.protocol if isinstance(self._fs.protocol, tuple) else (self._fs.protocol,))
         with storage("make the folder of the blobs"):
             self._fs.makedirs(self._root, exist_ok=True)
@@ -214,6 +212,20 @@ class BlobStore:
 
     def _path(self, sha256: str) -> str:
         return f"{self._root}/{sha256[:2]}/{sha256}"
+
+
+def _file_system(url: str) -> tuple[Any, str]:
+    """A file system, and the folder in it; raises `SpecError`."""
+    if "://" not in url:
+        return LocalFileSystem(), os.path.abspath(os.path.expanduser(url))
+    scheme = url.rpartition("::")[2].partition("://")[0]
+    if scheme not in fsspec.available_protocols():
+        known = ", ".join(sorted(fsspec.available_protocols()))
+        raise SpecError(f"blobs: the scheme {scheme!r:.60} is not known; known: {known}")
+    try:
+        return fsspec.core.url_to_fs(url)  # type: ignore[no-any-return]
+    except (ValueError, ImportError) as error:
+        raise SpecError(f"blobs: {url!r} cannot be used: {error}") from None
 
 
 def digest(path: Path) -> str:

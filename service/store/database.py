@@ -14,6 +14,7 @@ from sqlalchemy.engine.url import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 
 from inr.errors import SpecError, StorageError
+from service.config import ServerConfig
 
 SCHEMA_VERSION = 1
 BUSY_SECONDS = 10
@@ -86,14 +87,14 @@ class Database:
     """Connections to one database.
 
     Args:
-        url: SQLAlchemy URL, ``sqlite:///FILE`` or ``postgresql+psycopg://...``.
+        url: of SQLAlchemy, ``sqlite:///FILE`` or ``postgresql+psycopg://...``.
 
     Raises:
         SpecError: a URL that SQLAlchemy does not know.
         StorageError: the database cannot be opened, or is of a newer version.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str | URL) -> None:
         self.engine = _engine(url)
         self.is_sqlite = self.engine.dialect.name == "sqlite"
 
@@ -128,6 +129,12 @@ class Database:
         self.engine.dispose()
 
 
+def database_of(config: ServerConfig) -> Database:
+    """The database of a server; raises as `Database`."""
+    # Never as text: in that, a "?" in the name of the folder would begin a query, and "%" be an escape.
+    return Database(config.database or URL.create("sqlite", database=str((config.data / "inr.db").absolute())))
+
+
 def batched(values: Collection[str], size: int = 500) -> Iterator[list[str]]:
     """A collection in pieces: databases limit the parameters of a query."""
     rest = iter(values)
@@ -143,7 +150,7 @@ _POSTGRESQL = {
 """So that a lock or a network that hangs ends in an error, as SQLite's does."""
 
 
-def _engine(url: str) -> Engine:
+def _engine(url: str | URL) -> Engine:
     try:
         parsed = make_url(url)
         if parsed.get_backend_name() == "sqlite":
@@ -151,7 +158,7 @@ def _engine(url: str) -> Engine:
         if parsed.get_backend_name() == "postgresql":
             return sa.create_engine(url, pool_pre_ping=True, pool_size=8, connect_args=_POSTGRESQL)
     except (ArgumentError, NoSuchModuleError, ImportError) as error:
-        shown = re.sub(r":[^:/@]*@", ":***@", url)
+        shown = re.sub(r":[^:/@]*@", ":***@", str(url))
         raise SpecError(f"database: {shown!r} cannot be used: {' '.join(str(error).split())}") from None
     raise SpecError(f"database: SQLite and PostgreSQL are supported; got {parsed.get_backend_name()!r}")
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, RowMapping
 from sqlalchemy.exc import IntegrityError
 
-from inr.errors import NotFoundError, PreconditionError, QuotaExceededError
+from inr.errors import NotFoundError, PreconditionError, QuotaExceededError, RequestError
 from service.config import Quota
 from service.jobs import ACTIVE, ENDED, EventKind, Failure, Job, JobEvent, State, StateChange
 from service.store import database as tables
@@ -20,6 +20,8 @@ PAGE_BYTES = 4 * 2**20
 """Of the requests of a page of jobs, about; a message has room for twice as many."""
 MESSAGE_CHARACTERS = 2000
 """Of a failure, at most."""
+SHOWN_ALIKE = 3
+"""Of the jobs whose ids begin alike, the newest, in a message."""
 KEPT = {EventKind.PROGRESS: 200, EventKind.STATE: 10_000}
 """How far back a job keeps events for those who come late, by their numbers; of previews only the last is kept."""
 
@@ -70,6 +72,23 @@ class JobStore:
         """A job of a tenant."""
         with self._db.read() as connection:
             return _owned(connection, tenant, job_id)
+
+    def find(self, tenant: str, beginning: str) -> Job:
+        """The one job of a tenant whose id begins like this; raises `RequestError` if several do."""
+        # As a range, which the index knows: every digit of an id is less than "g".
+        alike = sa.and_(jobs.c.tenant == tenant, jobs.c.id >= beginning, jobs.c.id < f"{beginning}g")
+        query = sa.select(jobs.c.id).where(alike).order_by(jobs.c.id.desc()).limit(SHOWN_ALIKE + 1)
+        with self._db.read() as connection:
+            found = list(connection.execute(query).scalars())
+            if len(found) == 1:
+                return _owned(connection, tenant, found[0])
+        if not found:
+            raise NotFoundError(f"there is no job {beginning!r:.60}")
+        more = ", ..." if len(found) > SHOWN_ALIKE else ""
+        raise RequestError(
+            f"id: several jobs begin with {beginning!r}: {', '.join(found[:SHOWN_ALIKE])}{more}; give more digits",
+            field="id",
+        )
 
     def page(self, tenant: str, states: Collection[State], limit: int, before: str | None) -> tuple[list[Job], bool]:
         """Jobs of a tenant, newest first, fewer if they are large together; and whether there are more.

@@ -13,7 +13,7 @@ from inr.native import limit_threads
 from service.config import ServerConfig
 from service.logs import configure
 from service.store.blobs import BlobStore
-from service.store.database import Database
+from service.store.database import database_of
 from service.store.queue import Queue
 from service.workers.channel import Parent, owner_of
 from service.workers.job_runner import JobRunner
@@ -38,7 +38,7 @@ def work(settings: str, pipe: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # ctrl-C reaches the server, which tells its workers
     torch.set_num_threads(config.worker_threads)
     limit_threads(config.worker_threads)
-    database = Database(config.database_url)
+    database = database_of(config)
     queue = Queue(database, config.lease_seconds, config.attempts)
     runner = JobRunner(config, queue, BlobStore(database, config.blobs_url), parent.drain)
     owner = owner_of(os.getpid())

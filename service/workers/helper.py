@@ -45,10 +45,10 @@ class Helper:
 
     def __init__(self, config: ServerConfig) -> None:
         from service.store.blobs import BlobStore
-        from service.store.database import Database
+        from service.store.database import database_of
 
         self._config = config
-        self._blobs = BlobStore(Database(config.database_url), config.blobs_url)
+        self._blobs = BlobStore(database_of(config), config.blobs_url)
         self._does: dict[str, Callable[[dict[str, Any]], Iterator[Answer]]] = {
             "check": self._check,
             "capabilities": self._capabilities,

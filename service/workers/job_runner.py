@@ -9,6 +9,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -28,6 +29,8 @@ from inr.signals.image.png import encode_png
 from inr.signals.kind import kind_for
 from inr.signals.limits import at_most
 from inr.signals.parts import Parts
+from inr.signals.signal import Signal
+from inr.text import printable
 from service.convert import fit_request, layer_message, result_message, suffix_of
 from service.jobs import EventKind, Failure, FitRequest
 from service.store.blobs import BlobStore, storage
@@ -69,7 +72,8 @@ class JobRunner:
     def _run(self, claim: Claim, lease: Lease, folder: Path) -> None:
         self.take_over(claim, folder)
         with self.opened(claim, folder) as (parts, spec):
-            compressed = compress_parts(parts, spec, self.hooks(lease, folder, Teller(self._queue, claim)))
+            whole = OfWhole(parts, Teller(self._queue, claim))
+            compressed = compress_parts(replace(parts, signals=whole), spec, self.hooks(lease, folder, whole.tell))
         self.store(claim, compressed, folder)
 
     def hold(self, claim: Claim, work: Callable[[Lease, Path], T]) -> T | None:
@@ -201,7 +205,7 @@ def as_sent(message: str, folder: Path, claim: Claim) -> str:
 
     def name(match: re.Match[str]) -> str:
         sent = files[int(match[1])].name if match[1] else ""
-        return sent or "the source"
+        return printable(sent) or "the source"
 
     pattern = re.escape(str(folder)) + r"/source-[^/\s]+(?:/(\d{6})(?:\.\w+)?)?"
     return re.sub(pattern, name, message).replace(str(folder), "the job's folder")
@@ -249,6 +253,37 @@ class Teller:
         height, width = picture.shape[:2]
         message = job_pb2.Preview(png=encode_png(picture, None), width=width, height=height, step=event.step)
         self._queue.event(self._claim, EventKind.PREVIEW, message.SerializeToString())
+
+
+class OfWhole:
+    """The parts of a job, one after another, whose fits are told as progress of all of them.
+
+    Args:
+        parts: of the signal.
+        tell: is given the events.
+    """
+
+    def __init__(self, parts: Parts, tell: Callable[[Event], None]) -> None:
+        self._parts, self._tell, self._number = parts, tell, 0
+
+    def __iter__(self) -> Iterator[Signal]:
+        parts = iter(self._parts.signals)
+        for number in range(len(self._parts.lengths)):
+            self._number = number
+            yield next(parts)  # into no name, which would hold it while the next one is read
+
+    def __getitem__(self, number: int, /) -> Signal:
+        return self._parts.signals[number]
+
+    def tell(self, event: Event) -> None:
+        """Tell an event of the fit of the last part that was taken; each takes as long as it has samples."""
+        if isinstance(event, Progress):
+            lengths, number = self._parts.lengths, self._number
+            share = (sum(lengths[:number]) + event.share * lengths[number]) / sum(lengths)
+            time_of_part = event.point.seconds + event.seconds_left
+            left = event.seconds_left + time_of_part * sum(lengths[number + 1 :]) / lengths[number]
+            event = replace(event, share=share, seconds_left=left)
+        self._tell(event)
 
 
 def check_samples(shape: tuple[int, ...], limit: int) -> None:

@@ -19,7 +19,7 @@ from inr.fitting.events import CheckpointSaved, Event, Progress
 from inr.native import limit_threads
 from service.config import ServerConfig
 from service.store.blobs import BlobStore
-from service.store.database import Database
+from service.store.database import database_of
 from service.store.queue import Claim, Queue
 from service.workers.channel import owner_of
 from service.workers.job_runner import JobRunner, Teller
@@ -119,7 +119,7 @@ def steps(settings: str, claim: Claim) -> Iterator[Steps]:
     threads = config.threads or max(1, int(config.ray_cpus))
     torch.set_num_threads(threads)
     limit_threads(threads)
-    database = Database(config.database_url)
+    database = database_of(config)
     try:
         queue = Queue(database, config.lease_seconds, config.attempts)
         yield Steps(config, queue, BlobStore(database, config.blobs_url), claim)

@@ -15,11 +15,12 @@ import time
 
 import ray
 
+from inr.address import listen_address
 from inr.errors import InrError, SpecError, StorageError
-from service.config import ServerConfig, address
+from service.config import ServerConfig
 from service.executors.ray import READY
 from service.logs import configure
-from service.store.database import Database
+from service.store.database import database_of
 from service.store.queue import Queue
 from service.workers.channel import Parent, first_line
 from service.workers.ray_jobs import Cluster, RayJobs
@@ -68,7 +69,8 @@ def _check_reachable(where: str) -> None:
     """Raise `OSError` if nothing listens at HOST:PORT: Ray would try for a minute."""
     if where == "auto" or "://" in where:
         return
-    with socket.create_connection(address(where, "ray-address"), CONNECT_SECONDS):
+    address = listen_address(where, "ray-address")
+    with socket.create_connection((address.host, address.port), CONNECT_SECONDS):
         pass
 
 
@@ -92,7 +94,7 @@ def main(voice: int) -> int:
 def _drive(config: ServerConfig, cluster: Cluster, parent: Parent, voice: int) -> None:
     signal.signal(signal.SIGTERM, lambda number, frame: parent.stop())  # Ray has set its own
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    database = Database(config.database_url)
+    database = database_of(config)
     if database.is_sqlite and cluster.hosts() > 1:
         _log.warning("SQLite is safe for one machine only; a cluster of several needs PostgreSQL")
     jobs = RayJobs(config, Queue(database, config.lease_seconds, config.attempts), cluster)

@@ -61,12 +61,15 @@ GRPC = frozenset({"grpc", "grpc_health", "grpc_reflection", "grpc_status", "grpc
 PYDANTIC = frozenset({"pydantic", "pydantic_core", "annotated_types", "typing_extensions", "typing_inspection"})
 A_FILE = next((ROOT / "tests" / "golden").rglob("*.inr"))
 COSTS = {
-    "the package": Cost("import inr", 1),
+    "the package": Cost("import inr", 2),
     "inr info": Cost(f"from inr.cli.main import main; main(['info', {str(A_FILE)!r}])", 18, frozenset({"cbor2"})),
     "inr --help": Cost("from inr.cli.main import main; main(['--help'])", 30, TYPER),
     "inr bench --help": Cost("from inr.cli.main import main; main(['bench', '--help'])", 26, TYPER | PYDANTIC),
     "inr jobs --help": Cost("from inr.cli.main import main; main(['jobs', '--help'])", 18, TYPER | PYDANTIC),
-    "the client": Cost("import inr; inr.Client", 30, GRPC | PYDANTIC | {"numpy"}),
+    "inr models": Cost("from inr.cli.main import main; main(['models'])", 90, PYDANTIC | {"numpy"}),
+    "inr -h": Cost("from inr.cli.main import main; main(['-h'])", 30, TYPER),
+    "inr --version": Cost("from inr.cli.main import main; main(['--version'])", 8),
+    "the client": Cost("import inr; inr.Client", 33, GRPC | PYDANTIC | {"numpy"}),
 }
 
 

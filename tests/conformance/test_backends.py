@@ -163,7 +163,7 @@ def test_backends_that_are_left_out_are_named_in_a_warning(
     entries = [("stub", "Stub"), ("torch", "Torch"), ("stub", "Torch"), ("lines", "Stub"), ("adam", "Adam")]
     points = [EntryPoint(name, f"{__name__}:{what}", "inr.backends") for name, what in entries]
     monkeypatch.setattr(plugins, "points", lambda group: points if group == "inr.backends" else [])
-    plugins._warn.cache_clear()
+    plugins._warned.clear()
     table = backends.BackendTable(backends.PLACES)
     for _ in range(2):
         assert list(table) == ["native", "tcnn", "stub", "torch"]

@@ -88,6 +88,7 @@ def test_described(kind: Kind) -> None:
     assert cls.__doc__ != Kind.__doc__
     assert cls.__final__  # type: ignore[attr-defined]
     assert kind.noun.startswith(("a ", "an "))
+    assert kind.formats
     assert kind.attributes.kind == kind.kind
     assert kind.targets <= vars(Target()).keys()
     assert kind.reading <= vars(Reading()).keys()

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from inr import layers as vocabulary
 from inr.backends.lowering import refusal
-from inr.backends.native import NativeBackend
+from inr.backends.native.backend import NativeBackend
 from inr.backends.select import select
 from inr.errors import SpecError
 from inr.layers import Activation, Columns, Contraction, Layer, Linear

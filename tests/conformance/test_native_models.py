@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from inr.backends.lowering import refusal
-from inr.backends.native import NativeBackend
+from inr.backends.native.backend import NativeBackend
 from inr.backends.torch import TorchNetwork
 from inr.errors import SpecError
 from inr.models.base import MODELS, ModelSpec

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pytest
 
 from inr.backends.base import Field, Resources, SampleBatch, SampleField
-from inr.backends.native import NativeBackend
+from inr.backends.native.backend import NativeBackend
 from inr.backends.render import render
 from inr.backends.torch import TorchBackend
 from inr.domain import Domain

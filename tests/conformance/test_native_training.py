@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from inr.backends.base import AbstractTrainer, GridBatch, PointBatch, Resources
-from inr.backends.native import NativeBackend
+from inr.backends.native.backend import NativeBackend
 from inr.backends.render import mesh
 from inr.backends.select import select
 from inr.backends.torch import TorchBackend

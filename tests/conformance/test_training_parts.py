@@ -1,6 +1,9 @@
 """Schedules, losses, optimisers, initialisers: what the fit loop relies on."""
 
+import copy
+
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 
@@ -29,7 +32,13 @@ FITTING = {("default", cls.EXAMPLES[0].kind) for cls in MODELS} | {
 """Pairs of initialiser and model that must not be refused."""
 
 each_schedule = pytest.mark.parametrize("schedule", SCHEDULE_SPECS, ids=repr)
-each_loss = pytest.mark.parametrize("loss", [LOSSES.make(kind) for kind in LOSSES.kinds()], ids=LOSSES.kinds())
+ALL_LOSSES = [LOSSES.make(kind) for kind in LOSSES.kinds()]
+each_loss = pytest.mark.parametrize(
+    "loss", [x for x in ALL_LOSSES if not x.neighbours], ids=lambda loss: str(loss.kind)
+)
+each_signal_loss = pytest.mark.parametrize(
+    "loss", [x for x in ALL_LOSSES if x.neighbours], ids=lambda loss: str(loss.kind)
+)
 
 
 @each_schedule
@@ -101,6 +110,34 @@ def test_loss_has_the_gradient_of_its_value(loss: LossSpec) -> None:
     output = torch.randn(5, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64).requires_grad_()
     target = torch.randn(5, 3, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     assert torch.autograd.gradcheck(lambda y: loss.value(y, target), (output,))
+
+
+@each_signal_loss
+@pytest.mark.parametrize("part", [42, 20])
+def test_loss_over_a_signal_has_the_derivative_of_its_value(loss: LossSpec, part: int) -> None:
+    """By differences, on all samples and on a part of them after all; least where field and signal agree."""
+    signal = noise((7, 6))
+    rng = np.random.default_rng(3)
+    index = rng.permutation(42)[:part]
+    started = loss.over(signal)
+    started.evaluate(np.arange(42), signal.targets(np.arange(42)), 0.0)
+    state = copy.deepcopy(started.state())
+    values = rng.uniform(-0.9, 0.9, (part, 3)).astype(np.float32)
+
+    def at(moved: npt.NDArray[np.float32]) -> float:
+        started.restore(copy.deepcopy(state))
+        return started.evaluate(index, moved, 0.0)[0]
+
+    found, slopes = started.evaluate(index, values, 0.0)
+    assert found == pytest.approx(at(values), rel=1e-6)
+    assert found > at(signal.targets(index)) == 0
+    assert slopes.shape == values.shape
+    direction = rng.standard_normal(values.shape).astype(np.float32)
+    step = np.float32(0.01)
+    rise = (at(values + step * direction) - at(values - step * direction)) / (2 * float(step))
+    assert rise == pytest.approx(float((slopes * direction).sum()), rel=0.02)
+    with pytest.raises(SpecError, match=f"loss {loss.kind}: "):
+        loss.values(torch.zeros(2, 3), torch.zeros(2, 3))
 
 
 def test_mean_squared_error_is_the_mean_over_samples_and_channels() -> None:

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inr.codec.decode import DecodedField, open_field
+from inr.codec.decode import open_field
+from inr.codec.field import DecodedField
 from inr.container.file import DATA, HEAD, MAJOR, SIGNATURE, InrFile, parse, section_sizes, to_bytes
 from inr.errors import (
     BadMagicError,

@@ -11,7 +11,8 @@ import cbor2
 import numpy as np
 import pytest
 
-from inr.codec.decode import DecodedField, open_field
+from inr.codec.decode import open_field
+from inr.codec.field import DecodedField
 from inr.container import limits
 from inr.errors import (
     CorruptHeaderError,

@@ -16,7 +16,7 @@ from inr.registry import Registry, kind_of
 from inr.reparams.base import REPARAMS
 from inr.samplers.base import SAMPLERS
 from inr.signals.kind import KINDS
-from inr.spec import Spec, wire_marks
+from inr.spec import Spec, wire_default, wire_marks
 from inr.tasks.base import TASKS
 
 Snapshot = dict[str, Any]
@@ -54,7 +54,7 @@ def model_entry(cls: type[ModelSpec]) -> dict[str, Any]:
     """Wire id and, by wire number, name and default of every stored field: a file leaves defaults out."""
     fields: dict[int, dict[str, Any]] = {}
     for number, (name, mark) in wire_marks(cls).items():
-        default = cls.model_fields[name].default
+        default = wire_default(cls, number)
         fields[number] = {"name": name, "default": default.model_dump() if isinstance(default, Spec) else default}
         if mark.names:
             fields[number]["words"] = list(mark.names)

@@ -1,5 +1,6 @@
 """Settings: JSON and the wire form give back what went in, for every component that is registered."""
 
+import re
 from collections.abc import Iterable
 from typing import Annotated, Any
 
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 from pydantic.fields import FieldInfo
 
+from inr.coders.request import CompressSpec
 from inr.errors import SpecError, UnknownComponentError
 from inr.fitting.schedules.base import SCHEDULES
 from inr.fitting.spec import Budget, FitSpec
@@ -20,7 +22,7 @@ from inr.optimisers.base import OPTIMISERS
 from inr.registry import kind_of
 from inr.reparams.base import REPARAMS
 from inr.samplers.base import SAMPLERS
-from inr.spec import Spec, Wire, from_wire, to_wire, wire_fields
+from inr.spec import Spec, Wire, from_wire, to_wire, wire_default, wire_fields
 
 MODEL_SPECS = [spec for cls in MODELS for spec in (cls(), *cls.EXAMPLES)]
 
@@ -110,7 +112,7 @@ def test_wire_form_gives_the_model_back(model: ModelSpec) -> None:
     assert from_wire(type(model), stored.items(), component) == model
     assert list(stored) == sorted(stored)
     for number, name in wire_fields(type(model)).items():
-        assert (number in stored) == (getattr(model, name) != type(model).model_fields[name].default)
+        assert (number in stored) == (getattr(model, name) != wire_default(type(model), number))
 
 
 def component(wire_id: int, fields: Iterable[tuple[int, Any]]) -> Spec:
@@ -183,3 +185,30 @@ def test_two_fields_with_one_wire_number_are_refused() -> None:
 
     with pytest.raises(SpecError, match="fields a and b share wire number 0"):
         wire_fields(Twice)
+
+
+@pytest.mark.parametrize("name", ["init", "sampler", "loss", "task", "optimiser", "schedule", "reparam"])
+def test_an_unknown_component_is_named_once(name: str) -> None:
+    with pytest.raises(UnknownComponentError) as caught:
+        CompressSpec(**{name: "nope"})
+    message = str(caught.value)
+    assert message.startswith(f"unknown {name} 'nope'; known: ")
+    assert (message.count(name), message.count("nope")) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"sampler": "block:side"}, "sampler: settings are name=value, separated by commas; got 'side'"),
+        ({"sampler": "block:nope=3"}, "sampler: block: nope: is not known; known: batch; got 3"),
+        ({"optimiser": {"kind": "adam", "beta_1": 2}}, "optimiser: adam: beta_1: input should be less than 1; got 2"),
+        ({"init": 3}, "init: give a name or an object with a 'kind'; known: .*; got 3"),
+        ({"preset": "nope"}, "unknown preset 'nope'; known: fast, default, best"),
+        ({"bpp": 0}, "bpp: input should be greater than 0; got 0"),
+    ],
+)
+def test_what_a_component_says_is_not_said_again(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        CompressSpec(**settings)
+    assert re.fullmatch(message, str(caught.value))
+    assert str(caught.value).count("got ") <= 1

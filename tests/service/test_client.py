@@ -255,13 +255,17 @@ def test_a_folder_is_sent_as_the_library_reads_it(client: inr.Client, picture: P
     assert [content.name for content in contents_of(tmp_path)] == ["frame9.png", "Frame10.png", "frame11.PNG"]
     assert client.submit(tmp_path, **SMALL).result() == alone(tmp_path, **SMALL).data
     (tmp_path / "empty").mkdir()
-    with pytest.raises(SignalError, match="has no images"):
+    with pytest.raises(SignalError, match="has no pictures"):
         client.submit(tmp_path / "empty")
 
 
-def test_a_folder_with_one_frame_is_a_video(client: inr.Client, picture: Picture, tmp_path: Path) -> None:
+def test_a_folder_with_one_picture_is_refused_as_without_a_server(
+    client: inr.Client, picture: Picture, tmp_path: Path
+) -> None:
     save_image(tmp_path / "only.png", picture, inr.load(picture).meta)
-    assert client.submit(tmp_path, **SMALL).result() == alone(tmp_path, **SMALL).data
+    for act in (lambda: client.submit(tmp_path, **SMALL), lambda: alone(tmp_path, **SMALL)):
+        with pytest.raises(SignalError, match=r"has one picture, only\.png, and a video needs 2 frames"):
+            act()
 
 
 def test_a_pipe_is_written_to_and_not_replaced(client: inr.Client, picture: Picture, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import pty
 import re
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -59,6 +60,12 @@ def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     return output
 
 
+def seconds_in(span: str) -> float:
+    """What ``3m05s`` says."""
+    units = {"d": 86_400, "h": 3600, "m": 60, "s": 1}
+    return sum(float(number) * units[unit] for number, unit in re.findall(r"([\d.]+)([dhms])", span))
+
+
 def submitted(capsys: pytest.CaptureFixture[str], *arguments: str, source: str = "a.png") -> str:
     """Id of a new job."""
     identity = json.loads(said(capsys, "submit", source, *arguments, "--json"))["id"]
@@ -98,11 +105,16 @@ def test_jobs_by_state_and_number(place: Path, client: inr.Client, capsys: pytes
         client.job(submitted(capsys, *FIT)).wait()
     done = json.loads(said(capsys, "jobs", "--state", "done", "--limit", "2", "--json"))
     assert [job["state"] for job in done] == ["done", "done"]
-    lines = said(capsys, "jobs", "--state", "done", "--limit", "2").splitlines()
+    head, *lines = said(capsys, "jobs", "--state", "done", "--limit", "2").splitlines()
+    assert head.split() == ["ID", "STATE", "AGE", "DURATION", "LEFT", "NAME", "RESULT"]
     assert len(lines) == 2
     for line, job in zip(lines, done, strict=True):
-        assert line.startswith(f"{job['id']}  ")
-        assert f"done       a.png  {job['result']['bytes']} bytes" in line
+        short, state, age, ran, left, name, *result = line.split()
+        assert (short, state, left, name) == (job["id"][:12], "done", "-", "a.png")
+        assert seconds_in(age) == pytest.approx(time.time() - job["created"], abs=60)
+        assert seconds_in(ran) == pytest.approx(job["ended"] - job["started"], abs=0.06 if "." in ran else 1.0)
+        assert result[:2] == [str(job["result"]["bytes"]), "bytes,"]
+        assert line.index("a.png") == head.index("NAME")
     either = json.loads(said(capsys, "jobs", "--state", "queued", "--state", "running", "--json"))
     assert {job["state"] for job in either} <= {"queued", "running"}
 

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 import inr
+from service.config import Quota
 from tests.service.test_command_line import ENDLESS, FIT, refused, said, submitted
 from tests.support.servers import RunningServer, until
 
@@ -41,11 +42,9 @@ def place(
         (("submit", "a.png", "--model", "nothing"), "nothing"),
         (("submit", "a.png", "--set", "width"), "--set"),
         (("submit", "a.png", "--checkpoint", "a.ckpt"), "--checkpoint"),
-        (("submit", "a.png", "-", "--json"), "--json"),
         (("submit",), "IN"),
         (("jobs", "--state", "sleeping"), "sleeping"),
         (("jobs", "--limit", "0"), "limit"),
-        (("fetch", UNKNOWN, "-", "--json"), "--json"),
         (("watch",), "ID"),
         (("jobs", "--cert", "a.pem"), "key"),
     ],
@@ -119,10 +118,10 @@ def test_tokens(
         monkeypatch.setenv("INR_SERVER", strict.address)
         assert "token" in refused(capsys, 1, "jobs")
         assert "token" in refused(capsys, 1, "jobs", "--token", "wrong")
-        assert said(capsys, "jobs", "--token", secret) == ""
+        assert len(said(capsys, "jobs", "--token", secret).splitlines()) == 1  # nothing but the head
         monkeypatch.setenv("INR_TOKEN", secret)
         job = submitted(capsys, *FIT)
-        assert said(capsys, "jobs").startswith(f"{job}  ")
+        assert said(capsys, "jobs").splitlines()[1].startswith(f"{job[:12]}  ")
         error = refused(capsys, 1, "jobs", "--token", "wrong")  # what is typed counts more
         assert secret not in error
         monkeypatch.setenv("INR_SERVER", "127.0.0.1:1")
@@ -134,6 +133,7 @@ def test_serve_is_listed_and_explained(place: Path, capsys: pytest.CaptureFixtur
     options = said(capsys, "serve", "--help")
     for name in ("--listen", "--data", "--workers", "--executor", "--token-file", "--tls-cert", "--tls-key"):
         assert name in options
+    assert all(name in options for name in Quota.model_fields)
     client_side = said(capsys, "submit", "--help")
     assert "--server" in client_side
     assert "--wait" in client_side
@@ -147,4 +147,10 @@ def test_serve_refuses_what_is_not_safe_or_makes_no_sense(place: Path, capsys: p
     assert "HOST:PORT" in refused(capsys, 2, "serve", "--listen", "here", "--data", "data")
     assert "executor" in refused(capsys, 2, "serve", "--executor", "magic", "--data", "data")
     assert "--quota" in refused(capsys, 2, "serve", "--quota", "much", "--data", "data")
+    for quota in ("activ_jobs=5", "active-jobs=5", "jobs=5", "ACTIVE_JOBS=5"):
+        error = refused(capsys, 2, "serve", "--quota", quota, "--data", "data")
+        known = (
+            "blob_bytes, stored_bytes, active_jobs, kept_jobs, job_samples, job_seconds, decoded_values, requests_per"
+        )
+        assert f"quota: {quota.partition('=')[0]}: is not known; known: {known}" in error
     assert not (place / "data").exists()

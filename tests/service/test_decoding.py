@@ -19,7 +19,7 @@ from inr.signals.image.write import save_image
 from service.config import ServerConfig
 from service.helpers import Helpers
 from service.store.blobs import BlobStore
-from service.store.database import Database
+from service.store.database import database_of
 from tests.service.conftest import SMALL
 from tests.support.servers import RunningServer, alone, until
 
@@ -221,7 +221,7 @@ def test_a_decoding_that_is_cancelled_leaves_nothing_behind(quiet: RunningServer
 
 def test_a_reader_that_takes_nothing_loses_its_helper(tmp_path: Path, picture: Picture) -> None:
     config = ServerConfig(data=tmp_path, workers=0)
-    database = Database(config.database_url)
+    database = database_of(config)
     database.prepare()
     path = tmp_path / "field.inr"
     path.write_bytes(alone(picture, **SMALL).data)

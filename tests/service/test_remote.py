@@ -22,7 +22,7 @@ import numpy.typing as npt
 import psutil
 import pytest
 
-from inr.cli.jobs import _line
+from inr.cli.job_text import line, table
 from inr.cli.main import main
 from inr.client import Job
 from inr.client.events import job_info
@@ -36,8 +36,10 @@ def test_a_requested_cancellation_is_shown() -> None:
     message = job_pb2.Job(id="x", state=job_pb2.JOB_STATE_RUNNING, cancel_requested=True)
     asked = job_info(message)
     assert asked.cancel_requested
-    assert "running, cancel requested" in _line(asked)
-    assert "cancel requested" not in _line(replace(asked, state="cancelled"))
+    assert "running, cancel requested" in line(asked)
+    assert table([asked], 0.0)[1].endswith("cancel requested")
+    ended = replace(asked, state="cancelled")
+    assert "cancel requested" not in line(ended) + table([ended], 0.0)[1]
 
 
 def test_deadlines_on_the_command_line(

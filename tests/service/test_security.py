@@ -1,7 +1,5 @@
 """Who may do what, over real TLS, with real tokens; and what hostile clients get."""
 
-import datetime as dt
-import ipaddress
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,10 +9,6 @@ import grpc
 import numpy as np
 import numpy.typing as npt
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 from PIL import Image
@@ -31,41 +25,13 @@ from inr.errors import (
     UnavailableError,
 )
 from inr.rpc.v1 import blob_pb2, blob_pb2_grpc, field_pb2, field_pb2_grpc, job_pb2, job_pb2_grpc
-from service.config import ServerConfig
+from service.config import Quota, ServerConfig
 from service.tenants import Tokens, tenant_of
 from tests.service.conftest import SMALL
+from tests.support.certificates import issue
 from tests.support.servers import RunningServer
 
 Picture = npt.NDArray[np.uint8]
-
-
-def issue(
-    folder: Path, name: str, authority: "tuple[x509.Certificate, ec.EllipticCurvePrivateKey] | None" = None
-) -> "tuple[x509.Certificate, ec.EllipticCurvePrivateKey]":
-    """Write NAME.pem and NAME.key: a certificate by an authority, or an authority itself."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    issuer, signer = (subject, key) if authority is None else (authority[0].subject, authority[1])
-    now = dt.datetime.now(dt.UTC)
-    names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(hours=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        .add_extension(x509.BasicConstraints(ca=authority is None, path_length=None), critical=True)
-        .sign(signer, hashes.SHA256())
-    )
-    (folder / f"{name}.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    secret = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    (folder / f"{name}.key").write_bytes(secret)
-    return made, key
 
 
 @pytest.fixture(scope="module")
@@ -169,6 +135,9 @@ def test_others_are_let_in_only_on_demand(listen: str) -> None:
     assert ServerConfig(listen=listen, insecure=True).listen == listen
 
 
+QUOTAS = tuple(Quota.model_fields)
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -178,7 +147,21 @@ def test_others_are_let_in_only_on_demand(listen: str) -> None:
         ({"tls_client_ca": Path("a")}, "needs --tls-cert"),
         ({"executor": "cloud"}, "executor"),
         ({"workers": -1}, "workers"),
+        ({"executor": "Ray"}, "executor: input should be 'local' or 'ray'; got 'Ray'"),
         ({"metrics": "x"}, "metrics: takes HOST:PORT"),
+        ({"metrics": "::1:9464"}, "metrics: takes HOST:PORT with a port of 0..65535, an IPv6 host in brackets"),
+        (
+            {"workrs": 1},
+            "workrs: is not known; known: listen, data, database, blobs, executor, workers, threads, ray_add",
+        ),
+        ({"quota": {"activ_jobs": 1}}, f"^quota: activ_jobs: is not known; known: {', '.join(QUOTAS)}; got 1$"),
+        (
+            {"quota": {"Active_jobs": 1, "x": 2}},
+            f"^quota: Active_jobs: is not known; known: {', '.join(QUOTAS)}; got 1$",
+        ),
+        ({"quota": {"active_jobs": "many"}}, "^quota: active_jobs: input should be a valid integer.*; got 'many'$"),
+        ({"quota": {"active_jobs": 0}}, "^quota: active_jobs: input should be greater than or equal to 1; got 0$"),
+        ({"quota": {"blob_bytes": "16GiB"}}, "^quota: blob_bytes: input should be a valid integer.*; got '16GiB'$"),
     ],
 )
 def test_settings_of_a_server_that_make_no_sense(settings: dict[str, object], message: str) -> None:

@@ -56,6 +56,7 @@ EXPECTED = {
     "rate_limited": C.RESOURCE_EXHAUSTED,
     "storage": C.UNAVAILABLE,
     "unavailable": C.UNAVAILABLE,
+    "handshake_failed": C.UNAVAILABLE,
     "deadline_exceeded": C.DEADLINE_EXCEEDED,
     "quarantined": C.ABORTED,
     "internal": C.INTERNAL,

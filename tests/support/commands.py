@@ -1,5 +1,6 @@
 """Running the real command for tests."""
 
+import json
 import os
 import subprocess
 import sys
@@ -47,7 +48,9 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def is_one_error(stderr: str) -> bool:
-    """True for one line that begins as an error of the command does."""
+def is_one_error(stderr: str, as_json: bool = False) -> bool:
+    """True for one line that begins as an error of the command does, or for one object, if that is asked for."""
     lines = stderr.splitlines()
-    return len(lines) == 1 and lines[0].startswith("inr: error: ") and stderr.endswith("\n")
+    if len(lines) != 1 or not stderr.endswith("\n"):
+        return False
+    return list(json.loads(stderr)) == ["error", "error_code"] if as_json else lines[0].startswith("inr: error: ")

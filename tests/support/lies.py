@@ -33,6 +33,11 @@ def changed(**fields: Any) -> bytes:
     return forged({**SOUND, **{int(name[1:]): value for name, value in fields.items()}})
 
 
+def film(**fields: Any) -> bytes:
+    """As `changed`, of a video of three frames."""
+    return changed(k1=[3, 6, 8], k13=1, k17=[25, 1], **fields)
+
+
 def nested(depth: int, around: Any = 1) -> Any:
     """A list in a list in a list ..."""
     for _ in range(depth):
@@ -132,6 +137,26 @@ WRONG: dict[str, bytes] = {
     "an attribute of many numbers": changed(k13=70_001, k18={0: [1] * 17}),
     "many attributes": changed(k13=70_001, k18=dict.fromkeys(range(33), 1)),
     "picture with a frame rate": changed(k17=[25, 1]),
+    "picture with times of frames": changed(k21=[1, 50, 2, 4]),
+    "picture with a shape of pixels": changed(k22=[4, 3]),
+    "times of other frames": film(k21=[1, 50, 2, 4]),
+    "times of 2^31 frames": film(k21=[1, 50, 2, -(2**31), 4]),
+    "times of no frames": film(k21=[]),
+    "times without a tick": film(k21=[0, 1, 2, 4, -1]),
+    "times that are a number": film(k21=3),
+    "times that are a text": film(k21=["1", 50, 2, 4, -1]),
+    "times that are not whole": film(k21=[1, 50, 2.5, 4, -1]),
+    "times that are not finite": film(k21=[1, 50, NAN, 4, -1]),
+    "times that are lists": film(k21=[[1, 50], [2, 4, -1]]),
+    "times that are equal": film(k21=[1, 50, 2, -2]),
+    "times that become 0": film(k21=[1, 50, 2, 1, 2]),
+    "shape of pixels that is square": film(k22=[1, 1]),
+    "shape of pixels in other terms": film(k22=[8, 6]),
+    "shape of pixels of nothing": film(k22=[0, 1]),
+    "shape of pixels of 2^16": film(k22=[2**16, 1]),
+    "shape of pixels of one number": film(k22=[4]),
+    "shape of pixels that is a number": film(k22=4),
+    "shape of pixels with a fraction": film(k22=[1.5, 1]),
     "video without a frame rate": changed(k1=[2, 6, 8], k13=1),
     "video of two axes": changed(k13=1, k17=[25, 1]),
     "power upside down": changed(k16=[1, 0, 1.5]),

@@ -24,6 +24,9 @@ START_SECONDS = 60.0
 class RunningServer:
     """A server process and its folder; `kill` and `start` again as often as wanted.
 
+    Attributes:
+        address: where it listens.
+
     Args:
         data: its folder.
         *options: further options of `inr serve`.
@@ -52,7 +55,8 @@ class RunningServer:
             self._close()
             raise RuntimeError(f"the server did not start: {self.said} {self.log.read_text()[-2000:]}")
         self.port = int(found[1])
-        self._listen = f"127.0.0.1:{self.port}"  # the same after a restart
+        self.address = f"{self._listen.rpartition(':')[0]}:{self.port}"
+        self._listen = self.address  # the same after a restart
         return self
 
     def __enter__(self) -> "RunningServer":
@@ -63,11 +67,6 @@ class RunningServer:
     ) -> None:
         if self.process.poll() is None:
             self.stop()
-
-    @property
-    def address(self) -> str:
-        """Where it listens."""
-        return f"127.0.0.1:{self.port}"
 
     def workers(self) -> list[psutil.Process]:
         """Its worker processes."""

@@ -5,7 +5,8 @@ import zlib
 from dataclasses import replace
 
 from inr.backends.render import axis_coordinates
-from inr.codec.decode import DecodedField, open_field, open_prefix
+from inr.codec.decode import open_field, open_prefix
+from inr.codec.field import DecodedField
 from inr.codec.pack import pack, unpack
 from inr.coders.weights.quantize import QuantSpec, quantize
 from inr.container.file import SIGNATURE, InrFile, parse, to_bytes
@@ -83,7 +84,7 @@ def partial_outcome(data: bytes) -> InrFile | FormatError:
 def check_decodes(field: DecodedField) -> None:
     """What opened can be decoded, to the shape and type that it states."""
     if field.domain.size * field.channels > _LARGEST_DECODED:
-        values = field.field.grid(axis_coordinates(field.domain.resized((2, 2))))
+        values = field.function.grid(axis_coordinates(field.domain.resized((2, 2))))
         assert values.shape == (4, field.channels)
         return
     samples = field.decode()

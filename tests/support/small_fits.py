@@ -64,6 +64,13 @@ def psnr_of(reference: Array, other: Array, peak: float = 255.0) -> float:
     return 10 * math.log10(peak * peak / mse) if mse else math.inf
 
 
+def one_colour_psnr(reference: Array, peak: float = 255.0) -> float:
+    """PSNR of a picture, video or array of the mean colour alone: what is fitted by nothing that learns."""
+    samples = reference.astype(np.float64)
+    mean = samples.mean(axis=tuple(range(samples.ndim - 1)), keepdims=True)
+    return psnr_of(samples, np.broadcast_to(mean, samples.shape), peak)
+
+
 def pixels_of(fitted: TrainedNetwork) -> Array:
     """The 8-bit picture of a fitted field on its own grid, by formulas written down again here."""
     height, width = fitted.domain.shape

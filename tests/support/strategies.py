@@ -2,6 +2,7 @@
 
 import math
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 from hypothesis import strategies as st
@@ -11,6 +12,7 @@ from inr.coders.weights.stream import Layouts
 from inr.container import ids, limits
 from inr.container.file import DATA, HEAD, InrFile, Section
 from inr.container.header import CoderPart, Header, ModelFields, WireValue
+from inr.container.times import stored_times
 from inr.layers.layout import TensorLayout
 from inr.meta import INTEGER_RANGE, Stored
 
@@ -126,6 +128,28 @@ def attributes() -> st.SearchStrategy[Stored]:
 
 
 @st.composite
+def frame_times(draw: st.DrawFn, frames: int) -> tuple[int, ...] | None:
+    """Times of so many frames that are not all equally long, or None."""
+    if frames < 2 or draw(st.booleans()):
+        return None
+    cuts = draw(st.sets(st.integers(1, frames - 1), min_size=1, max_size=5))
+    counts = [last - first for first, last in pairwise([0, *sorted(cuts), frames])]
+    ticks = draw(st.lists(st.integers(1, 2**20), min_size=len(counts), max_size=len(counts)))
+    for place in range(1, len(ticks)):
+        ticks[place] += ticks[place] == ticks[place - 1]
+    common = math.gcd(*ticks)
+    runs = tuple((length // common, count) for length, count in zip(ticks, counts, strict=True))
+    tick = draw(st.fractions(Fraction(1, 2**31), 2**31, max_denominator=2**31))
+    return stored_times(tick.as_integer_ratio(), runs)
+
+
+def pixel_aspects() -> st.SearchStrategy[tuple[int, int]]:
+    """Shapes of pixels, square ones too."""
+    term = st.integers(1, 2**16 - 1)
+    return st.tuples(term, term).map(lambda pair: Fraction(*pair).as_integer_ratio())
+
+
+@st.composite
 def headers(draw: st.DrawFn) -> Header:
     """Any header that the format allows, with at most 64 data sections."""
     shape = draw(shapes())
@@ -152,6 +176,8 @@ def headers(draw: st.DrawFn) -> Header:
         box=None if tiles else draw(st.none() | boxes(len(shape))),
         power=draw(st.none() | powers()),
         frame_rate=draw(rates) if kind == 1 else None,
+        frame_times=draw(frame_times(shape[0])) if kind == 1 else None,
+        pixel_aspect=draw(pixel_aspects()) if kind == 1 else (1, 1),
         attributes=() if known else draw(attributes()),
         extras=draw(attributes()) if known else (),
         **vars(draw(weights_parts(coding) | coder_parts())),

@@ -1,8 +1,10 @@
 """Every example runs, in an empty folder and with nothing but the installed packages."""
 
+import ast
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -57,6 +59,17 @@ def test_example_runs(runs: Runs, path: Path) -> None:
     done = runs[path][1].result()
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()
+
+
+@pytest.mark.parametrize("path", [*EXAMPLES, DEMO], ids=lambda path: path.stem)
+def test_example_needs_only_what_is_always_installed(path: Path) -> None:
+    tree = ast.parse(path.read_text("utf-8"))
+    imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    imported |= {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    others = {name.partition(".")[0] for name in imported} - set(sys.stdlib_module_names) - {"inr"}
+    requirements = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["dependencies"]
+    installed = {re.split(r"[^\w-]", requirement)[0].lower() for requirement in requirements}
+    assert {{"PIL": "pillow"}.get(name, name) for name in others} <= installed
 
 
 @pytest.mark.parametrize("path", [*EXAMPLES, DEMO, DEMO_SERVICE], ids=lambda path: path.stem)

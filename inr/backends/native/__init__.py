@@ -2,7 +2,3 @@
 
 Evaluation, and training with Adam or AdamW, need no torch.
 """
-
-from inr.backends.native.backend import NativeBackend
-
-__all__ = ["NativeBackend"]

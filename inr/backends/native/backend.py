@@ -86,7 +86,7 @@ class NativeBackend(AbstractBackend):
 def _loss_refusal(network: Network, loss: "LossSpec") -> str | None:
     from inr.losses.mse import MeanSquaredError
 
-    if isinstance(loss, MeanSquaredError):
+    if isinstance(loss, MeanSquaredError) or loss.neighbours:  # the latter by a pull-back, asked for apart
         return None
     if not loss.stated:
         return f"loss {loss.kind}: its derivative is not stated, which the kernels need for every loss but mse"

@@ -178,17 +178,19 @@ class LossCall(Call):
 class PulledCall(Call):
     """Values go out, and their derivative comes back from whoever knows the loss."""
 
-    def __init__(self, engines: Engines, batch: PulledBatch) -> None:
+    def __init__(self, engines: Engines, batch: PulledBatch, wanted: Wanted) -> None:
         problem = pulled_refusal(engines.network)
         if problem is not None:
             raise SpecError(problem)
-        self._engines, self._batch = engines, batch
+        self._engines, self._batch, self._wanted = engines, batch, wanted
         self._rows = np.ascontiguousarray(batch.coordinates, dtype=np.float32)
+        self._residuals: Values | None = None
 
     def run(self, flat: Flat, **how: Any) -> float:
         """See the base class."""
         values = NativeField(self._engines.lesson, flat)(self._rows)
         loss, slopes = self._batch.pulled(values)
+        self._residuals = self._batch.residuals(values, self._wanted)
         engine = self._engines.engine(self._rows.shape[1], values.shape[1], False)
         given = np.ascontiguousarray(slopes, dtype=np.float32)
         engine.train_points(flat, self._rows, output_gradients=given, **how)
@@ -196,7 +198,7 @@ class PulledCall(Call):
 
     def result(self, loss: float) -> StepResult:
         """See the base class."""
-        return StepResult(loss)
+        return StepResult(loss, self._residuals)
 
 
 def _gradients(

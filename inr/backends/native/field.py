@@ -1,6 +1,7 @@
 """Networks in the engine, and as functions."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, final
 
 import numpy as np
@@ -18,6 +19,8 @@ TILE = 128
 """Samples that go through the network together: its activations should fit the second level cache."""
 CACHE = 7 << 18
 """Bytes that a tile may take in the second level cache of processors with tiles of 16-bit numbers, which have 2 MiB."""
+SLOPES = 2**15
+"""Points that are differentiated at once; tables of features remember where each of them lies."""
 INTEGERS = ("uint8", "uint16", "int8", "int16")
 """Integer samples that the kernels read and write."""
 
@@ -38,13 +41,21 @@ class Evaluator:
         self._network, self._graph = network, graph
         self._parameters, self._resources = parameters, resources
         self._engine: Any = None
-        self.d_out = 0
+        self._slopes: Any = None
+
+    def slopes(self, d_in: int) -> Any:
+        """The engine that differentiates the last output by the coordinates."""
+        if self._slopes is None:
+            graph = self._graph
+            last = Network(graph.layers, graph.sources, graph.heads[-1:])
+            exact = replace(self._resources, bf16=False)
+            self._slopes = engine_of(self._network, last, self._parameters, exact, d_in, training=True, gradient=True)
+        return self._slopes
 
     def engine(self, d_in: int) -> Any:
         """The engine for coordinates of so many axes."""
         if self._engine is None:
             self._engine = engine_of(self._network, self._graph, self._parameters, self._resources, d_in)
-            self.d_out = int(self._engine.d_out)
         return self._engine
 
 
@@ -83,14 +94,31 @@ class NativeField:
         """See `Field`."""
         rows = np.ascontiguousarray(coordinates, dtype=np.float32)
         engine = self._evaluator.engine(rows.shape[1])
-        values: Values = np.empty((len(rows), self._evaluator.d_out), dtype=np.float32)
+        values: Values = np.empty((len(rows), engine.d_out), dtype=np.float32)
         engine.forward(self._flat, rows, values)
         return values
+
+    def jacobian(self, coordinates: Positions) -> Values:
+        """See `DifferentiableField`: one way back for each output, from a gradient of 1."""
+        rows = np.ascontiguousarray(coordinates, dtype=np.float32)
+        engine = self._evaluator.slopes(rows.shape[1])
+        d_out = int(engine.d_out)
+        slopes: Values = np.empty((len(rows), d_out, rows.shape[1]), dtype=np.float32)
+        unused = np.empty_like(self._flat)
+        for first in range(0, len(rows), SLOPES):
+            part = rows[first : first + SLOPES]
+            found: Values = np.empty_like(part)
+            for output in range(d_out):
+                ones: Values = np.zeros((len(part), d_out), dtype=np.float32)
+                ones[:, output] = 1
+                engine.train_points(self._flat, part, output_gradients=ones, input_gradients=found, gradients=unused)
+                slopes[first : first + SLOPES, output] = found
+        return slopes
 
     def grid(self, axes: Sequence[Positions]) -> Values:
         """See `Field`."""
         engine = self._evaluator.engine(len(axes))
-        values: Values = np.empty((int(np.prod([len(x) for x in axes])), self._evaluator.d_out), dtype=np.float32)
+        values: Values = np.empty((int(np.prod([len(x) for x in axes])), engine.d_out), dtype=np.float32)
         engine.forward_grid(self._flat, grid_of(axes), values)
         return values
 
@@ -100,7 +128,7 @@ class NativeField:
             return None
         axes = [domain.axis_coordinates(axis) for axis in range(domain.ndim)]
         engine = self._evaluator.engine(len(axes))
-        samples: Samples = np.empty((domain.size, self._evaluator.d_out), dtype=meta.dtype)
+        samples: Samples = np.empty((domain.size, engine.d_out), dtype=meta.dtype)
         low, high = meta.value_range
         engine.forward_samples(self._flat, grid_of(axes), samples, meta.dtype, low, high)
         return samples

@@ -94,9 +94,8 @@ class NativeTrainer(AbstractTrainer):
 
     def _call(self, batch: PointBatch | SampleBatch | PulledBatch, wanted: Wanted) -> Call:
         if isinstance(batch, PulledBatch):
-            if wanted != "nothing":
-                raise SpecError(f"a step without targets has no {wanted}")
-            return PulledCall(self._engines, batch)
+            batch.check(wanted)
+            return PulledCall(self._engines, batch, wanted)
         if isinstance(self._loss, MeanSquaredError):
             return SquaredCall(self._engines, self._flat, batch, wanted, self._steps)
         points = batch.points() if isinstance(batch, SampleBatch) else batch

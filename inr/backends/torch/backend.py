@@ -16,6 +16,7 @@ from inr.backends.base import (
 from inr.backends.torch.field import TorchField
 from inr.backends.torch.network import TorchNetwork
 from inr.backends.torch.trainer import TorchTrainer
+from inr.forks import cuda_lost
 from inr.layers.network import Network
 from inr.losses.base import LossSpec
 from inr.optimisers.base import OptimiserSpec
@@ -33,6 +34,8 @@ class TorchBackend(AbstractBackend):
         """See the base class."""
         if device not in ("auto", "cpu", "cuda"):
             return f"device {device}: unknown; choose auto, cpu or cuda"
+        if device == "cuda" and cuda_lost():
+            return "device cuda: it was used before this process was forked; use --device cpu, or spawn processes"
         if device == "cuda" and not torch.cuda.is_available():
             return "device cuda: torch finds no CUDA GPU; use --device cpu"
         return None
@@ -71,5 +74,5 @@ def on_device(network: Network, tensors: Tensors, device: str) -> TorchNetwork:
 def device_of(name: str) -> torch.device:
     """The device that "auto", "cpu" or "cuda" means here."""
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return torch.device("cuda" if not cuda_lost() and torch.cuda.is_available() else "cpu")
     return torch.device(name)

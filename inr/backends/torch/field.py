@@ -1,10 +1,12 @@
 """Networks as functions."""
 
+import copy
 from collections.abc import Sequence
 from typing import final
 
 import numpy as np
 import torch
+from torch import nn
 
 from inr.backends.base import Coordinates, Positions, Values
 from inr.backends.render import mesh
@@ -45,6 +47,25 @@ class TorchField:
         rows = torch.from_numpy(coordinates.astype(np.float32, copy=False))
         values: Values = self._network(rows.to(self._device)).cpu().numpy()
         return values
+
+    def jacobian(self, coordinates: Positions) -> Values:
+        """See `DifferentiableField`: by autograd."""
+        size = max(16, min(CHUNK, CHUNK_VALUES // self._width(coordinates.shape[1])) // 4)
+        return np.concatenate([self._slopes(coordinates[i : i + size]) for i in range(0, len(coordinates), size)])
+
+    def _slopes(self, coordinates: Positions) -> Values:
+        rows = torch.tensor(coordinates.astype(np.float32), device=self._device, requires_grad=True)
+        with torch.enable_grad():
+            outputs = self._network(rows).sum(dim=0)
+            columns = [
+                torch.autograd.grad(output, rows, retain_graph=True, materialize_grads=True)[0] for output in outputs
+            ]
+        slopes: Values = torch.stack(columns, dim=1).cpu().numpy()
+        return slopes
+
+    def module(self) -> nn.Module:
+        """See `ModuleField`."""
+        return copy.deepcopy(self._network)
 
     def grid(self, axes: Sequence[Positions]) -> Values:
         """See `Field`."""

@@ -66,8 +66,8 @@ class TorchTrainer(AbstractTrainer):
 
     def step(self, batch: Batch, learning_rate: float, wanted: Wanted = "nothing") -> StepResult:
         """See the base class."""
-        if isinstance(batch, PulledBatch) and wanted != "nothing":
-            raise SpecError(f"a step without targets has no {wanted}")
+        if isinstance(batch, PulledBatch):
+            batch.check(wanted)
         points = batch.points() if isinstance(batch, SampleBatch) else batch
         found: list[StepResult] = []
 
@@ -75,7 +75,9 @@ class TorchTrainer(AbstractTrainer):
             """The loss of the batch, with gradients of the parameters."""
             self._optimiser.zero_grad()
             return (
-                self._pulled(points, found) if isinstance(points, PulledBatch) else self._fitted(points, wanted, found)
+                self._pulled(points, wanted, found)
+                if isinstance(points, PulledBatch)
+                else self._fitted(points, wanted, found)
             )
 
         self._optimiser.step(evaluate, learning_rate)
@@ -94,7 +96,7 @@ class TorchTrainer(AbstractTrainer):
             found.append(self._result(loss, outputs[-1], targets, inputs, wanted))
         return loss
 
-    def _pulled(self, points: PulledBatch, found: list[StepResult]) -> torch.Tensor:
+    def _pulled(self, points: PulledBatch, wanted: Wanted, found: list[StepResult]) -> torch.Tensor:
         """Where another computes the loss; of several outputs each gets its own share of it."""
         problem = lesson_refusal(self._runs.network)
         if problem is not None:
@@ -108,7 +110,7 @@ class TorchTrainer(AbstractTrainer):
             slopes.append(torch.from_numpy(slope).to(output) / len(outputs))
         torch.autograd.backward(outputs, slopes)
         if not found:
-            found.append(StepResult(total))
+            found.append(StepResult(total, points.residuals(outputs[-1].detach().cpu().numpy(), wanted)))
         return torch.tensor(total)
 
     def _inputs(self, batch: PointBatch | GridBatch, wanted: Wanted) -> list[torch.Tensor]:

@@ -59,4 +59,4 @@ def kernels(
     if as_json:
         say_json(report.document(told))
     else:
-        say(f"{report.tables(told)}\n{', '.join(str(path) for path in written)}")
+        say(*report.tables(told).split("\n"), ", ".join(str(path) for path in written))

@@ -36,4 +36,4 @@ def service(
     if as_json:
         say_json(document(findings, settings))
     else:
-        say(f"{table(findings)}\n{', '.join(str(path) for path in written)}")
+        say(*table(findings).split("\n"), ", ".join(str(path) for path in written))

@@ -1,6 +1,7 @@
 """`inr bench zoo`, `inits`, `samplers`, `rates`, `video`: each plans runs, has them carried out and writes the report.
 
-Imports happen inside the commands, so that `inr --help` starts without torch.
+`readme` writes their tables into the README. Imports happen inside the commands, so that `inr --help` starts without
+torch.
 """
 
 from collections.abc import Callable
@@ -166,6 +167,25 @@ def video(
     _perform("video", runs, signals, conditions, report, options, halvings=halvings)
 
 
+def readme(
+    file: Annotated[Path, typer.Argument(help="The file with the tables.")] = Path("README.md"),
+    results: Annotated[Path, typer.Option(help="Folder with zoo.json, inits.json and samplers.json.")] = Path(
+        "docs/benchmarks"
+    ),
+    check: Annotated[bool, typer.Option("--check", help="Only look; exit code 1 if a table is out of date.")] = False,
+) -> None:
+    """Write the tables of the README from the results of the benchmarks."""
+    from inr.bench.zoo.readme import write
+    from inr.errors import InrError
+
+    if write(file, results, check):
+        say(f"{file}: up to date with {results}")
+    elif check:
+        raise InrError(f"{file}: tables differ from {results}; `inr bench readme` writes them")
+    else:
+        say(f"{file}: tables written from {results}")
+
+
 def _conditions(seconds: float | None, steps: int | None, seeds: int, options: BenchOptions) -> "Conditions":
     from inr.bench.zoo.comparisons import Conditions
     from inr.bench.zoo.plot import require_matplotlib
@@ -210,8 +230,8 @@ def _perform(
         if options.as_json:
             say_json(document(told))
         else:
-            say(table_of(told).rstrip("\n"))
-            say("\n" + ", ".join(str(path) for path in written))
+            say(*table_of(told).rstrip("\n").split("\n"))
+            say("", ", ".join(str(path) for path in written))
     if not found.complete:
         count = f"{len(found.results)} of {len(runs)} runs"
         raise FitCancelledError(f"interrupted after {count}; {out / name}.jsonl keeps them, --resume goes on")
@@ -231,4 +251,4 @@ def _width_height(text: str | None) -> tuple[int, int] | None:
     return int(width), int(height)
 
 
-COMMANDS = (zoo, inits, samplers, rates, video)
+COMMANDS = (zoo, inits, samplers, rates, video, readme)

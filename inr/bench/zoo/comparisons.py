@@ -7,22 +7,31 @@ from typing import Any
 from inr.bench.results import Run
 from inr.fitting.spec import Budget, Device, FitSpec
 from inr.inits.base import INITS
+from inr.losses.base import LOSSES
 from inr.models.base import MODELS, ModelSpec
 from inr.optimisers.adam import Adam
-from inr.samplers.base import SAMPLERS, SamplerSpec
+from inr.samplers.base import SAMPLERS
 from inr.samplers.block import BlockSampler
 from inr.signals.signal import Signal
 
-VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
-    "block": {"block": {"batch": 8192}},
+VARIANTS: dict[str, dict[str, dict[str, str]]] = {
+    "block": {"block": {"sampler": "block:batch=8192"}},
     "teaching": {
-        "teaching rolling": {},
-        "teaching published": {"interval": "incremental", "cache": "full", "batch": None},
+        "teaching rolling": {"sampler": "teaching"},
+        "teaching published": {"sampler": "teaching:cache=full,batch=none"},
     },
-    "evos": {"evos rolling": {}, "evos published": {"cache": "full", "batch": None}},
+    "evos": {
+        "evos rolling": {"sampler": "evos"},
+        "evos rolling, its loss": {"sampler": "evos", "loss": "cross_frequency"},
+        "evos published": {"sampler": "evos:cache=full,batch=none", "loss": "cross_frequency:cache=full"},
+    },
+    "soft": {
+        "soft rolling": {"sampler": "soft"},
+        "soft published": {"sampler": "soft:random=0,alpha=0.6,cache=full"},
+    },
 }
-"""Samplers that are not compared with their defaults alone, by name of the case: blocks are as small as mini-batches;
-those that choose by residuals do so with a rolling cache, and as published, by forward passes over all samples."""
+"""Samplers that are not compared with their defaults alone, by name of the case, as options of `inr fit` have them:
+blocks are as small as mini-batches; those that choose by residuals do so with a rolling cache, and as published."""
 
 
 @dataclass(frozen=True)
@@ -110,17 +119,20 @@ def samplers(
         signals,
         conditions,
         lambda signal: [
-            (model, name, {"model": conditions.model(model, signal), "sampler": sampler})
+            (model, name, {"model": conditions.model(model, signal), **settings})
             for model in models
-            for name, sampler in chosen
+            for name, settings in chosen
         ],
     )
 
 
-def sampler_variants(kind: str) -> list[tuple[str, SamplerSpec]]:
-    """The cases of a sampler with their settings; raises `UnknownComponentError`."""
-    cases = VARIANTS.get(kind, {kind: {}})
-    return [(name, SAMPLERS.make({"kind": kind, **settings})) for name, settings in cases.items()]
+def sampler_variants(kind: str) -> list[tuple[str, dict[str, Any]]]:
+    """The cases of a sampler with their settings of a fit; raises `UnknownComponentError`."""
+    cases = VARIANTS.get(kind, {kind: {"sampler": kind}})
+    return [
+        (name, {part: (SAMPLERS if part == "sampler" else LOSSES).make(text) for part, text in settings.items()})
+        for name, settings in cases.items()
+    ]
 
 
 def rates(

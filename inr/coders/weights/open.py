@@ -13,8 +13,21 @@ def open_weights(
     encoded: EncodedWeights, backend: str = "auto", device: str = "auto", resources: Resources = DEFAULT_RESOURCES
 ) -> Opened:
     """A quantised network as a function; raises `BackendUnavailableError`."""
-    tensors, model = dequantize(encoded), encoded.model
-    outputs = open_tensors(model, tensors, encoded.domain, encoded.channels, backend, device, resources)
+    tensors = dequantize(encoded)
+    return opened_weights(encoded.model, tensors, encoded.domain, encoded.channels, backend, device, resources)
+
+
+def opened_weights(
+    model: ModelSpec,
+    tensors: dict[str, FloatTensor],
+    domain: Domain,
+    channels: int,
+    backend: str = "auto",
+    device: str = "auto",
+    resources: Resources = DEFAULT_RESOURCES,
+) -> Opened:
+    """A network with these parameters as a function; raises `BackendUnavailableError`."""
+    outputs = open_tensors(model, tensors, domain, channels, backend, device, resources)
     limited = tuple(zip(model.bands(), outputs, strict=True)) if model.bands() else ()
     return Opened(outputs[-1], limited)
 

@@ -100,6 +100,16 @@ def plan(
     )
 
 
+def unsized(signal: SignalInfo, request: CompressSpec) -> CompressSpec:
+    """The same request, for a model of its usual size if it asks for no other."""
+    kind = _kind(signal, request, presets.get(request.preset))
+    cls = MODELS.get(kind)
+    if request.size or request.bpp or request.quality or fixes_size(cls, request.settings):
+        return request
+    usual = {name: getattr(cls(), name) for name in sorted(_chosen_by_size(cls))}
+    return request.replace(settings={**usual, **request.settings})
+
+
 def again(signal: SignalInfo, request: CompressSpec, failed: WeightsPlan, files: Files) -> WeightsPlan | None:
     """The next larger size for a quality target, or None."""
     rung = failed.rung + 1
@@ -164,9 +174,13 @@ def _sampler(model: ModelSpec, request: CompressSpec) -> SamplerSpec:
 
 
 def _model(signal: SignalInfo, request: CompressSpec, preset: presets.Preset) -> ModelSpec:
-    kind = request.model or kind_for(signal.meta).default_model or preset.model
+    kind = _kind(signal, request, preset)
     _check_settings(kind, request.settings)
     return MODELS.get(kind)(**request.settings).fitted_to(signal.domain).replace(**request.settings)
+
+
+def _kind(signal: SignalInfo, request: CompressSpec, preset: presets.Preset) -> str:
+    return request.model or kind_for(signal.meta).default_model or preset.model
 
 
 def _check_settings(kind: str, settings: dict[str, Any]) -> None:

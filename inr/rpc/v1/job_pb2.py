@@ -25,15 +25,15 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14inr/rpc/v1/job.proto\x12\ninr.rpc.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"*\n\nSourceFile\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06sha256\x18\x02 \x01(\t\"\xd4\x01\n\x03\x46it\x12%\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x16.inr.rpc.v1.SourceFile\x12\x0e\n\x06\x66rames\x18\x07 \x01(\x08\x12\x0c\n\x04spec\x18\x02 \x01(\t\x12\x17\n\ntime_start\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x15\n\x08time_end\x18\x04 \x01(\x01H\x01\x88\x01\x01\x12\x11\n\x04\x61xes\x18\x05 \x01(\x05H\x02\x88\x01\x01\x12\x14\n\x07segment\x18\x06 \x01(\x05H\x03\x88\x01\x01\x42\r\n\x0b_time_startB\x0b\n\t_time_endB\x07\n\x05_axesB\n\n\x08_segment\"X\n\x08Progress\x12\x0c\n\x04step\x18\x01 \x01(\x03\x12\r\n\x05share\x18\x02 \x01(\x01\x12\x0c\n\x04psnr\x18\x03 \x01(\x01\x12\x0b\n\x03\x62pp\x18\x04 \x01(\x01\x12\x14\n\x0cseconds_left\x18\x05 \x01(\x01\"C\n\x07Preview\x12\x0b\n\x03png\x18\x01 \x01(\x0c\x12\r\n\x05width\x18\x02 \x01(\x05\x12\x0e\n\x06height\x18\x03 \x01(\x05\x12\x0c\n\x04step\x18\x04 \x01(\x03\"B\n\x05Layer\x12\x0e\n\x06number\x18\x01 \x01(\x05\x12\r\n\x05\x62ytes\x18\x02 \x01(\x03\x12\x11\n\x04psnr\x18\x03 \x01(\x01H\x00\x88\x01\x01\x42\x07\n\x05_psnr\"\xc8\x01\n\x06Result\x12\x0e\n\x06sha256\x18\x01 \x01(\t\x12\r\n\x05\x62ytes\x18\x02 \x01(\x03\x12\x0c\n\x04psnr\x18\x03 \x01(\x01\x12\x11\n\x04ssim\x18\x04 \x01(\x01H\x00\x88\x01\x01\x12\x0b\n\x03\x62pp\x18\x05 \x01(\x01\x12\r\n\x05model\x18\x06 \x01(\t\x12\x12\n\nparameters\x18\x07 \x01(\x03\x12\r\n\x05steps\x18\x08 \x01(\x03\x12\x13\n\x0b\x66it_seconds\x18\t \x01(\x01\x12!\n\x06layers\x18\n \x03(\x0b\x32\x11.inr.rpc.v1.LayerB\x07\n\x05_ssim\"(\n\x07\x46\x61ilure\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"\x96\x03\n\x03Job\x12\n\n\x02id\x18\x01 \x01(\t\x12#\n\x05state\x18\x02 \x01(\x0e\x32\x14.inr.rpc.v1.JobState\x12\x1c\n\x03\x66it\x18\x03 \x01(\x0b\x32\x0f.inr.rpc.v1.Fit\x12/\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nstart_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x61ttempts\x18\x07 \x01(\x05\x12&\n\x08progress\x18\x08 \x01(\x0b\x32\x14.inr.rpc.v1.Progress\x12\"\n\x06result\x18\t \x01(\x0b\x32\x12.inr.rpc.v1.Result\x12$\n\x07\x66\x61ilure\x18\n \x01(\x0b\x32\x13.inr.rpc.v1.Failure\x12\x13\n\x0bwaiting_for\x18\x0b \x01(\t\x12\x18\n\x10\x63\x61ncel_requested\x18\x0c \x01(\x08\"[\n\x10\x43reateJobRequest\x12\x1c\n\x03\x66it\x18\x01 \x01(\x0b\x32\x0f.inr.rpc.v1.Fit\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\"1\n\x11\x43reateJobResponse\x12\x1c\n\x03job\x18\x01 \x01(\x0b\x32\x0f.inr.rpc.v1.Job\"\x1b\n\rGetJobRequest\x12\n\n\x02id\x18\x01 \x01(\t\".\n\x0eGetJobResponse\x12\x1c\n\x03job\x18\x01 \x01(\x0b\x32\x0f.inr.rpc.v1.Job\"^\n\x0fListJobsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12$\n\x06states\x18\x03 \x03(\x0e\x32\x14.inr.rpc.v1.JobState\"J\n\x10ListJobsResponse\x12\x1d\n\x04jobs\x18\x01 \x03(\x0b\x32\x0f.inr.rpc.v1.Job\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x1e\n\x10\x43\x61ncelJobRequest\x12\n\n\x02id\x18\x01 \x01(\t\"1\n\x11\x43\x61ncelJobResponse\x12\x1c\n\x03job\x18\x01 \x01(\x0b\x32\x0f.inr.rpc.v1.Job\"\x1e\n\x10\x44\x65leteJobRequest\x12\n\n\x02id\x18\x01 \x01(\t\"\x13\n\x11\x44\x65leteJobResponse\"5\n\x0fWatchJobRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x03\"b\n\x0bStateChange\x12#\n\x05state\x18\x01 \x01(\x0e\x32\x14.inr.rpc.v1.JobState\x12\x10\n\x08\x61ttempts\x18\x02 \x01(\x05\x12\x1c\n\x03job\x18\x03 \x01(\x0b\x32\x0f.inr.rpc.v1.Job\"\xf7\x01\n\x10WatchJobResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\x05state\x18\x03 \x01(\x0b\x32\x17.inr.rpc.v1.StateChangeH\x00\x12(\n\x08progress\x18\x04 \x01(\x0b\x32\x14.inr.rpc.v1.ProgressH\x00\x12&\n\x07preview\x18\x05 \x01(\x0b\x32\x13.inr.rpc.v1.PreviewH\x00\x12\"\n\x05layer\x18\x06 \x01(\x0b\x32\x11.inr.rpc.v1.LayerH\x00\x42\x07\n\x05\x65vent*\x95\x01\n\x08JobState\x12\x19\n\x15JOB_STATE_UNSPECIFIED\x10\x00\x12\x14\n\x10JOB_STATE_QUEUED\x10\x01\x12\x15\n\x11JOB_STATE_RUNNING\x10\x02\x12\x12\n\x0eJOB_STATE_DONE\x10\x03\x12\x14\n\x10JOB_STATE_FAILED\x10\x04\x12\x17\n\x13JOB_STATE_CANCELLED\x10\x05\x32\xbb\x03\n\nJobService\x12H\n\tCreateJob\x12\x1c.inr.rpc.v1.CreateJobRequest\x1a\x1d.inr.rpc.v1.CreateJobResponse\x12?\n\x06GetJob\x12\x19.inr.rpc.v1.GetJobRequest\x1a\x1a.inr.rpc.v1.GetJobResponse\x12\x45\n\x08ListJobs\x12\x1b.inr.rpc.v1.ListJobsRequest\x1a\x1c.inr.rpc.v1.ListJobsResponse\x12H\n\tCancelJob\x12\x1c.inr.rpc.v1.CancelJobRequest\x1a\x1d.inr.rpc.v1.CancelJobResponse\x12H\n\tDeleteJob\x12\x1c.inr.rpc.v1.DeleteJobRequest\x1a\x1d.inr.rpc.v1.DeleteJobResponse\x12G\n\x08WatchJob\x12\x1b.inr.rpc.v1.WatchJobRequest\x1a\x1c.inr.rpc.v1.WatchJobResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14inr/rpc/v1/job.proto\x12\ninr.rpc.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"*\n\nSourceFile\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06sha256\x18\x02 \x01(\t\"\xd4\x01\n\x03\x46it\x12%\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x16.inr.rpc.v1.SourceFile\x12\x0e\n\x06\x66rames\x18\x07 \x01(\x08\x12\x0c\n\x04spec\x18\x02 \x01(\t\x12\x17\n\ntime_start\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x15\n\x08time_end\x18\x04 \x01(\x01H\x01\x88\x01\x01\x12\x11\n\x04\x61xes\x18\x05 \x01(\x05H\x02\x88\x01\x01\x12\x14\n\x07segment\x18\x06 \x01(\x05H\x03\x88\x01\x01\x42\r\n\x0b_time_startB\x0b\n\t_time_endB\x07\n\x05_axesB\n\n\x08_segment\"X\n\x08Progress\x12\x0c\n\x04step\x18\x01 \x01(\x03\x12\r\n\x05share\x18\x02 \x01(\x01\x12\x0c\n\x04psnr\x18\x03 \x01(\x01\x12\x0b\n\x03\x62pp\x18\x04 \x01(\x01\x12\x14\n\x0cseconds_left\x18\x05 \x01(\x01\"C\n\x07Preview\x12\x0b\n\x03png\x18\x01 \x01(\x0c\x12\r\n\x05width\x18\x02 \x01(\x05\x12\x0e\n\x06height\x18\x03 \x01(\x05\x12\x0c\n\x04step\x18\x04 \x01(\x03\"B\n\x05Layer\x12\x0e\n\x06number\x18\x01 \x01(\x05\x12\r\n\x05\x62ytes\x18\x02 \x01(\x03\x12\x11\n\x04psnr\x18\x03 \x01(\x01H\x00\x88\x01\x01\x42\x07\n\x05_psnr\"%\n\x06Metric\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01\"\xed\x01\n\x06Result\x12\x0e\n\x06sha256\x18\x01 \x01(\t\x12\r\n\x05\x62ytes\x18\x02 \x01(\x03\x12\x0c\n\x04psnr\x18\x03 \x01(\x01\x12\x11\n\x04ssim\x18\x04 \x01(\x01H\x00\x88\x01\x01\x12\x0b\n\x03\x62pp\x18\x05 \x01(\x01\x12\r\n\x05model\x18\x06 \x01(\t\x12\x12\n\nparameters\x18\x07 \x01(\x03\x12\r\n\x05steps\x18\x08 \x01(\x03\x12\x13\n\x0b\x66it_seconds\x18\t \x01(\x01\x12!\n\x06layers\x18\n \x03(\x0b\x32\x11.inr.rpc.v1.Layer\x12#\n\x07metrics\x18\x0b \x03(\x0b\x32\x12.inr.rpc.v1.MetricB\x07\n\x05_ssim\"(\n\x07\x46\x61ilure\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"\x96\x03\n\x03Job\x12\n\n\x02id\x18\x01 \x01(\t\x12#\n\x05state\x18\x02 \x01(\x0e\x32\x14.inr.rpc.v1.JobState\x12\x1c\n\x03\x66it\x18\x03 \x01(\x0b\x32\x0f.inr.rpc.v1.Fit\x12/\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nstart_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x61ttempts\x18\x07 \x01(\x05\x12&\n\x08progress\x18\x08 \x01(\x0b\x32\x14.inr.rpc.v1.Progress\x12\"\n\x06result\x18\t \x01(\x0b\x32\x12.inr.rpc.v1.Result\x12$\n\x07\x66\x61ilure\x18\n \x01(\x0b\x32\x13.inr.rpc.v1.Failure\x12\x13\n\x0bwaiting_for\x18\x0b \x01(\t\x12\x18\n\x10\x63\x61ncel_requested\x18\x0c \x01(\x08\"[\n\x10\x43reateJobRequest\x12\x1c\n\x03\x66it\x18\x01 \x01(\x0b\x32\x0f.inr.rpc.v1.Fit\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\"1\n\x11\x43reateJobResponse\x12\x1c\n\x03job\x18\x01 \x01(\x0b\x32\x0f.inr.rpc.v1.Job\"\x1b\n\rGetJobRequest\x12\n\n\x02id\x18\x01 \x01(\t\".\n\x0eGetJobResponse\x12\x1c\n\x03job\x18\x01 \x01(\x0b\x32\x0f.inr.rpc.v1.Job\"^\n\x0fListJobsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12$\n\x06states\x18\x03 \x03(\x0e\x32\x14.inr.rpc.v1.JobState\"J\n\x10ListJobsResponse\x12\x1d\n\x04jobs\x18\x01 \x03(\x0b\x32\x0f.inr.rpc.v1.Job\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x1e\n\x10\x43\x61ncelJobRequest\x12\n\n\x02id\x18\x01 \x01(\t\"1\n\x11\x43\x61ncelJobResponse\x12\x1c\n\x03job\x18\x01 \x01(\x0b\x32\x0f.inr.rpc.v1.Job\"\x1e\n\x10\x44\x65leteJobRequest\x12\n\n\x02id\x18\x01 \x01(\t\"\x13\n\x11\x44\x65leteJobResponse\"5\n\x0fWatchJobRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x03\"b\n\x0bStateChange\x12#\n\x05state\x18\x01 \x01(\x0e\x32\x14.inr.rpc.v1.JobState\x12\x10\n\x08\x61ttempts\x18\x02 \x01(\x05\x12\x1c\n\x03job\x18\x03 \x01(\x0b\x32\x0f.inr.rpc.v1.Job\"\xf7\x01\n\x10WatchJobResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\x05state\x18\x03 \x01(\x0b\x32\x17.inr.rpc.v1.StateChangeH\x00\x12(\n\x08progress\x18\x04 \x01(\x0b\x32\x14.inr.rpc.v1.ProgressH\x00\x12&\n\x07preview\x18\x05 \x01(\x0b\x32\x13.inr.rpc.v1.PreviewH\x00\x12\"\n\x05layer\x18\x06 \x01(\x0b\x32\x11.inr.rpc.v1.LayerH\x00\x42\x07\n\x05\x65vent*\x95\x01\n\x08JobState\x12\x19\n\x15JOB_STATE_UNSPECIFIED\x10\x00\x12\x14\n\x10JOB_STATE_QUEUED\x10\x01\x12\x15\n\x11JOB_STATE_RUNNING\x10\x02\x12\x12\n\x0eJOB_STATE_DONE\x10\x03\x12\x14\n\x10JOB_STATE_FAILED\x10\x04\x12\x17\n\x13JOB_STATE_CANCELLED\x10\x05\x32\xbb\x03\n\nJobService\x12H\n\tCreateJob\x12\x1c.inr.rpc.v1.CreateJobRequest\x1a\x1d.inr.rpc.v1.CreateJobResponse\x12?\n\x06GetJob\x12\x19.inr.rpc.v1.GetJobRequest\x1a\x1a.inr.rpc.v1.GetJobResponse\x12\x45\n\x08ListJobs\x12\x1b.inr.rpc.v1.ListJobsRequest\x1a\x1c.inr.rpc.v1.ListJobsResponse\x12H\n\tCancelJob\x12\x1c.inr.rpc.v1.CancelJobRequest\x1a\x1d.inr.rpc.v1.CancelJobResponse\x12H\n\tDeleteJob\x12\x1c.inr.rpc.v1.DeleteJobRequest\x1a\x1d.inr.rpc.v1.DeleteJobResponse\x12G\n\x08WatchJob\x12\x1b.inr.rpc.v1.WatchJobRequest\x1a\x1c.inr.rpc.v1.WatchJobResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'inr.rpc.v1.job_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_JOBSTATE']._serialized_start=2144
-  _globals['_JOBSTATE']._serialized_end=2293
+  _globals['_JOBSTATE']._serialized_start=2220
+  _globals['_JOBSTATE']._serialized_end=2369
   _globals['_SOURCEFILE']._serialized_start=69
   _globals['_SOURCEFILE']._serialized_end=111
   _globals['_FIT']._serialized_start=114
@@ -44,38 +44,40 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PREVIEW']._serialized_end=485
   _globals['_LAYER']._serialized_start=487
   _globals['_LAYER']._serialized_end=553
-  _globals['_RESULT']._serialized_start=556
-  _globals['_RESULT']._serialized_end=756
-  _globals['_FAILURE']._serialized_start=758
-  _globals['_FAILURE']._serialized_end=798
-  _globals['_JOB']._serialized_start=801
-  _globals['_JOB']._serialized_end=1207
-  _globals['_CREATEJOBREQUEST']._serialized_start=1209
-  _globals['_CREATEJOBREQUEST']._serialized_end=1300
-  _globals['_CREATEJOBRESPONSE']._serialized_start=1302
-  _globals['_CREATEJOBRESPONSE']._serialized_end=1351
-  _globals['_GETJOBREQUEST']._serialized_start=1353
-  _globals['_GETJOBREQUEST']._serialized_end=1380
-  _globals['_GETJOBRESPONSE']._serialized_start=1382
-  _globals['_GETJOBRESPONSE']._serialized_end=1428
-  _globals['_LISTJOBSREQUEST']._serialized_start=1430
-  _globals['_LISTJOBSREQUEST']._serialized_end=1524
-  _globals['_LISTJOBSRESPONSE']._serialized_start=1526
-  _globals['_LISTJOBSRESPONSE']._serialized_end=1600
-  _globals['_CANCELJOBREQUEST']._serialized_start=1602
-  _globals['_CANCELJOBREQUEST']._serialized_end=1632
-  _globals['_CANCELJOBRESPONSE']._serialized_start=1634
-  _globals['_CANCELJOBRESPONSE']._serialized_end=1683
-  _globals['_DELETEJOBREQUEST']._serialized_start=1685
-  _globals['_DELETEJOBREQUEST']._serialized_end=1715
-  _globals['_DELETEJOBRESPONSE']._serialized_start=1717
-  _globals['_DELETEJOBRESPONSE']._serialized_end=1736
-  _globals['_WATCHJOBREQUEST']._serialized_start=1738
-  _globals['_WATCHJOBREQUEST']._serialized_end=1791
-  _globals['_STATECHANGE']._serialized_start=1793
-  _globals['_STATECHANGE']._serialized_end=1891
-  _globals['_WATCHJOBRESPONSE']._serialized_start=1894
-  _globals['_WATCHJOBRESPONSE']._serialized_end=2141
-  _globals['_JOBSERVICE']._serialized_start=2296
-  _globals['_JOBSERVICE']._serialized_end=2739
+  _globals['_METRIC']._serialized_start=555
+  _globals['_METRIC']._serialized_end=592
+  _globals['_RESULT']._serialized_start=595
+  _globals['_RESULT']._serialized_end=832
+  _globals['_FAILURE']._serialized_start=834
+  _globals['_FAILURE']._serialized_end=874
+  _globals['_JOB']._serialized_start=877
+  _globals['_JOB']._serialized_end=1283
+  _globals['_CREATEJOBREQUEST']._serialized_start=1285
+  _globals['_CREATEJOBREQUEST']._serialized_end=1376
+  _globals['_CREATEJOBRESPONSE']._serialized_start=1378
+  _globals['_CREATEJOBRESPONSE']._serialized_end=1427
+  _globals['_GETJOBREQUEST']._serialized_start=1429
+  _globals['_GETJOBREQUEST']._serialized_end=1456
+  _globals['_GETJOBRESPONSE']._serialized_start=1458
+  _globals['_GETJOBRESPONSE']._serialized_end=1504
+  _globals['_LISTJOBSREQUEST']._serialized_start=1506
+  _globals['_LISTJOBSREQUEST']._serialized_end=1600
+  _globals['_LISTJOBSRESPONSE']._serialized_start=1602
+  _globals['_LISTJOBSRESPONSE']._serialized_end=1676
+  _globals['_CANCELJOBREQUEST']._serialized_start=1678
+  _globals['_CANCELJOBREQUEST']._serialized_end=1708
+  _globals['_CANCELJOBRESPONSE']._serialized_start=1710
+  _globals['_CANCELJOBRESPONSE']._serialized_end=1759
+  _globals['_DELETEJOBREQUEST']._serialized_start=1761
+  _globals['_DELETEJOBREQUEST']._serialized_end=1791
+  _globals['_DELETEJOBRESPONSE']._serialized_start=1793
+  _globals['_DELETEJOBRESPONSE']._serialized_end=1812
+  _globals['_WATCHJOBREQUEST']._serialized_start=1814
+  _globals['_WATCHJOBREQUEST']._serialized_end=1867
+  _globals['_STATECHANGE']._serialized_start=1869
+  _globals['_STATECHANGE']._serialized_end=1967
+  _globals['_WATCHJOBRESPONSE']._serialized_start=1970
+  _globals['_WATCHJOBRESPONSE']._serialized_end=2217
+  _globals['_JOBSERVICE']._serialized_start=2372
+  _globals['_JOBSERVICE']._serialized_end=2815
 # @@protoc_insertion_point(module_scope)

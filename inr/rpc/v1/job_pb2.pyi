@@ -161,13 +161,13 @@ class Progress(_message.Message):
     step: _builtins.int
     """Gradient steps done."""
     share: _builtins.float
-    """Part of the budget that is used, 0 to 1."""
+    """Part of the budget that is used, 0 to 1; of all segments, bands or slabs together."""
     psnr: _builtins.float
     """PSNR on a fixed subset of the samples, dB."""
     bpp: _builtins.float
     """Bits per pixel that the file will have, about; 0 if not known yet."""
     seconds_left: _builtins.float
-    """Wall time to the end of this fit, about."""
+    """Wall time to the end of the training, about."""
     def __init__(
         self,
         *,
@@ -252,6 +252,32 @@ class Layer(_message.Message):
 Global___Layer: _TypeAlias = Layer  # noqa: Y015
 
 @_typing.final
+class Metric(_message.Message):
+    """A measure of the decoded file, as its kind of signal names it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name: "psnr", "ssim" or one of another package."""
+    value: _builtins.float
+    """Its value."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        value: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Metric: _TypeAlias = Metric  # noqa: Y015
+
+@_typing.final
 class Result(_message.Message):
     """What a job made."""
 
@@ -267,6 +293,7 @@ class Result(_message.Message):
     STEPS_FIELD_NUMBER: _builtins.int
     FIT_SECONDS_FIELD_NUMBER: _builtins.int
     LAYERS_FIELD_NUMBER: _builtins.int
+    METRICS_FIELD_NUMBER: _builtins.int
     sha256: _builtins.str
     """SHA-256 of the `.inr` file, a blob of the caller."""
     bytes: _builtins.int
@@ -289,6 +316,10 @@ class Result(_message.Message):
     def layers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Layer]:
         """The layers of the file."""
 
+    @_builtins.property
+    def metrics(self) -> _containers.RepeatedCompositeFieldContainer[Global___Metric]:
+        """All measures, the one that matters most first; older servers send none."""
+
     def __init__(
         self,
         *,
@@ -302,10 +333,11 @@ class Result(_message.Message):
         steps: _builtins.int = ...,
         fit_seconds: _builtins.float = ...,
         layers: _abc.Iterable[Global___Layer] | None = ...,
+        metrics: _abc.Iterable[Global___Metric] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_ssim", b"_ssim", "ssim", b"ssim"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_ssim", b"_ssim", "bpp", b"bpp", "bytes", b"bytes", "fit_seconds", b"fit_seconds", "layers", b"layers", "model", b"model", "parameters", b"parameters", "psnr", b"psnr", "sha256", b"sha256", "ssim", b"ssim", "steps", b"steps"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_ssim", b"_ssim", "bpp", b"bpp", "bytes", b"bytes", "fit_seconds", b"fit_seconds", "layers", b"layers", "metrics", b"metrics", "model", b"model", "parameters", b"parameters", "psnr", b"psnr", "sha256", b"sha256", "ssim", b"ssim", "steps", b"steps"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__ssim: _TypeAlias = _typing.Literal["ssim"]  # noqa: Y015
     _WhichOneofArgType__ssim: _TypeAlias = _typing.Literal["_ssim", b"_ssim"]  # noqa: Y015
@@ -483,7 +515,7 @@ class GetJobRequest(_message.Message):
 
     ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """Its id."""
+    """Its id, or as much of its beginning as no other job of the caller has."""
     def __init__(
         self,
         *,

@@ -81,7 +81,7 @@ class JobServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetJob(self, request, context):
-        """A job as it is now.
+        """A job as it is now. The only method that takes the beginning of an id: which job that means may change.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -5,13 +5,11 @@ table of chunks are checked here before it sees the file.
 """
 
 import struct
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from inr.files import read_bytes, write_bytes
+from inr.files import read_bytes, temporary_folder, write_bytes
 from inr.signals.image.picture import Picture, check_frames, check_size
 from inr.signals.refusal import Refusal, damaged, shown
 from inr.signals.signal import Array
@@ -50,8 +48,8 @@ def encode_exr(samples: Array) -> bytes:
     pixels = np.ascontiguousarray(samples[:, :, 0] if samples.shape[2] == 1 else samples)
     name = {1: "Y", 3: "RGB", 4: "RGBA"}[samples.shape[2]]
     header: dict[str, Any] = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
-    with tempfile.TemporaryDirectory(prefix="inr-") as folder:
-        path = Path(folder) / "image.exr"
+    with temporary_folder() as folder:
+        path = folder / "image.exr"
         with OpenEXR.File(header, {name: pixels}) as file:
             file.write(str(path))
         return read_bytes(path)
@@ -61,8 +59,8 @@ def _decode(data: bytes, names: str) -> Array:
     """The samples of the named channels, through a temporary file, as older versions of the library need one."""
     import OpenEXR
 
-    with tempfile.TemporaryDirectory(prefix="inr-") as folder:
-        path = Path(folder) / "image.exr"
+    with temporary_folder() as folder:
+        path = folder / "image.exr"
         write_bytes(path, data)
         try:
             with OpenEXR.File(str(path), separate_channels=True) as file:

@@ -17,8 +17,8 @@ from inr.metrics.base import Metric
 from inr.metrics.psnr import Psnr
 from inr.metrics.ssim import Ssim
 from inr.signals.image.attributes import ColourSpace, ImageAttributes, image_attributes
+from inr.signals.image.frames import is_animated
 from inr.signals.image.from_array import channel_axis, check_picture, colours_of, is_picture
-from inr.signals.image.gif import gif_frames
 from inr.signals.image.read import FORMATS, decode_image, image_from_array, is_image
 from inr.signals.image.tiff import TIFF_SIGNATURES, tiff_layout
 from inr.signals.image.write import check_format, encode_image, format_of, save_image
@@ -73,10 +73,10 @@ class Image(Kind):
             except Refusal:
                 return False
             return is_picture(layout.shape, layout.dtype)
-        if source.head.startswith(b"GIF8"):
-            with source.open() as file:
-                return gif_frames(file, 2)[0] <= 1
-        return is_image(source.head)
+        if not is_image(source.head):
+            return False
+        with source.open() as file:
+            return not is_animated(file)
 
     def load(self, source: Source, reading: Reading) -> Signal:
         """As `Kind.load`."""
@@ -115,6 +115,10 @@ class Image(Kind):
     def check_format(self, path: str | Path, shape: Shape, channels: int, meta: SignalMeta) -> None:
         """As `Kind.check_format`."""
         check_format(format_of(path), channels, meta.dtype)
+
+    def suffix_for(self, meta: SignalMeta) -> str:
+        """As `Kind.suffix_for`: PNG holds no floats."""
+        return ".png" if meta.dtype in ("uint8", "uint16") else ".tif"
 
     def check_npy(self, channels: int, meta: SignalMeta) -> None:
         """As `Kind.check_npy`."""

@@ -20,6 +20,7 @@ from inr.signals.refusal import Refusal, damaged
 from inr.signals.signal import Array
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
     from PIL.ImageFile import ImageFile
 
 _AVIF_SEARCHED = 2**16
@@ -40,7 +41,7 @@ def quiet() -> Iterator[None]:
             raise Refusal(f"is too large: Pillow reads at most {2 * (Image.MAX_IMAGE_PIXELS or 0)} pixels") from None
 
 
-def array_of(image: "ImageFile") -> Array:
+def array_of(image: "Image") -> Array:
     """The samples of a loaded Pillow image as 8-bit gray, gray + alpha, RGB or RGBA."""
     mode = image.mode
     if mode in ("1", "L", "LA", "La"):

@@ -36,7 +36,7 @@ def read_png(data: bytes) -> Picture:
     profile, orientation = None, 1
     pixels: list[tuple[bytes, bytes]] = []
     colours: dict[bytes, bytes] = {}
-    for kind, start, end in _chunks(data):
+    for kind, start, end in chunks(data):
         body = data[start:end] if kind in (b"acTL", b"iCCP", b"eXIf") else b""
         if kind in _COLOUR_CHUNKS:
             colours[kind] = data[start:end]
@@ -52,20 +52,20 @@ def read_png(data: bytes) -> Picture:
     return Picture(samples, "srgb", orientation, profile, _codes(colours, profile is not None, samples.ndim == 2))
 
 
-def _decoded(chunks: list[tuple[bytes, bytes]]) -> Array:
+def _decoded(parts: list[tuple[bytes, bytes]]) -> Array:
     """The samples of a file of these chunks; without others, libpng has nothing to print warnings about."""
     import imagecodecs
 
-    samples: Array = imagecodecs.png_decode(SIGNATURE + b"".join(_chunk(kind, body) for kind, body in chunks))
+    samples: Array = imagecodecs.png_decode(SIGNATURE + b"".join(chunk(kind, body) for kind, body in parts))
     return samples
 
 
-def _interlaced(chunks: list[tuple[bytes, bytes]], width: int, height: int) -> Array:
+def _interlaced(parts: list[tuple[bytes, bytes]], width: int, height: int) -> Array:
     """The samples of an interlaced file, each pass of which is a file of its own: libpng would print a warning.
 
     Source: PNG 3, section 8.2 (Adam7).
     """
-    header = chunks[0][1]
+    header = parts[0][1]
     bits = header[8] * _CHANNELS.get(header[9], 1)
     passes = [
         (y, x, dy, dx, -(-(height - y) // dy), -(-(width - x) // dx))
@@ -74,10 +74,10 @@ def _interlaced(chunks: list[tuple[bytes, bytes]], width: int, height: int) -> A
     ]
     lengths = [rows * (1 + -(-columns * bits // 8)) for *_, rows, columns in passes]
     unpacker = zlib.decompressobj()
-    raw = unpacker.decompress(b"".join(body for kind, body in chunks if kind == b"IDAT"), sum(lengths))
+    raw = unpacker.decompress(b"".join(body for kind, body in parts if kind == b"IDAT"), sum(lengths))
     if len(raw) < sum(lengths):
         raise damaged("its samples are not all there")
-    tables = [chunk for chunk in chunks if chunk[0] in (b"PLTE", b"tRNS")]
+    tables = [part for part in parts if part[0] in (b"PLTE", b"tRNS")]
     whole: Array | None = None
     for (y, x, dy, dx, rows, columns), length in zip(passes, lengths, strict=True):
         own = struct.pack(">II", columns, rows) + header[8:12] + b"\0"
@@ -96,34 +96,30 @@ def encode_png(samples: Array, icc_profile: bytes | None, codes: Codes = NO_CODE
     import imagecodecs
 
     data = bytes(imagecodecs.png_encode(samples[:, :, 0] if samples.shape[2] == 1 else samples, level=6))
-    chunks = b""
+    added = b""
     if codes.cicp:
-        chunks += _chunk(b"cICP", bytes(codes.cicp))
+        added += chunk(b"cICP", bytes(codes.cicp))
     if icc_profile is not None:
-        chunks += _chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(icc_profile, 9))
+        added += chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(icc_profile, 9))
     if codes.gamma:
-        chunks += _chunk(b"gAMA", struct.pack(">I", codes.gamma))
+        added += chunk(b"gAMA", struct.pack(">I", codes.gamma))
     if codes.chromaticities:
-        chunks += _chunk(b"cHRM", struct.pack(">8I", *codes.chromaticities))
+        added += chunk(b"cHRM", struct.pack(">8I", *codes.chromaticities))
     end_of_header = len(SIGNATURE) + 25
-    return data[:end_of_header] + chunks + data[end_of_header:]
+    return data[:end_of_header] + added + data[end_of_header:]
 
 
-def _chunk(kind: bytes, body: bytes) -> bytes:
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-
-def _codes(chunks: dict[bytes, bytes], profiled: bool, gray: bool) -> Codes:
+def _codes(found: dict[bytes, bytes], profiled: bool, gray: bool) -> Codes:
     """What chunks say of the colours that sRGB and the profile do not, in the order of precedence of PNG 3.
 
     A chunk that is broken is no damage to the picture.
     """
-    cicp = chunks.get(b"cICP", b"")
+    cicp = found.get(b"cICP", b"")
     if len(cicp) == 4 and cicp[2] == 0:
         return NO_CODES if is_srgb(tuple(cicp)) else Codes(tuple(cicp))
-    if profiled or b"sRGB" in chunks:
+    if profiled or b"sRGB" in found:
         return NO_CODES
-    body, corners = chunks.get(b"gAMA", b""), chunks.get(b"cHRM", b"")
+    body, corners = found.get(b"gAMA", b""), found.get(b"cHRM", b"")
     gamma = int.from_bytes(body, "big") if len(body) == 4 else 0
     chromaticities: tuple[int, ...] = struct.unpack(">8I", corners) if len(corners) == 32 and not gray else ()
     chromaticities = chromaticities if make_a_space(chromaticities) else ()
@@ -132,7 +128,12 @@ def _codes(chunks: dict[bytes, bytes], profiled: bool, gray: bool) -> Codes:
     return Codes((), gamma, () if plain_chromaticities(chromaticities) else chromaticities)
 
 
-def _chunks(data: bytes) -> list[tuple[bytes, int, int]]:
+def chunk(kind: bytes, body: bytes) -> bytes:
+    """A chunk with its length and its checksum."""
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def chunks(data: bytes) -> list[tuple[bytes, int, int]]:
     """Kind, start and end of the body of every chunk; refuses a file that is cut or fails a checksum."""
     chunks, position, kind = [], len(SIGNATURE), b""
     while kind != b"IEND":

@@ -91,7 +91,7 @@ def decode_image(data: bytes, name: str) -> Signal:
             raise not_read(data[:HEAD_BYTES], plural("a picture", FORMATS))
         with damage_reported():
             picture = reader(data)
-        return _signal(picture)
+        return signal_of_picture(picture)
     except Refusal as refusal:
         raise SignalError(f"{name} {refusal}") from refusal.__cause__
 
@@ -111,7 +111,7 @@ def image_from_array(array: npt.ArrayLike, name: str = "array") -> Signal:
     samples = np.asarray(array)
     try:
         check_array(samples.shape, samples.dtype)
-        return _signal(picture_of(samples))
+        return signal_of_picture(picture_of(samples))
     except Refusal as refusal:
         raise SignalError(f"{name} {refusal}") from None
 
@@ -133,7 +133,7 @@ def _reader_of(data: bytes) -> Callable[[bytes], Picture] | None:
     return read_pnm if is_pnm(data) else None
 
 
-def _signal(picture: Picture) -> Signal:
+def signal_of_picture(picture: Picture) -> Signal:
     """Bring the samples of a picture into the form of a signal and find out their range."""
     samples = picture.samples if picture.samples.ndim == 3 else picture.samples[:, :, np.newaxis]
     check_finite(samples)

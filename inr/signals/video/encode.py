@@ -11,14 +11,21 @@ import numpy as np
 
 from inr.errors import BackendUnavailableError
 from inr.signals.signal import Array
+from inr.signals.video.attributes import VideoAttributes
 from inr.signals.video.frame_source import VideoType
 from inr.signals.video.frames import frame_of
+from inr.signals.video.matroska import PLACEHOLDER, set_aspect
+from inr.signals.video.times import FrameTimes, Ticks
 
 if TYPE_CHECKING:
     from av.filter import Graph
+    from av.packet import Packet
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
+# Ticks a second of containers that count in no others, and the fewest that players show a frame for.
+_TICKS = {".mkv": (1000, 1), ".webm": (1000, 1), ".gif": (100, 2)}
+_NO_EDGES: Ticks = np.zeros(0, np.int64)
 _BT709 = 1
 _LIMITED = 1  # 16 to 235, what players expect
 
@@ -70,44 +77,96 @@ def check_encoder(suffix: str) -> None:
         )
 
 
+class Clock:
+    """When frames are shown, in the ticks that a container counts in.
+
+    Args:
+        attributes: of the video.
+        suffix: of the format.
+    """
+
+    def __init__(self, attributes: VideoAttributes, suffix: str) -> None:
+        # Containers count time in ticks of 32 bits.
+        self.rate = attributes.frame_rate.limit_denominator(1_000_000)
+        self.tick, self._edges = 1 / self.rate, _NO_EDGES
+        if attributes.times is not None:
+            self.tick, self._edges = _rounded(attributes.times, suffix)
+
+    @property
+    def varies(self) -> bool:
+        """Whether frames are shown for different times."""
+        return len(self._edges) > 0
+
+    def begin(self, number: int) -> int:
+        """The tick at which a frame is shown."""
+        return int(self._edges[number]) if self.varies else number
+
+    @property
+    def last(self) -> int:
+        """For how many ticks the last frame is shown, if times vary."""
+        return int(self._edges[-1] - self._edges[-2])
+
+    def until(self, begin: int) -> int:
+        """For how many ticks the frame is shown that begins at one, if times vary."""
+        number = int(np.searchsorted(self._edges, begin, side="right"))
+        return int(self._edges[min(number, len(self._edges) - 1)]) - begin
+
+
+def _rounded(times: FrameTimes, suffix: str) -> tuple[Fraction, Ticks]:
+    """A tick that a container has, and the times of frames in it."""
+    if suffix not in _TICKS:
+        return Fraction(1, times.tick.denominator), times.edges * times.tick.numerator
+    count, least = _TICKS[suffix]
+    edges = np.rint(times.edges * float(times.tick * count)).astype(np.int64)
+    places = np.arange(len(edges), dtype=np.int64) * least
+    return Fraction(1, count), np.maximum.accumulate(edges - places) + places
+
+
 class Encoder:
     """Encodes frames of one size into a file."""
 
     def __init__(
-        self, path: Path, suffix: str, frame_rate: Fraction, shape: tuple[int, int, int], dtype: VideoType
+        self, path: Path, suffix: str, attributes: VideoAttributes, shape: tuple[int, int, int], dtype: VideoType
     ) -> None:
         """Open a file for writing.
 
         Args:
             path: the file; its name says nothing about the format.
             suffix: ".mp4", ".mkv", ".webm" or ".gif".
-            frame_rate: frames a second, above 0.
+            attributes: times of the frames, and the shape of pixels.
             shape: (height, width, channels).
             dtype: of the frames; "uint16" only for ".mkv".
         """
         import av
         from av.video.reformatter import VideoReformatter
 
-        coding = _CODINGS[suffix]
-        # Containers count time in ticks of 32 bits.
-        self._rate = frame_rate.limit_denominator(1_000_000)
-        self._lossless, self._frames = suffix == ".mkv", 0
+        coding, self._clock = _CODINGS[suffix], Clock(attributes, suffix)
+        self._lossless, self._frames, self._path = suffix == ".mkv", 0, path
         self._reformatter = VideoReformatter()
-        height, width, channels = shape
-        self._container = av.open(str(path), "w", format=coding.muxer, container_options=coding.muxer_options)
+        muxing = dict(coding.muxer_options)
+        if suffix == ".gif" and self._clock.varies:
+            muxing["final_delay"] = str(self._clock.last)
+        self._container = av.open(str(path), "w", format=coding.muxer, container_options=muxing)
         try:
             options = dict(coding.codec_options)
+            height, width, channels = shape
             if channels == 4 and suffix == ".webm":
                 options["auto-alt-ref"] = "0"  # libvpx cannot combine it with alpha
+            if suffix == ".mp4" and self._clock.varies:
+                options["bf"] = "0"  # frames that are stored out of order have no lengths of their own there
             if suffix == ".mkv":
                 options["slices"] = "4" if min(width, height) >= 16 else "1"  # FFV1 cannot slice a few pixels
-            stream = self._container.add_stream(coding.codec, rate=self._rate, options=options)
+            stream = self._container.add_stream(coding.codec, rate=self._clock.rate, options=options)
             self._stream: VideoStream = stream  # type: ignore[assignment]  # of a video codec, which PyAV's types do not tell
             self._stream.width, self._stream.height = width, height
             self._stream.pix_fmt = _pixel_format(suffix, shape, dtype)
             if suffix in (".mp4", ".webm"):
                 self._tag_colours()
-            self._palettes = _palette_graph(width, height, 1 / self._rate) if suffix == ".gif" else None
+            if self._clock.varies:
+                self._stream.codec_context.time_base = self._clock.tick
+                self._stream.codec_context.framerate = Fraction(0)  # or Matroska would state the average
+            self._set_aspect(suffix, attributes.pixel_aspect)
+            self._palettes = _palette_graph(width, height, self._clock.tick) if suffix == ".gif" else None
         except BaseException:
             self.abandon()
             raise
@@ -117,7 +176,7 @@ class Encoder:
         if frame.shape[2] == 1 and not self._lossless:
             frame = np.repeat(frame, 3, axis=2)
         picture = frame_of(frame)
-        picture.pts, picture.time_base = self._frames, 1 / self._rate
+        picture.pts, picture.time_base = self._clock.begin(self._frames), self._clock.tick
         self._frames += 1
         if self._palettes is not None:
             self._palettes.push(picture)
@@ -130,13 +189,25 @@ class Encoder:
         if self._palettes is not None:
             self._palettes.push(None)
             self._encode(_pulled(self._palettes))
-        self._container.mux(self._stream.encode(None))
+        self._mux(self._stream.encode(None))
         self._container.close()
+        if self._shown is not None:
+            set_aspect(self._path, self._shown)
 
     def abandon(self) -> None:
         """Close the file, whatever state it is in."""
         with contextlib.suppress(Exception):
             self._container.close()
+
+    def _set_aspect(self, suffix: str, aspect: Fraction) -> None:
+        """Say which shape pixels have, if they are not square: the codec where it can, Matroska afterwards."""
+        self._shown: Fraction | None = None
+        if aspect == 1:
+            return
+        self._stream.codec_context.sample_aspect_ratio = aspect
+        if suffix in (".mkv", ".webm"):
+            self._stream.metadata["title"] = PLACEHOLDER
+            self._shown = aspect * Fraction(self._stream.width, self._stream.height)
 
     def _tag_colours(self) -> None:
         """Say which matrix and range the colours are coded with; players guess them otherwise."""
@@ -146,7 +217,14 @@ class Encoder:
 
     def _encode(self, pictures: "Iterable[VideoFrame]") -> None:
         for picture in pictures:
-            self._container.mux(self._stream.encode(picture))
+            self._mux(self._stream.encode(picture))
+
+    def _mux(self, packets: "list[Packet[VideoStream]]") -> None:
+        """Write packets, with their lengths where frames differ: an encoder knows only when they begin."""
+        for packet in packets:
+            if self._clock.varies and packet.pts is not None:
+                packet.duration = self._clock.until(packet.pts)
+            self._container.mux(packet)
 
     def _converted(self, picture: "VideoFrame") -> "VideoFrame":
         """A frame in the pixel format of the stream."""

@@ -11,12 +11,12 @@ import numpy.typing as npt
 
 from inr.errors import FileAccessError, SignalError, SpecError
 from inr.files import reason
-from inr.signals.image.read import load_image
+from inr.signals.image.read import is_image, load_image
 from inr.signals.signal import Array, Signal
-from inr.signals.video.frame_source import Size, VideoInfo, VideoType, reported, require_av
+from inr.signals.video.frame_source import DEFAULT_RATE, Size, VideoInfo, VideoType, reported, require_av
 from inr.signals.video.frames import resampled
 
-DEFAULT_RATE = Fraction(25)
+_SIGNATURE_BYTES = 128
 _SUFFIXES = {
     *(".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif", ".ppm", ".pgm"),
     *(".exr", ".hdr", ".npy"),
@@ -54,13 +54,36 @@ class Folder:
 
 
 def frame_files(folder: Path) -> tuple[Path, ...]:
-    """The image files of a folder, told by their suffix, with frame2 before frame10; raises `FileAccessError`."""
+    """The image files of a folder, with frame2 before frame10; raises `FileAccessError`.
+
+    They are told by their content, or by their suffix: a damaged one is not left out.
+    """
     try:
         names = [entry.name for entry in folder.iterdir() if entry.is_file()]
     except OSError as error:
         raise FileAccessError(f"cannot read {folder}: {reason(error)}") from None
-    images = [name for name in names if Path(name).suffix.lower() in _SUFFIXES and not name.startswith(".")]
+    images = [name for name in names if not name.startswith(".") and _is_frame(folder / name)]
     return tuple(folder / name for name in sorted(images, key=_natural))
+
+
+def _is_frame(path: Path) -> bool:
+    if path.suffix.lower() in _SUFFIXES:
+        return True
+    try:
+        with path.open("rb") as file:
+            return is_image(file.read(_SIGNATURE_BYTES))
+    except OSError:
+        return False
+
+
+def frames_in(folder: Path) -> tuple[Path, ...]:
+    """As `frame_files`, of which a video needs at least 2; raises `SignalError`."""
+    paths = frame_files(folder)
+    if not paths:
+        raise SignalError(f"{folder} has no pictures to take for frames, which are told by their content")
+    if len(paths) == 1:
+        raise SignalError(f"{folder} has one picture, {paths[0].name}, and a video needs 2 frames: name the picture")
+    return paths
 
 
 def open_folder(folder: Path, frame_rate: Fraction | None) -> Folder:
@@ -72,15 +95,13 @@ def open_folder(folder: Path, frame_rate: Fraction | None) -> Folder:
 
     Raises:
         FileAccessError: the folder or its first image cannot be read.
-        SignalError: it has no images, or the first is damaged or has float samples.
+        SignalError: it has fewer than 2 images, or the first is damaged or has float samples.
         SpecError: the frame rate is not above 0.
     """
     rate = DEFAULT_RATE if frame_rate is None else frame_rate
     if rate <= 0:
         raise SpecError(f"frame rate: must be above 0; got {rate}")
-    paths = frame_files(folder)
-    if not paths:
-        raise SignalError(f"{folder} has no images to take for frames; names end in {', '.join(sorted(_SUFFIXES))}")
+    paths = frames_in(folder)
     signal = load_image(paths[0])
     height, width, channels = signal.samples.shape
     info = VideoInfo(len(paths), width, height, channels, rate, float(len(paths) / rate), _frame_type(paths[0], signal))

@@ -14,6 +14,13 @@ from inr.errors import InrError, MissingDependencyError, SignalError, SpecError
 from inr.signals.limits import MAX_SAMPLES
 from inr.signals.refusal import Refusal, first_line
 from inr.signals.signal import Array
+from inr.signals.video.attributes import VideoAttributes
+from inr.signals.video.times import FrameTimes
+
+DEFAULT_RATE = Fraction(25)
+"""Frames a second of what states none."""
+# What FFmpeg says of files that are sound but beyond it.
+_UNSUPPORTED = {"PatchWelcomeError", "DecoderNotFoundError", "DemuxerNotFoundError", "NotImplementedError"}
 
 VideoType = Literal["uint8", "uint16"]
 Size = tuple[int, int]
@@ -29,8 +36,10 @@ class VideoInfo:
         height: in pixels, upright.
         channels: 1 (gray), 2 (gray, alpha), 3 (RGB) or 4 (RGB, alpha).
         frame_rate: frames a second, the average if they are not equally far apart.
-        duration_s: `frames / frame_rate` in seconds.
+        duration_s: seconds from the begin of the first frame to the end of the last one.
         dtype: "uint8", or "uint16" if the video has more than 8 bits a sample.
+        times: how long each frame is shown if they are not equally far apart, else None.
+        pixel_aspect: width of a pixel by its height.
     """
 
     frames: int
@@ -40,6 +49,12 @@ class VideoInfo:
     frame_rate: Fraction
     duration_s: float
     dtype: VideoType
+    times: FrameTimes | None = None
+    pixel_aspect: Fraction = Fraction(1)
+
+    def attributes(self, first: int, count: int) -> VideoAttributes:
+        """Those of a signal that has `count` frames of this video, from number `first` on."""
+        return VideoAttributes(self.frame_rate, self.times, self.pixel_aspect).part(first, count)
 
 
 class FrameSource(Protocol):
@@ -88,6 +103,8 @@ def reported(name: str) -> Iterator[None]:
     except MemoryError:
         raise SignalError(f"{name} needs more memory than there is") from None
     except Exception as error:
+        if type(error).__name__ in _UNSUPPORTED:
+            raise SignalError(f"{name} is not supported by the installed av: {words(error)}") from error
         raise SignalError(f"{name} is damaged: {words(error)}") from error
 
 

@@ -9,6 +9,7 @@ from typing import ClassVar, Literal, cast, final
 import numpy as np
 
 from inr.container.attributes import FileAttributes
+from inr.container.times import times_of
 from inr.domain import Domain
 from inr.errors import SpecError
 from inr.files import is_standard_output, names_no_format
@@ -25,10 +26,11 @@ from inr.signals.preview import eight_bits
 from inr.signals.signal import Array, Samples, Signal
 from inr.signals.source import Reading, Source
 from inr.signals.target import Shape, Target, ratios
-from inr.signals.video.attributes import VideoAttributes, video_attributes
-from inr.signals.video.clip import FORMATS
+from inr.signals.video.attributes import MAX_ASPECT, VideoAttributes, video_attributes
+from inr.signals.video.containers import FORMATS
 from inr.signals.video.frame_source import VideoType
 from inr.signals.video.read import is_video, load_video, video_segments
+from inr.signals.video.times import FrameTimes
 from inr.signals.video.write import VideoWriter, check_video_format
 
 AXES = ("t", "y", "x")
@@ -53,15 +55,19 @@ class Video(Kind):
     suffix: ClassVar[str] = ".mkv"
 
     def examples(self) -> tuple[Signal, ...]:
-        """As `Kind.examples`: RGB that moves, at 12.5 frames a second."""
+        """As `Kind.examples`: RGB that moves, at 12.5 frames a second; and wide pixels at a rate that varies."""
         t, y, x = np.mgrid[0:9, 0:12, 0:16] / 3
         colours = np.stack([np.sin(x + t + c) * np.cos(y) for c in range(3)], axis=-1)
         samples: Samples = np.rint(127.5 * (colours + 1)).astype(np.uint8)
-        meta = SignalMeta("uint8", (0.0, 255.0), VideoAttributes(Fraction(25, 2)))
-        return (Signal(samples, Domain.of_shape(samples.shape[:3], AXES), meta),)
+        domain = Domain.of_shape(samples.shape[:3], AXES)
+        varied = VideoAttributes.shown(np.cumsum([0, 2, 2, 6, 4, 2, 8, 2, 1, 3]), Fraction(1, 50), Fraction(4, 3))
+        return tuple(
+            Signal(samples, domain, SignalMeta("uint8", (0.0, 255.0), own))
+            for own in (VideoAttributes(Fraction(25, 2)), varied)
+        )
 
     def sniff(self, source: Source) -> bool:
-        """As `Kind.sniff`: containers that are read, a GIF of several frames, a folder with images."""
+        """As `Kind.sniff`: containers that are read, pictures of several frames, a folder with images."""
         return source.array is None and is_video(source.file())
 
     def load(self, source: Source, reading: Reading) -> Signal:
@@ -82,14 +88,14 @@ class Video(Kind):
         if names_no_format(path):
             where = "standard output" if is_standard_output(path) else f"{path}, whose name has no suffix"
             raise SpecError(f"a video cannot go to {where}; name a file or a folder")
-        size, rate = (shape[2], shape[1]), video_attributes(meta).frame_rate
-        check_video_format(Path(path), channels, meta.dtype, size=size, frame_rate=rate)
+        size, own = (shape[2], shape[1]), video_attributes(meta)
+        check_video_format(Path(path), channels, meta.dtype, size=size, attributes=own)
 
     def write(self, path: str | Path, blocks: Iterable[Samples], shape: Shape, channels: int, meta: SignalMeta) -> None:
         """As `Kind.write`: the frames as they come."""
         dtype = cast(VideoType, meta.dtype)  # `check_format` has seen it
-        rate, (height, width) = video_attributes(meta).frame_rate, shape[1:]
-        with VideoWriter(Path(path), rate, width, height, channels, dtype) as writer:
+        own, (height, width) = video_attributes(meta), shape[1:]
+        with VideoWriter(Path(path), own, width, height, channels, dtype) as writer:
             for block in blocks:
                 writer.write(block)
 
@@ -101,13 +107,22 @@ class Video(Kind):
 
     def to_file(self, meta: SignalMeta) -> FileAttributes:
         """As `Kind.to_file`."""
-        return FileAttributes(frame_rate=video_attributes(meta).frame_rate.as_integer_ratio())
+        own = video_attributes(meta)
+        return FileAttributes(
+            frame_rate=own.frame_rate.as_integer_ratio(),
+            frame_times=None if own.times is None else own.times.stored,
+            pixel_aspect=own.pixel_aspect.as_integer_ratio(),
+        )
 
     def from_file(self, found: FileAttributes) -> Attributes:
         """As `Kind.from_file`."""
         if found.own or found.frame_rate is None:
-            raise SpecError("video: needs a frame rate, and has no other attributes")
-        return VideoAttributes(Fraction(*found.frame_rate))
+            raise SpecError("video: needs a frame rate, and has no attributes of another kind")
+        times = None
+        if found.frame_times is not None:
+            tick, runs = times_of(found.frame_times)
+            times = FrameTimes(Fraction(*tick), runs)
+        return VideoAttributes(Fraction(*found.frame_rate), times, Fraction(*found.pixel_aspect))
 
     def region(self, target: Target, domain: Domain) -> Domain:
         """As `Kind.region`: of every frame."""
@@ -117,9 +132,26 @@ class Video(Kind):
         return domain.cropped((0, y, x), (domain.shape[0], height, width))
 
     def timed(self, target: Target, part: Domain, meta: SignalMeta) -> tuple[Domain, SignalMeta]:
-        """As `Kind.timed`: along time, as many cells as there are frames to make."""
-        domain, rate = target.timed(part, video_attributes(meta).frame_rate)
-        return domain, replace(meta, attributes=VideoAttributes(rate))
+        """As `Kind.timed`: along time, as many cells as there are frames to make.
+
+        Where frames are shown for different times, those that begin within the time asked for keep theirs, and
+        another frame rate asks the field at other moments.
+        """
+        own = video_attributes(meta)
+        if own.times is None or not {"time", "frame_rate"} & target.given():
+            domain, rate = target.timed(part, own.frame_rate)
+            own = replace(own, frame_rate=rate)
+        else:
+            domain, own = _timed(target, part, own, own.times)
+        return domain, replace(meta, attributes=replace(own, pixel_aspect=self._aspect(target, part, own.pixel_aspect)))
+
+    def _aspect(self, target: Target, part: Domain, aspect: Fraction) -> Fraction:
+        """The shape of pixels after a change of size: what is shown keeps its shape, unless pixels were square."""
+        if aspect == 1 or target.size is None:
+            return aspect
+        (_, height, width), (_, rows, columns) = part.shape, self.grid_shape(target, part.shape)
+        changed = (aspect * width * rows / (height * columns)).limit_denominator(MAX_ASPECT)
+        return changed if changed > 0 and changed.numerator <= MAX_ASPECT else aspect
 
     def grid_shape(self, target: Target, part: Shape) -> Shape:
         """As `Kind.grid_shape`."""
@@ -149,3 +181,20 @@ class Video(Kind):
         """As `Kind.pngs`: one for each frame."""
         frame = replace(meta, attributes=ImageAttributes())
         return lambda block: ((1, encode_image(samples, frame, "png")) for samples in block)
+
+
+def _timed(target: Target, part: Domain, own: VideoAttributes, times: FrameTimes) -> tuple[Domain, VideoAttributes]:
+    """Frames within a time, or at other moments, of a video whose frames are shown for different times."""
+    if times.frames != part.shape[0]:
+        raise SpecError(f"time: needs the times of {part.shape[0]} frames; there are those of {times.frames}")
+    start, end = target.span(times.seconds, times.frames / times.seconds)
+    rate = target.rate(own.frame_rate)
+    if target.frame_rate is None:
+        first, count = times.within(start, end)
+        if count == 0:
+            raise SpecError(f"time: no frame begins from {start:g} to {end:g} s")
+        whole = part.cropped((first, 0, 0), (count, *part.shape[1:]))
+        return whole, own.part(first, count)
+    count = target.moments(start, end, rate)
+    moments = np.linspace(start, end, 2 * count + 1, dtype=np.float64)[1::2]
+    return part.with_moments(times.places(moments)), replace(own, frame_rate=rate, times=None)

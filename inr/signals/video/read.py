@@ -1,8 +1,9 @@
 """Videos to signals and back.
 
 Reading goes by content, never by the name of a file; a folder of images is a video as well. Frames come upright and
-in the order they are shown, in RGB (or gray) of 8 bits, or of 16 where the file has more than 8; pixels count as
-square and frames as whole, whatever a file says about aspect ratio and interlacing. Sound is ignored.
+in the order they are shown, in RGB (or gray) of 8 bits, or of 16 where the file has more than 8; their times, and the
+shape of pixels, are kept as attributes. Frames count as whole, whatever a file says about interlacing, and sound is
+ignored.
 """
 
 import os
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 
@@ -20,10 +22,12 @@ from inr.errors import SpecError
 from inr.files import is_special, is_standard_input, read_bytes
 from inr.meta import INTEGER_RANGE, SignalMeta
 from inr.signals.parts import default_length, part_lengths
+from inr.signals.refusal import Refusal
 from inr.signals.signal import Array, Signal
+from inr.signals.video.animation import is_for_ffmpeg, open_animation
 from inr.signals.video.attributes import VideoAttributes
 from inr.signals.video.clip import open_clip
-from inr.signals.video.detect import is_video_file
+from inr.signals.video.containers import ANIMATED_PICTURES, FORMATS, demuxer_of
 from inr.signals.video.folder import frame_files, open_folder
 from inr.signals.video.frame_source import (
     FrameSource,
@@ -32,7 +36,9 @@ from inr.signals.video.frame_source import (
     check_samples,
     checked_size,
     chosen,
+    reported,
 )
+from inr.signals.video.whole import check_whole, opened
 from inr.signals.video.write import VideoWriter, check_video_format, save_video, video_formats
 
 __all__ = [
@@ -53,7 +59,7 @@ SEGMENT_SAMPLES = 2**24
 
 
 def is_video(source: str | Path | bytes) -> bool:
-    """Tell by content whether something is a video: a container that is read, an animated GIF, a folder of images.
+    """Tell by content whether something is a video: a container that is read, an animated picture, a folder of images.
 
     Args:
         source: a path, or the bytes of a file; ``-`` and pipes are no videos, as looking at them would use them up.
@@ -61,12 +67,14 @@ def is_video(source: str | Path | bytes) -> bool:
     Raises:
         FileAccessError: the file or folder cannot be read.
     """
-    if isinstance(source, bytes):
-        return is_video_file(source)
-    path = Path(source)
-    if is_standard_input(path) or is_special(path):
-        return False
-    return bool(frame_files(path)) if os.path.isdir(path) else is_video_file(path)  # no error for a name too long
+    if not isinstance(source, bytes):
+        source = Path(source)
+        if is_standard_input(source) or is_special(source):
+            return False
+        if os.path.isdir(source):  # no error for a name too long
+            return bool(frame_files(source))
+    with opened(source) as file:
+        return demuxer_of(file) is not None
 
 
 def probe_video(source: str | Path | bytes, *, frame_rate: Fraction | None = None) -> VideoInfo:
@@ -117,7 +125,7 @@ def load_video(
     first, count = chosen(video, time, frames)
     check_samples(video.name, count, checked_size(video.info, size))
     with closing(video.read(first, count, size)) as run:
-        return _collected(run, count, video.info, size)
+        return _collected(run, count, video.info, size, video.info.attributes(first, count))
 
 
 def video_segments(
@@ -179,6 +187,11 @@ class VideoSegments:
     lengths: tuple[int, ...]
     size: Size | None
 
+    @cached_property
+    def attributes(self) -> VideoAttributes:
+        """Those of all segments together, which every one of them has."""
+        return self.source.info.attributes(self.first, sum(self.lengths))
+
     @property
     def width(self) -> int:
         """Pixels of a row of a frame."""
@@ -193,12 +206,12 @@ class VideoSegments:
         """One segment, read without those before it."""
         first, length = self.first + sum(self.lengths[:number]), self.lengths[number]
         with closing(self.source.read(first, length, self.size)) as run:
-            return _collected(run, length, self.source.info, self.size)
+            return _collected(run, length, self.source.info, self.size, self.attributes)
 
     def __iter__(self) -> Iterator[Signal]:
         with closing(self.source.read(self.first, sum(self.lengths), self.size)) as run:
             for length in self.lengths:
-                yield _collected(run, length, self.source.info, self.size)
+                yield _collected(run, length, self.source.info, self.size, self.attributes)
 
 
 def _opened(source: str | Path | bytes, frame_rate: Fraction | None) -> FrameSource:
@@ -211,10 +224,24 @@ def _opened(source: str | Path | bytes, frame_rate: Fraction | None) -> FrameSou
         return open_folder(path, frame_rate)
     if frame_rate is not None:
         raise SpecError(f"frame rate: {name} is a file and has its own; only for a folder of images it is free")
-    return open_clip(path, name)
+    with reported(name), opened(path) as file:
+        demuxer = demuxer_of(file)
+        if file.seek(0, 2) == 0:
+            raise Refusal("is empty (0 bytes)")
+        if demuxer is None:
+            raise Refusal(f"is not a video this version reads; it reads {FORMATS}")
+        check_whole(file, demuxer)
+        if demuxer in ANIMATED_PICTURES:
+            file.seek(0)
+            data = file.read()
+            if demuxer != "avif" or not is_for_ffmpeg(data):
+                return open_animation(data, name, demuxer)
+    return open_clip(path, name, demuxer)
 
 
-def _collected(run: Iterator[Array], count: int, info: VideoInfo, size: Size | None) -> Signal:
+def _collected(
+    run: Iterator[Array], count: int, info: VideoInfo, size: Size | None, attributes: VideoAttributes
+) -> Signal:
     """The next `count` frames as a signal."""
     width, height = checked_size(info, size)
     samples = np.empty((count, height, width, info.channels), info.dtype)
@@ -222,5 +249,5 @@ def _collected(run: Iterator[Array], count: int, info: VideoInfo, size: Size | N
         samples[number] = frame
     low, high = INTEGER_RANGE[info.dtype]
     # All of 16 bits, not the values that occur: segments are read one by one and have to agree.
-    meta = SignalMeta(info.dtype, (float(low), float(high)), VideoAttributes(info.frame_rate))
+    meta = SignalMeta(info.dtype, (float(low), float(high)), attributes)
     return Signal(samples, Domain.of_shape(samples.shape[:3], ("t", "y", "x")), meta)

@@ -7,8 +7,6 @@ scaled to 8. A file appears whole or not at all.
 import contextlib
 import errno
 import os
-import secrets
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -19,7 +17,7 @@ from typing import Protocol, Self
 import numpy as np
 
 from inr.errors import FileAccessError, InrError, SpecError
-from inr.files import check_writable, reason, replacing
+from inr.files import beside, check_writable, reason, replacing, temporary
 from inr.meta import INTEGER_RANGE, SignalMeta
 from inr.signals.image.attributes import ImageAttributes
 from inr.signals.image.png import MAX_SIDE
@@ -76,7 +74,7 @@ def check_video_format(
     dtype: str,
     *,
     size: tuple[int, int] | None = None,
-    frame_rate: Fraction | None = None,
+    attributes: VideoAttributes | None = None,
 ) -> None:
     """Check that the format of a path's suffix can hold a video, without writing anything.
 
@@ -85,7 +83,7 @@ def check_video_format(
         channels: 1 (gray), 2 (gray with alpha), 3 (RGB) or 4 (RGB with alpha).
         dtype: "uint8" or "uint16".
         size: (width, height), if known.
-        frame_rate: frames a second, if known.
+        attributes: times of the frames, if known.
 
     Raises:
         SpecError: the suffix is unknown, or the format cannot hold the video; the message names those that can.
@@ -107,21 +105,22 @@ def check_video_format(
         raise SpecError(f"video {path}: width and height must be at least 1; got {size[0]} × {size[1]}")
     if size is not None and format_.max_side is not None and max(size) > format_.max_side:
         raise SpecError(f"video {path}: a side has at most {format_.max_side} pixels; got {size[0]} × {size[1]}")
-    _check_rate(path, frame_rate, format_)
+    _check_rate(path, attributes, format_)
     if suffix != _FOLDER:
         require_av()
         check_encoder(suffix)
 
 
-def _check_rate(path: str | Path, frame_rate: Fraction | None, format_: _Format) -> None:
-    """Raise `SpecError` for a frame rate that a format cannot hold."""
-    if frame_rate is None:
+def _check_rate(path: str | Path, attributes: VideoAttributes | None, format_: _Format) -> None:
+    """Raise `SpecError` for times of frames that a format cannot hold."""
+    if attributes is None or format_.rates is None:
         return
-    if frame_rate <= 0:
-        raise SpecError(f"video {path}: the frame rate must be above 0; got {frame_rate}")
-    if format_.rates is not None and not format_.rates[0] <= frame_rate <= format_.rates[1]:
-        low, high = format_.rates
-        raise SpecError(f"video {path}: {low} to {high} frames a second are allowed; got {float(frame_rate):g}")
+    (low, high), rate, times = format_.rates, attributes.frame_rate, attributes.times
+    if not low <= rate <= high:
+        raise SpecError(f"video {path}: {low} to {high} frames a second are allowed; got {float(rate):g}")
+    longest = 0 if times is None else max(ticks for ticks, _ in times.runs) * times.tick
+    if longest * low > 1:
+        raise SpecError(f"video {path}: frames may be shown for {1 / low} s; one is for {float(longest):g} s")
 
 
 def _format_of(path: str | Path) -> str:
@@ -184,14 +183,14 @@ class VideoWriter:
     """
 
     def __init__(
-        self, path: str | Path, frame_rate: Fraction, width: int, height: int, channels: int, dtype: VideoType
+        self, path: str | Path, attributes: VideoAttributes, width: int, height: int, channels: int, dtype: VideoType
     ) -> None:
         """Open a video for writing.
 
         Args:
             path: where to: .mp4, .mkv, .webm, .gif; without suffix a new or empty folder, for PNG images, which keep
-                no frame rate.
-            frame_rate: frames a second, above 0.
+                neither times nor the shape of pixels.
+            attributes: times of the frames, and the shape of pixels.
             width: in pixels, at least 1.
             height: in pixels, at least 1.
             channels: 1 to 4.
@@ -203,21 +202,22 @@ class VideoWriter:
             MissingDependencyError: as `check_video_format`.
             BackendUnavailableError: as `check_video_format`.
         """
-        check_video_format(path, channels, dtype, size=(width, height), frame_rate=frame_rate)
+        check_video_format(path, channels, dtype, size=(width, height), attributes=attributes)
         suffix = _format_of(path)
         self._path, self._shape, self._dtype = path, (height, width, channels), dtype
+        self._expected = None if attributes.times is None else attributes.times.frames
         self._frames, self._open = 0, True
         self._deep = _FORMATS[suffix].deep
         self._stack = contextlib.ExitStack()
         if suffix == _FOLDER:
-            temporary = self._stack.enter_context(_replacing_folder(Path(path)))
-            self._sink: _Sink = _ImageFolder(temporary, dtype)
+            made = self._stack.enter_context(_replacing_folder(Path(path)))
+            self._sink: _Sink = _ImageFolder(made, dtype)
             return
-        temporary = self._stack.enter_context(replacing(path))
+        made = self._stack.enter_context(replacing(path))
         try:
             with self._reported():
                 stored = dtype if self._deep else "uint8"
-                self._sink = Encoder(temporary, suffix, frame_rate, self._shape, stored)
+                self._sink = Encoder(made, suffix, attributes, self._shape, stored)
         except BaseException:
             self._remove()
             raise
@@ -243,6 +243,8 @@ class VideoWriter:
         try:
             with self._reported():
                 for frame in frames:
+                    if self._frames == self._expected:
+                        raise SpecError(f"video {self._path}: has times for {self._expected} frames; got more")
                     self._sink.write(frame if self._deep else to_integers(frame, self._meta(), np.uint8))
                     self._frames += 1
         except BaseException:
@@ -261,6 +263,8 @@ class VideoWriter:
         try:
             if self._frames == 0:
                 raise SpecError(f"video {self._path}: at least 1 frame is needed; got 0")
+            if self._expected is not None and self._frames != self._expected:
+                raise SpecError(f"video {self._path}: has times for {self._expected} frames; got {self._frames}")
             with self._reported():
                 self._sink.finish()
         except BaseException:
@@ -322,23 +326,16 @@ def _replacing_folder(path: Path) -> Iterator[Path]:
             check_writable(path)
             if target.exists():
                 raise FileAccessError(f"cannot write frames into {path}: it is a file")
-        temporary = target.with_name(f".inr-{secrets.token_hex(8)}.tmp")
-        temporary.mkdir()
+        with temporary(beside(target)) as made:
+            made.mkdir()
+            yield made
+            if target.is_dir():
+                target.rmdir()  # it is empty; not every system renames over a folder
+            made.rename(target)
     except FileAccessError:
         raise
     except OSError as error:
         raise FileAccessError(f"cannot write {path}: {reason(error)}") from None
-    try:
-        yield temporary
-        if target.is_dir():
-            target.rmdir()  # it is empty; not every system renames over a folder
-        temporary.rename(target)
-    except OSError as error:
-        if isinstance(error, FileAccessError):
-            raise
-        raise FileAccessError(f"cannot write {path}: {reason(error)}") from None
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def save_video(path: str | Path, samples: Samples, meta: SignalMeta) -> None:
@@ -347,7 +344,7 @@ def save_video(path: str | Path, samples: Samples, meta: SignalMeta) -> None:
     Args:
         path: as for `VideoWriter`; the file is written whole or not at all.
         samples: `(frames, height, width, channels)` of type uint8 or uint16; at least 1 frame.
-        meta: of a video; its frame rate is written.
+        meta: of a video; its times and the shape of its pixels are written.
 
     Raises:
         SpecError: as `VideoWriter`, or the samples are not those of a video.
@@ -365,5 +362,5 @@ def save_video(path: str | Path, samples: Samples, meta: SignalMeta) -> None:
         raise SpecError(f"video {path}: frames are {' or '.join(_TYPES)}; got {samples.dtype}")
     dtype: VideoType = "uint8" if samples.dtype == np.uint8 else "uint16"
     _, height, width, channels = samples.shape
-    with VideoWriter(path, own.frame_rate, width, height, channels, dtype) as writer:
+    with VideoWriter(path, own, width, height, channels, dtype) as writer:
         writer.write(samples)

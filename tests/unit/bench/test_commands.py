@@ -183,7 +183,27 @@ def test_samplers_run_rolling_and_as_published(place: Path) -> None:
     assert {entry["fit"]["sampler"]["kind"] for entry in entries} == set(SAMPLERS.kinds())
     caches = {entry["case"]: entry["fit"]["sampler"].get("cache") for entry in entries}
     assert caches["teaching rolling"] == caches["evos rolling"] == "rolling"
-    assert caches["teaching published"] == caches["evos published"] == "full"
+    assert caches["teaching published"] == caches["evos published"] == caches["soft published"] == "full"
+    losses = {entry["case"]: entry["fit"]["loss"]["kind"] for entry in entries}
+    assert losses["evos published"] == losses["evos rolling, its loss"] == "cross_frequency"
+    assert {kind for case, kind in losses.items() if "its loss" not in case and case != "evos published"} == {"mse"}
+
+
+def test_readme_is_written_and_looked_at(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ("--models", "siren", "--inits", "default,scaled", "--seeds", "1", *FAST)
+    assert main(["bench", "inits", "face.png", *arguments]) == 0
+    begin, end = "<!-- table inits: written by `inr bench readme` -->", "<!-- end of table inits -->"
+    (place / "R.md").write_text(f"before\n{begin}\n{end}\nafter\n", "utf-8")
+    capsys.readouterr()
+    command = ["bench", "readme", "R.md", "--results", "bench"]
+    assert main([*command, "--check"]) == 1
+    assert "error: R.md: tables differ from bench; `inr bench readme` writes them" in capsys.readouterr().err
+    assert main(command) == main([*command, "--check"]) == main(command) == 0
+    text = (place / "R.md").read_text("utf-8")
+    assert "| `scaled` " in text
+    assert text.startswith("before\n")
+    assert text.endswith("after\n")
+    assert main(["bench", "readme", "nowhere.md", "--results", "bench"]) == 1
 
 
 def test_every_sampler_has_a_name_of_its_own() -> None:

@@ -1,5 +1,6 @@
 """The arithmetic of the benchmarks against values computed by hand, and what their figures are made of."""
 
+import json
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -13,8 +14,10 @@ from inr.bench.documents import markdown
 from inr.bench.results import Curve, Result
 from inr.bench.zoo.learning_rates import recommendations
 from inr.bench.zoo.plot import Line, save, spread_out
+from inr.bench.zoo.readme import write
 from inr.bench.zoo.report import summary, table
 from inr.bench.zoo.video import moments
+from inr.errors import FileAccessError, SpecError
 from inr.models.base import MODELS
 
 
@@ -141,3 +144,71 @@ def test_figure_is_the_same_every_time(tmp_path: Path) -> None:
 
 def test_markdown_is_aligned() -> None:
     assert markdown([["case", "dB"], ["a", "10.25"]]) == ["| case |    dB |", "|------|------:|", "| a    | 10.25 |"]
+
+
+def told(name: str, **changes: Any) -> dict[str, Any]:
+    """A document of a benchmark with two cases in each of two groups."""
+    settings = {"seconds": None, "steps": 40, "parameters": 9000, "seeds": 1, "sources": {"a": [8, 8, 3]}}
+    row = {"gain": {"median": 0.0}, "psnr": {"median": 30.126}, "ssim": {"median": 0.91234}, "steps": 40}
+    better = {**row, "gain": {"median": 1.25}, "psnr": {"median": 31.376}}
+    groups = ("siren", "gauss")
+    return {
+        "benchmark": name,
+        "settings": {**settings, "models": list(groups)},
+        "environment": {"threads": 2},
+        "complete": True,
+        "summary": [
+            {"group": group, "case": case, **numbers}
+            for group in groups
+            for case, numbers in (("vi3nr now", better), ("default", row))
+        ],
+        "results": [{"group": group, "case": case} for group in groups for case in ("default", "vi3nr now")],
+        **changes,
+    }
+
+
+PLACE = "# Title\n\n<!-- table inits: written by `inr bench readme` -->\nold\n<!-- end of table inits -->\n\nmore\n"
+
+
+def test_readme_tables_come_from_the_documents(tmp_path: Path) -> None:
+    (tmp_path / "inits.json").write_text(json.dumps(told("inits")), "utf-8")
+    readme = tmp_path / "README.md"
+    readme.write_text(PLACE, "utf-8")
+    assert not write(readme, tmp_path, check=True)
+    assert readme.read_text("utf-8") == PLACE
+    assert not write(readme, tmp_path, check=False)
+    text = readme.read_text("utf-8")
+    assert text.startswith("# Title\n\n<!-- table inits")
+    assert text.endswith("<!-- end of table inits -->\n\nmore\n")
+    assert "old" not in text
+    assert "`inr bench inits --models siren,gauss --steps 40 --seeds 1`, at most 9,000 parameters, 2 threads" in text
+    assert "| `vi3nr` now |   31.38 |             +1.25 | 0.912 |    40 |" in text
+    assert text.count("against `default`") == 2
+    assert text.index("`siren`:") < text.index("`gauss`:")
+    assert write(readme, tmp_path, check=False)
+    assert readme.read_text("utf-8") == text
+
+
+@pytest.mark.parametrize(
+    ("document", "text", "error", "message"),
+    [
+        (told("inits", complete=False), PLACE, SpecError, r"inits.json: not all runs are done; go on with --resume"),
+        ({"complete": True}, PLACE, FileAccessError, "inits.json: it is not a document of a benchmark"),
+        (told("inits"), PLACE.replace("<!-- end", "<!--"), SpecError, "table inits needs one beginning and one end"),
+        (told("inits"), "# Title\n", SpecError, "has no tables of benchmarks"),
+    ],
+)
+def test_what_is_no_table_is_refused(
+    tmp_path: Path, document: dict[str, Any], text: str, error: type[Exception], message: str
+) -> None:
+    (tmp_path / "inits.json").write_text(json.dumps(document), "utf-8")
+    (tmp_path / "README.md").write_text(text, "utf-8")
+    with pytest.raises(error, match=message):
+        write(tmp_path / "README.md", tmp_path, check=False)
+    assert (tmp_path / "README.md").read_text("utf-8") == text
+
+
+def test_tables_of_the_readme_are_those_of_the_benchmarks() -> None:
+    """After a benchmark has been run anew: `inr bench readme`."""
+    root = Path(__file__).parents[3]
+    assert write(root / "README.md", root / "docs" / "benchmarks", check=True)

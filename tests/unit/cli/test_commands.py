@@ -8,6 +8,7 @@ import pty
 import resource
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -144,17 +145,30 @@ def test_standard_input_and_output_carry_bytes(place: Path) -> None:
     assert set(contents(place)) == {"a.png", "a.inr"}
 
 
-def test_info_says_what_is_inside_and_starts_fast(place: Path) -> None:
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = run("info", "a.inr", "--json", cwd=place)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime  # whatever else the machine does
-    described = json.loads(succeeded(done))
+def processor_seconds(*arguments: str) -> float:
+    """What one run takes of a processor, whatever else the machine does; the least of three."""
+    taken = []
+    for _ in range(3):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run(arguments, env=environment(), stdout=subprocess.DEVNULL, timeout=TIMEOUT_S, check=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        taken.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    return min(taken)
+
+
+def test_what_describes_starts_fast(place: Path) -> None:
+    """Beside what loading the libraries takes: bounds in seconds would be those of one machine."""
+    libraries = processor_seconds(sys.executable, "-c", "import numpy, pydantic, typer; class_ = pydantic.BaseModel")
+    assert processor_seconds(*command("info", str(place / "a.inr"))) < libraries
+    assert processor_seconds(*command("models")) < 2.5 * libraries
+
+
+def test_info_says_what_is_inside(place: Path) -> None:
+    described = json.loads(succeeded(run("info", "a.inr", "--json", cwd=place)))
     report = compressed("siren", layers=3).report
     assert (described["model"], described["shape"], described["bytes"]) == ("siren", [64, 64], report.bytes)
     assert [layer["layer"] for layer in described["layers"]] == [1, 2, 3]
     assert [layer["psnr"] for layer in described["layers"]] == pytest.approx(report.layer_psnr, abs=0.006)
-    assert seconds < 1
     text = succeeded(run("info", "a.inr", cwd=place))
     assert text.startswith("a.inr: inr 1.0, image 64x64x3 uint8, srgb\n")
     assert text.count("layer ") == 3
@@ -233,7 +247,9 @@ def test_lists(capsys: pytest.CaptureFixture[str], name: str, key: str, values: 
     rows = json.loads(capsys.readouterr().out)
     assert {row[key] for row in rows} >= values
     assert main([name]) == 0
-    lines = capsys.readouterr().out.splitlines()
+    header, *lines = capsys.readouterr().out.splitlines()
+    assert header.split()[0] == key.upper()
+    assert header == header.upper()
     assert [line.split()[0] for line in lines if line[0] != " "] == [row[key] for row in rows]
     assert all(any(row["paper"] in line for line in lines) for row in rows if "paper" in row)
 

@@ -13,6 +13,7 @@ import pytest
 
 from inr.cli import main as cli
 from inr.cli.main import main
+from inr.container.file import SIGNATURE
 from tests.support.commands import TIMEOUT_S, command, contents, environment, is_one_error, png_of, run
 from tests.support.image_files import picture, png_bytes
 from tests.support.small_fits import compressed
@@ -44,8 +45,8 @@ def fill(folder: Path) -> None:
         "base_cut.inr": data[:60],
         "changed.inr": data[:-20] + bytes([data[-20] ^ 1]) + data[-19:],
         "huge.png": png_bytes(picture("uint8", 1), header=struct.pack(">IIBBBBB", 2**31 - 1, 2**31 - 1, 8, 0, 0, 0, 0)),
-        "old.inr": b"precious",
-        "old.png": b"precious too",
+        "old.inr": SIGNATURE + b"precious",
+        "old.png": png_of(16),
     }
     for name, content in files.items():
         (folder / name).write_bytes(content)
@@ -245,7 +246,7 @@ def test_bad_input(place: Path, capsys: pytest.CaptureFixture[str], line: str, c
     before = contents(place)
     assert main(line.split()) == code
     output, errors = capsys.readouterr()
-    assert is_one_error(errors), errors
+    assert is_one_error(errors, as_json="--json" in line), errors
     assert re.search(message, errors), errors
     assert output == ""
     assert contents(place) == before

@@ -9,7 +9,8 @@ import pytest
 
 import inr
 from inr.backends.render import render
-from inr.codec.decode import DecodedField, open_prefix
+from inr.codec.decode import open_prefix
+from inr.codec.field import DecodedField
 from inr.container.file import parse, section_sizes
 from inr.domain import Domain
 from inr.errors import ChecksumError, FormatError, LimitExceededError, SpecError, TruncatedError
@@ -190,13 +191,13 @@ def test_band_limited_outputs_replace_the_box_filter() -> None:
     field = inr.open(inr.compress(photo(64).copy(), model="bacon", settings=model, steps=30, bits=8).data)
     assert [band for band, _ in field.limited] == [2.0, 4.0, 8.0]
     functions = [function for _, function in field.limited]
-    assert functions[-1] is field.field
+    assert functions[-1] is field.function
     for side, output, fineness in ((64, 2, 1), (32, 2, 1), (20, 1, 1), (16, 1, 1), (12, 0, 1), (8, 0, 1), (4, 2, 16)):
         grid = field.domain.resized((side, side))
         expected = render(functions[output], grid, field.meta, 3, (fineness, fineness))
         np.testing.assert_array_equal(field.decode(size=(side, side)), expected)
     with pytest.raises(AssertionError):
-        np.testing.assert_array_equal(field.decode(size=(16, 16)), render(field.field, grid, field.meta, 3))
+        np.testing.assert_array_equal(field.decode(size=(16, 16)), render(field.function, grid, field.meta, 3))
 
 
 def test_8192_squared_takes_bounded_memory(tmp_path: Path) -> None:

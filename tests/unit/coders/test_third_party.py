@@ -10,13 +10,17 @@ import pytest
 import inr
 from inr.cli.main import main
 from inr.codec.info import describe
-from inr.coders.base import CODERS
+from inr.coders.base import CODERS, check_early
+from inr.coders.request import CompressSpec
 from inr.container.file import parse
 from inr.errors import SpecError, UnsupportedFeatureError
 from inr.fitting.events import CheckpointSaved, Event, Planned, Preview, Progress
 from inr.fitting.run import Hooks
+from inr.signals.kind import KINDS
+from inr.signals.signal import Signal
 from tests.support.cosine_coder import Cosine
 from tests.support.small_fits import photo, psnr_of
+from tests.support.tone_kind import Tone, tone
 
 
 @pytest.fixture(autouse=True)
@@ -108,6 +112,44 @@ def test_mistakes_are_named(
     assert main(["compress", str(picture), str(tmp_path / "x.inr"), *arguments]) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "x.inr").exists()
+
+
+@pytest.fixture
+def sounds(monkeypatch: pytest.MonkeyPatch) -> Iterator[Signal]:
+    """A signal of a kind that names this coder."""
+    monkeypatch.setattr(Tone, "default_coder", "cosine")
+    KINDS.register(Tone)
+    yield tone(channels=1)
+    KINDS.unregister(Tone)
+
+
+def test_a_kind_may_name_it_as_the_usual_one(sounds: Signal, picture: Path) -> None:
+    result = inr.compress(sounds, size=600, layers=3)
+    assert (result.report.kind, result.report.model, result.report.bytes <= 600) == ("tone", "cosine", True)
+    description = describe(parse(result.data), len(result.data))
+    assert (description.coder, len(description.layers)) == ("cosine", 3)
+    np.testing.assert_array_equal(
+        inr.open(result.data).decode(), inr.open(inr.compress(sounds, coder="cosine", size=600, layers=3).data).decode()
+    )
+    assert inr.compress(sounds, coder="weights", steps=5, size=2000).report.model == "siren"
+    assert inr.compress(picture, steps=5, size=2000).report.model != "cosine"
+    with pytest.raises(SpecError, match="steps: the coder cosine has none; it takes layers, psnr, size"):
+        inr.compress(sounds, steps=5)
+
+
+def test_settings_are_checked_for_the_coders_that_kinds_name(sounds: Signal) -> None:
+    """Before the signal is known, they are right if they suit the usual coder, or that of any kind."""
+    check_early(CompressSpec(steps=5))  # weights
+    check_early(CompressSpec(size=600, layers=3))  # either
+    with pytest.raises(SpecError, match="the coder cosine has none"):
+        check_early(CompressSpec(coder="cosine", steps=5))
+
+
+def test_a_kind_whose_usual_coder_is_not_there(sounds: Signal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Tone, "default_coder", "lost")
+    with pytest.raises(SpecError, match="unknown coder 'lost'; known: weights, cosine"):
+        inr.compress(sounds, size=600)
+    assert inr.compress(sounds, coder="cosine", size=600).report.model == "cosine"
 
 
 def test_a_fit_without_a_file_is_one_of_weights(picture: Path) -> None:

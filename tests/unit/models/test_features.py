@@ -20,6 +20,7 @@ from inr.models.densegrid import DenseGridMlp
 from inr.models.poly import PolyInr
 from inr.models.relu_pe import ReluPe
 from inr.models.sl2a import Sl2a
+from inr.spec import from_wire, to_wire
 from tests.support.domains import plain
 from tests.support.model_checks import coordinates, initialised, randomised
 from tests.support.network_values import EXACT, Array, linear, outputs, points, tensors
@@ -34,8 +35,9 @@ def rounded(frequencies: npt.NDArray[Any]) -> Array:
 @pytest.mark.parametrize(
     ("model", "d_in", "d_out", "expected"),
     [
-        (ReluPe(), 2, 3, 198_147),
-        (ReluPe(), 3, 1, 197_633),
+        (ReluPe(), 2, 3, 263_683),
+        (ReluPe(n_features=128), 2, 3, 198_147),
+        (ReluPe(n_features=128), 3, 1, 197_633),
         (PolyInr(), 2, 3, 200_151),
         (PolyInr(width=256, depth=3), 2, 3, 3 * (256**2 + 256 + 3 * 256) + 771),
         (Sl2a(), 2, 3, 330_243),
@@ -70,8 +72,8 @@ def test_frequencies_of_a_seed_are_those_of_ever() -> None:
         assert isinstance(layer, Fourier | SineFilter)
         return [float(x) for x in layer.frequencies.flatten()[:4]]
 
-    assert first(ReluPe()) == pytest.approx(GOLDEN["relu_pe"], rel=1e-6)
-    assert first(ReluPe(feature_seed=1)) == pytest.approx(GOLDEN["relu_pe, seed 1"], rel=1e-6)
+    assert first(ReluPe(n_features=128)) == pytest.approx(GOLDEN["relu_pe"], rel=1e-6)
+    assert first(ReluPe(n_features=128, feature_seed=1)) == pytest.approx(GOLDEN["relu_pe, seed 1"], rel=1e-6)
     assert first(Cafe()) == pytest.approx(GOLDEN["cafe"], rel=1e-6)
     assert first(Bacon()) == GOLDEN["bacon"]
     assert first(Bacon(feature_seed=2**32 - 1)) == GOLDEN["bacon, last seed"]
@@ -219,6 +221,38 @@ def test_sl2a_starts_within_the_published_bounds() -> None:
     assert not named["3.bias"].any()
 
 
+def test_relu_pe_starts_as_its_release_does() -> None:
+    """Glorot's normal weights, cut off at two deviations there, and biases of a hundredth."""
+    named = tensors(initialised(ReluPe()))
+    for i, fans in ((1, 512 + 256), (3, 512), (5, 512)):
+        assert named[f"{i}.weight"].std() == pytest.approx(math.sqrt(2 / fans), rel=0.02)
+        assert named[f"{i}.bias"].std() == pytest.approx(0.01, rel=0.2)
+    assert named["7.weight"].std() == pytest.approx(math.sqrt(2 / 259), rel=0.1)
+    assert ReluPe().n_features == 256
+
+
+def test_files_without_a_number_of_frequencies_mean_the_old_one() -> None:
+    """The default has changed since files were written; what a file means has not."""
+    assert from_wire(ReluPe, (), lambda *_: ReluPe()).n_features == 128
+    assert to_wire(ReluPe(n_features=128)) == {}
+    assert to_wire(ReluPe()) == {0: 256}
+    assert from_wire(ReluPe, ((0, 256),), lambda *_: ReluPe()) == ReluPe()
+    with pytest.raises(SpecError, match="not in canonical form"):
+        from_wire(ReluPe, ((0, 128),), lambda *_: ReluPe())
+
+
+@pytest.mark.parametrize("width", [64, 256])
+def test_bacon_starts_within_the_released_bounds(width: int) -> None:
+    """Weights of products and of outputs alike; their biases are torch's own."""
+    network = initialised(Bacon(width=width))
+    named = tensors(network)
+    matrices = [name for name in named if name.endswith("weight")]
+    assert len([name for name in matrices if len(named[name]) == 3]) == 3
+    for name in matrices:
+        assert 0.9 * math.sqrt(6 / width) < np.abs(named[name]).max() <= math.sqrt(6 / width)
+        assert np.abs(named[name.replace("weight", "bias")]).max() <= 1 / math.sqrt(width)
+
+
 def test_cafe_formula() -> None:
     model = Cafe(n_features=5, sigma=2.0, n_polynomials=6, width=9, depth=2, feature_seed=8)
     network = randomised(model).double()
@@ -300,7 +334,9 @@ def test_largest_settings_are_counted_without_memory(model: ModelSpec) -> None:
 
 def test_sized_keeps_proportions() -> None:
     small = ReluPe().sized(20_000, plain(2), 3)
-    assert small.width == 2 * small.n_features
+    assert small.width == small.n_features
+    halved = ReluPe(n_features=128).sized(20_000, plain(2), 3)
+    assert halved.width == 2 * halved.n_features
     cafe = Cafe().sized(20_000, plain(2), 3)
     assert cafe.n_features / cafe.n_polynomials == pytest.approx(88 / 30, rel=0.1)
     sl2a = Sl2a().sized(50_000, plain(2), 3)

@@ -13,7 +13,7 @@ import inr
 from inr import native
 from inr.backends import select
 from inr.backends.base import PointBatch, Resources
-from inr.backends.native import NativeBackend
+from inr.backends.native.backend import NativeBackend
 from inr.errors import BackendUnavailableError, SpecError
 from inr.losses.mse import MeanSquaredError
 from inr.models.siren import Siren

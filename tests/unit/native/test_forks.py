@@ -16,7 +16,7 @@ import os, sys
 import numpy as np
 from inr.losses.mse import MeanSquaredError
 from inr.backends.base import PointBatch, Resources
-from inr.backends.native import NativeBackend
+from inr.backends.native.backend import NativeBackend
 from inr.models.siren import Siren
 from inr.optimisers.adam import Adam
 from tests.support.model_checks import initialised
@@ -58,7 +58,7 @@ FORK_AT_WORK = """
 import os, sys, threading
 import numpy as np
 from inr.backends.base import PointBatch, Resources
-from inr.backends.native import NativeBackend
+from inr.backends.native.backend import NativeBackend
 from inr.losses.mse import MeanSquaredError
 from inr.models.siren import Siren
 from inr.optimisers.adam import Adam

@@ -6,7 +6,8 @@ import pytest
 from inr.errors import SpecError
 from inr.samplers import cache
 from inr.samplers.base import Moment
-from inr.samplers.cache import NO_TOTAL, ResidualCache, check_size, largest, luma, place, turn
+from inr.samplers.cache import NO_TOTAL, ResidualCache, check_size, largest, place, turn
+from inr.signals.gray import luma
 from tests.support.sampler_drive import Floats, Index
 
 

@@ -14,6 +14,11 @@ INTERVALS: list[Interval] = ["dense", "dense2", "incremental", "reverse_incremen
 SCHEDULES: list[Schedule] = ["constant", "linear", "step", "cosine", "reverse_cosine"]
 
 
+def hard_only(**settings: Any) -> TeachingSampler:
+    """Without the share of mini-batches that is spread over all samples, as published."""
+    return TeachingSampler(random=0.0, **settings)
+
+
 def selections(interval: Interval, total: int) -> list[int]:
     """The steps in which a fit selects, by the rule that a step is a multiple of its interval."""
     intervals = [interval_at(interval, step, total) for step in range(total)]
@@ -79,7 +84,7 @@ def test_fits_of_few_steps_have_phases_too(interval: Interval) -> None:
 @pytest.mark.parametrize("schedule", SCHEDULES)
 def test_full_cache_trains_the_largest_residuals(schedule: Schedule) -> None:
     table = distinct(500)
-    fit = drive(TeachingSampler(schedule=schedule, interval="dense", cache="full", batch=None), table, total=40)
+    fit = drive(hard_only(schedule=schedule, interval="dense", cache="full", batch=None), table, total=40)
     for step, points in enumerate(fit.run(40)):
         count = int(ratio_at(schedule, 0.2, step, 40) * 500)
         np.testing.assert_array_equal(points.index, top(table, count))
@@ -89,14 +94,14 @@ def test_full_cache_trains_the_largest_residuals(schedule: Schedule) -> None:
 def test_residuals_of_all_channels_count() -> None:
     signal = gray_signal(3)
     rows = np.array([[0.5, -0.5], [0.8, 0.0], [-0.2, 0.7]], dtype=np.float32)
-    points = Drive(TeachingSampler(ratio=0.4, cache="full"), signal, rows, 10).run(1)[0]
+    points = Drive(hard_only(ratio=0.4, cache="full"), signal, rows, 10).run(1)[0]
     assert points.index.tolist() == [0]
 
 
 def test_subset_is_kept_with_its_size_until_the_next_selection() -> None:
     """The ratio grows at steps 100, 200, ...; in phases of intervals 30 and 50 it takes effect later."""
     table = distinct(1000)
-    fit = drive(TeachingSampler(cache="full", batch=None), table, total=1000)
+    fit = drive(hard_only(cache="full", batch=None), table, total=1000)
     sizes = [len(points.index) for points in fit.run(1000)]
     assert sizes[99:101] == [200, 280]
     assert [step for step in range(1, 1000) if sizes[step] != sizes[step - 1]] == [
@@ -108,7 +113,7 @@ def test_subset_is_kept_with_its_size_until_the_next_selection() -> None:
 @pytest.mark.parametrize("total", [200, None])
 def test_rolling_cache_of_a_static_field_finds_the_same_as_a_full_one(total: int | None) -> None:
     table = distinct(960)
-    fit = drive(TeachingSampler(schedule="constant", batch=50), table, total=total, ends=200)
+    fit = drive(hard_only(schedule="constant", batch=50), table, total=total, ends=200)
     points = fit.run(200)
     first_epoch = np.concatenate([p.index for p in points[:19]])
     assert len(np.unique(first_epoch)) == 19 * 50
@@ -126,7 +131,7 @@ def test_rolling_cache_of_a_static_field_finds_the_same_as_a_full_one(total: int
 def test_no_sample_starves(interval: Interval) -> None:
     """What is never hard is evaluated anew within 8 epochs of steps, and 50 steps until the next selection."""
     table = distinct(800)
-    fit = drive(TeachingSampler(batch=40, interval=interval), table, total=1000)
+    fit = drive(hard_only(batch=40, interval=interval), table, total=1000)
     epoch = 20
     for _ in range(40):
         fit.run(25)
@@ -138,14 +143,14 @@ def test_no_sample_starves(interval: Interval) -> None:
 def test_easy_sample_that_becomes_hard_is_found() -> None:
     table = distinct(800)
     easy = int(np.argmin(np.abs(table)))
-    fit = drive(TeachingSampler(batch=40, schedule="constant", interval="dense"), table, total=1000)
+    fit = drive(hard_only(batch=40, schedule="constant", interval="dense"), table, total=1000)
     assert all(easy not in points.index for points in fit.run(200)[20:])
     fit.table[easy] = 10.0
     assert any(easy in points.index for points in fit.run(8 * 20 + 20))
 
 
 def test_rolling_costs_an_eighth_of_a_batch_of_forward_passes() -> None:
-    fit = drive(TeachingSampler(interval="dense", batch=64), distinct(4096), total=300)
+    fit = drive(hard_only(interval="dense", batch=64), distinct(4096), total=300)
     fit.run(300)
     assert set(fit.asked[:64]) == {0}
     assert fit.asked[64] == 0
@@ -154,7 +159,7 @@ def test_rolling_costs_an_eighth_of_a_batch_of_forward_passes() -> None:
 
 def test_rolling_without_a_cap_trains_the_whole_subset() -> None:
     table = distinct(500)
-    fit = drive(TeachingSampler(batch=None, schedule="constant", interval="dense"), table, total=40)
+    fit = drive(hard_only(batch=None, schedule="constant", interval="dense"), table, total=40)
     for points in fit.run(40)[5:]:
         np.testing.assert_array_equal(points.index, top(table, 100))
     assert set(fit.asked[6:]) == {math.ceil(100 / 8)}
@@ -162,14 +167,14 @@ def test_rolling_without_a_cap_trains_the_whole_subset() -> None:
 
 @pytest.mark.parametrize("changes", [{"cache": "rolling"}, {"cache": "full"}, {"ratio": 0.3, "interval": "void"}])
 def test_all_samples_in_order_cost_no_forward_pass(changes: dict[str, Any]) -> None:
-    fit = drive(TeachingSampler(**{"ratio": 1.0, "batch": None, **changes}), distinct(60), total=20)
+    fit = drive(hard_only(**{"ratio": 1.0, "batch": None, **changes}), distinct(60), total=20)
     for points in fit.run(20):
         np.testing.assert_array_equal(points.index, np.arange(60))
     assert sum(fit.asked) == 0
 
 
 def test_capped_batches_are_sorted_and_differ() -> None:
-    first, second = drive(TeachingSampler(batch=10, cache="full"), distinct(500)).run(2)
+    first, second = drive(hard_only(batch=10, cache="full"), distinct(500)).run(2)
     assert len(first.index) == 10
     assert (np.diff(first.index) > 0).all()
     assert not np.array_equal(first.index, second.index)

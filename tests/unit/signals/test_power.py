@@ -1,7 +1,10 @@
 """The symmetric power transform: it inverts, it centres the histogram, and files keep it."""
 
+import math
+
 import numpy as np
 import pytest
+import torch
 
 import inr
 from inr.codec.info import describe
@@ -48,7 +51,7 @@ def test_transform_inverts(dtype: str) -> None:
 
 
 def test_targets_are_symmetric_about_zero() -> None:
-    """The median moves close to 0 (not onto it: the exponent is drawn towards 1 a little)."""
+    """The median moves close to 0 (not onto it: the exponent is drawn towards 1, and buffers lie beside it)."""
     plain = signal_of(dark("float32"))
     power = transformed(dark("float32"))
     index = np.arange(4096)
@@ -56,9 +59,49 @@ def test_targets_are_symmetric_about_zero() -> None:
     assert abs(np.median(power.targets(index))) < 0.1
     assert power.meta.power is not None
     assert power.meta.power.gamma < 1
-    bright = transformed(7 - dark("float32"))
+    bright = transformed(np.sqrt(np.cbrt(dark("float32") / 7)) * 7)
     assert bright.meta.power is not None
     assert bright.meta.power.gamma > 1
+
+
+def released_gamma(samples: Array) -> float:
+    """The exponent by the released steps, with torch's histograms: half of the samples, then the edge that it fills."""
+    data = torch.from_numpy(samples.astype(np.float32)).flatten()
+
+    def shares(values: torch.Tensor) -> torch.Tensor:
+        counts = torch.histc(values, bins=256, min=float(values.min()), max=float(values.max()))
+        return counts / counts.sum()
+
+    before = shares(data)
+    place = int(torch.searchsorted(torch.cumsum(before, dim=0), 0.5))
+    plain = math.log(0.5) / math.log(place / 256)
+    after = shares(((data - data.min()) / (data.max() - data.min())) ** plain)
+    edge = slice(0, 12) if plain > 1 else slice(-12, None)
+    factor = min(float((after[edge].sum() - before[edge].sum()) / 0.05), 1.0)
+    if plain > 1:
+        return plain - (plain - 1) * factor
+    return 1 / (1 / plain - (1 / plain - 1) * factor)
+
+
+@pytest.mark.parametrize("invert", [False, True])
+@pytest.mark.parametrize("brightness", [0.5, 0.8, 1.0, 1.5, 2.5])
+def test_exponent_is_that_of_the_released_calibration(invert: bool, brightness: float) -> None:
+    """Of a photo, darker and brighter versions of it, and their negatives."""
+    samples = np.rint(255 * (photo(64) / 255.0) ** brightness).astype(np.uint8)
+    samples = 255 - samples if invert else samples
+    gamma = symmetric_power(signal_of(samples)).gamma
+    assert gamma == pytest.approx(released_gamma(samples), abs=1e-3)
+
+
+def test_exponent_of_a_known_histogram() -> None:
+    """Half is reached in bin 16, so gamma_0 is 1/4, and it moves no sample into the last 12 bins, which begin at 0.953.
+
+    With 4 of 32 samples at 7/8 it does move these, more than 1/20 of all, so gamma is 1.
+    """
+    levels = np.array([0.0] * 8 + [1 / 16 + 1e-4] * 9 + [1 / 4] * 14 + [1.0], dtype=np.float32)
+    assert symmetric_power(signal_of(levels.reshape(4, 8))).gamma == pytest.approx(0.25, abs=1e-3)
+    levels[-5:-1] = 7 / 8
+    assert symmetric_power(signal_of(levels.reshape(4, 8))).gamma == pytest.approx(1.0, abs=1e-3)
 
 
 @pytest.mark.parametrize("invert", [False, True])
@@ -80,7 +123,7 @@ def test_limits_lie_outside_the_samples_by_the_mass_at_the_ends() -> None:
     samples[:20] = 0  # a fifth of the samples
     power = symmetric_power(signal_of(samples))
     assert power.low == pytest.approx(-256 / 255 * 0.2, abs=0.001)
-    assert power.high == pytest.approx(1 + 256 / 255 * 0.01, abs=0.001)
+    assert power.high == pytest.approx(1 + 256 / 255 * 2 / 256, abs=0.001)
 
 
 def test_field_values_beyond_the_limits_are_clamped() -> None:

@@ -21,7 +21,7 @@ from inr.models.bacon import Bacon
 from inr.models.base import ModelSpec
 from inr.models.iterative import IterativeInr
 from inr.models.siren import Siren
-from inr.samplers.base import Block, Points
+from inr.samplers.base import Block, Moment, Points
 from inr.signals.signal import Signal
 from inr.tasks import superresolve
 from inr.tasks.base import TASKS
@@ -42,7 +42,7 @@ def batch_of(weights: bool = False, signal: Signal = SMALL, factor: int = 2) -> 
     chosen = Points(
         rng.integers(0, signal.domain.size, 20), weights=rng.random(20, dtype=np.float32) if weights else None
     )
-    batch = SuperResolve(factor=factor).start(signal, MeanSquaredError()).batch(chosen)
+    batch = SuperResolve(factor=factor).start(signal, MeanSquaredError()).batch(chosen, Moment(0, 0.0))
     assert isinstance(batch, PulledBatch)
     return batch, chosen
 
@@ -85,7 +85,7 @@ def test_steps_of_the_kernels_are_those_of_torch() -> None:
         for kind in RUNNING
     ]
     for selection in (Points(np.arange(0, 256, 3)), block, Points(np.arange(5, 256, 2))):
-        losses = [trainer.step(task.batch(selection), 1e-3).loss for trainer in trainers]
+        losses = [trainer.step(task.batch(selection, Moment(0, 0.0)), 1e-3).loss for trainer in trainers]
         assert losses == pytest.approx([losses[0]] * len(losses), rel=1e-4)
     tensors = [trainer.tensors() for trainer in trainers]
     for name, tensor in tensors[0].items():

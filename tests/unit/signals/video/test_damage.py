@@ -27,6 +27,7 @@ from inr.signals.image.attributes import ImageAttributes
 from inr.signals.image.write import save_image
 from inr.signals.video import clip as video_clip
 from inr.signals.video import frame_source as video_common
+from inr.signals.video.attributes import VideoAttributes
 from inr.signals.video.encode import Encoder
 from inr.signals.video.read import (
     VideoWriter,
@@ -63,6 +64,13 @@ def noisy_gif() -> bytes:
     return stream.getvalue()
 
 
+def animated(format_: str) -> bytes:
+    stream = io.BytesIO()
+    pictures = [Image.fromarray(frame) for frame in noise(4)]
+    pictures[0].save(stream, format_, save_all=True, append_images=pictures[1:], duration=40)
+    return stream.getvalue()
+
+
 FILES: dict[str, Callable[[], bytes]] = {
     "mp4": lambda: h264(noise()),
     "mp4 faststart": lambda: h264(noise(), muxing={"movflags": "+faststart"}),
@@ -73,6 +81,14 @@ FILES: dict[str, Callable[[], bytes]] = {
     "ogg": lambda: encoded(noise(), "ogg", "libvpx", "yuv420p"),
     "y4m": lambda: encoded(noise(), "yuv4mpegpipe", "rawvideo", "yuv420p"),
     "gif": noisy_gif,
+    "png": lambda: animated("PNG"),
+    "webp": lambda: animated("WEBP"),
+    "avif": lambda: animated("AVIF"),
+    "ts": lambda: encoded(noise(), "mpegts", "libx264", "yuv420p"),
+    "flv": lambda: encoded(noise(), "flv", "flv", "yuv420p"),
+    "wmv": lambda: encoded(noise(), "asf", "wmv2", "yuv420p"),
+    "mxf": lambda: encoded(noise(), "mxf", "mpeg2video", "yuv420p"),
+    "ivf": lambda: encoded(noise(), "ivf", "libvpx", "yuv420p"),
 }
 
 
@@ -119,7 +135,7 @@ def test_flipped_bytes_never_escape_as_other_errors(kind: str, capfd: pytest.Cap
 def test_empty_and_foreign_files(tmp_path: Path) -> None:
     (tmp_path / "empty.mp4").write_bytes(b"")
     assert "is empty (0 bytes)" in refusal(tmp_path / "empty.mp4", str(tmp_path / "empty.mp4"))
-    assert "inr reads videos (MP4, MOV" in refusal(b"plain text, no video")
+    assert "it reads MP4, MOV" in refusal(b"plain text, no video")
     assert "no video stream; it has audio" in refusal(sound_only())
     with pytest.raises(FileAccessError, match=r"cannot read .*missing\.mp4: no such file"):
         load_video(tmp_path / "missing.mp4")
@@ -200,7 +216,7 @@ def test_huge_pictures_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_folders_that_are_no_video(tmp_path: Path) -> None:
     meta = SignalMeta("uint8", (0, 255), ImageAttributes())
-    assert "has no images to take for frames" in refusal(tmp_path, str(tmp_path))
+    assert "has no pictures to take for frames" in refusal(tmp_path, str(tmp_path))
     for number, frame in enumerate(moving(3, 6, 8)):
         save_image(tmp_path / f"{number}.png", frame, meta)
     save_image(tmp_path / "1.png", moving(1, 6, 9)[0], meta)
@@ -226,7 +242,7 @@ def test_without_av_files_are_refused_and_folders_work(tmp_path: Path, monkeypat
     for act in (
         lambda: probe_video(data),
         lambda: load_video(data),
-        lambda: VideoWriter(tmp_path / "clip.mp4", RATE, 8, 6, 3, "uint8"),
+        lambda: VideoWriter(tmp_path / "clip.mp4", VideoAttributes(RATE), 8, 6, 3, "uint8"),
         lambda: check_video_format(tmp_path / "clip.mkv", 3, "uint8"),
     ):
         with pytest.raises(MissingDependencyError, match=r"pip install 'inr\[video\]'") as caught:
@@ -235,6 +251,7 @@ def test_without_av_files_are_refused_and_folders_work(tmp_path: Path, monkeypat
     assert left_in(tmp_path) == []
     save_video(tmp_path / "frames", samples, meta_of(samples))
     np.testing.assert_array_equal(load_video(tmp_path / "frames").samples, samples)
+    assert load_video(animated("WEBP")).samples.shape == (4, 32, 48, 3)
     with pytest.raises(MissingDependencyError):
         load_video(tmp_path / "frames", size=(4, 3))
 
@@ -258,9 +275,14 @@ def test_build_without_an_encoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         ("frames", 3, "int16", {}, "frames are uint8 or uint16; got int16"),
         ("clip.mp4", 3, "uint8", {"size": (0, 4)}, "at least 1; got 0 × 4"),
         ("clip.webm", 3, "uint8", {"size": (20000, 4)}, "at most 16383 pixels; got 20000 × 4"),
-        ("clip.gif", 3, "uint8", {"frame_rate": Fraction(60)}, "1/600 to 50 frames a second are allowed; got 60"),
-        ("clip.mp4", 3, "uint8", {"frame_rate": Fraction(5000)}, "1/1000 to 1000 frames a second"),
-        ("frames", 3, "uint8", {"frame_rate": Fraction(-1)}, "must be above 0; got -1"),
+        (
+            "clip.gif",
+            3,
+            "uint8",
+            {"attributes": VideoAttributes(Fraction(60))},
+            "1/600 to 50 frames a second are allowed; got 60",
+        ),
+        ("clip.mp4", 3, "uint8", {"attributes": VideoAttributes(Fraction(5000))}, "1/1000 to 1000 frames a second"),
     ],
 )
 def test_formats_that_cannot_hold_a_video(
@@ -274,7 +296,7 @@ def test_formats_that_cannot_hold_a_video(
 @pytest.mark.parametrize("name", ["clip.mp4", "clip.mkv", "clip.webm", "clip.gif", "frames"])
 def test_failed_writing_leaves_nothing(tmp_path: Path, name: str) -> None:
     def writer() -> VideoWriter:
-        return VideoWriter(tmp_path / name, RATE, 24, 16, 3, "uint8")
+        return VideoWriter(tmp_path / name, VideoAttributes(RATE), 24, 16, 3, "uint8")
 
     def written(then: Callable[[VideoWriter], None]) -> None:
         with writer() as output:
@@ -305,7 +327,7 @@ def test_failed_writing_keeps_what_was_there(tmp_path: Path) -> None:
     (tmp_path / "clip.mkv").write_bytes(b"before")
     with (
         pytest.raises(SpecError, match="needs frames"),
-        VideoWriter(tmp_path / "clip.mkv", RATE, 24, 16, 3, "uint8") as output,
+        VideoWriter(tmp_path / "clip.mkv", VideoAttributes(RATE), 24, 16, 3, "uint8") as output,
     ):
         output.write(counting(3)[0])
     assert (tmp_path / "clip.mkv").read_bytes() == b"before"

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from inr.domain import Domain
+from inr.signals.video.attributes import VideoAttributes
 from inr.signals.video.read import (
     VideoInfo,
     VideoWriter,
@@ -103,7 +104,7 @@ def test_webm_keeps_transparency(tmp_path: Path) -> None:
 
 def test_writer_takes_frames_in_pieces(tmp_path: Path) -> None:
     samples = moving(7, 16, 24)
-    with VideoWriter(tmp_path / "clip.mkv", RATE, 24, 16, 3, "uint8") as writer:
+    with VideoWriter(tmp_path / "clip.mkv", VideoAttributes(RATE), 24, 16, 3, "uint8") as writer:
         for first, stop in pairwise([0, 1, 1, 5, 7]):
             writer.write(samples[first:stop])
         assert not (tmp_path / "clip.mkv").exists()
