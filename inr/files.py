@@ -9,10 +9,28 @@ from pathlib import Path
 
 from inr.errors import FileAccessError, InrError
 
+_INPUT = ("-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0")
+_OUTPUT = ("-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
+
+
+def is_standard_input(path: str | Path) -> bool:
+    """True for ``-``, and for the names that the system has for standard input."""
+    return str(path) in _INPUT
+
+
+def is_standard_output(path: str | Path | None) -> bool:
+    """True for ``-``, and for the names that the system has for standard output; not for None, which is no output."""
+    return str(path) in _OUTPUT
+
+
+def names_no_format(path: str | Path) -> bool:
+    """True for standard output, and for a pipe or a device without a suffix: what is written there has no name."""
+    return is_standard_output(path) or (not Path(path).suffix and is_special(Path(path)))
+
 
 def read_bytes(path: str | Path) -> bytes:
     """The content of a file, or of standard input for ``-``; raises `FileAccessError`."""
-    if str(path) == "-":
+    if is_standard_input(path):
         if sys.stdin is None:
             raise FileAccessError("cannot read standard input: it is closed")
         return sys.stdin.buffer.read()
@@ -29,7 +47,7 @@ def write_bytes(path: str | Path, data: bytes) -> None:
         FileAccessError: it cannot be written.
         BrokenPipeError: nobody reads standard output any more.
     """
-    if str(path) == "-":
+    if is_standard_output(path):
         _write_stdout(data)
         return
     try:
@@ -149,7 +167,7 @@ def first_bytes(path: str | Path, count: int = 64) -> bytes:
 
 def check_writable(path: str | Path) -> None:
     """Fail early, before minutes of work, if `path` cannot be written; raises `FileAccessError`."""
-    if str(path) == "-":
+    if is_standard_output(path):
         return
     target = Path(path)
     try:
@@ -168,7 +186,8 @@ def check_writable(path: str | Path) -> None:
 
 def check_other(source: str | Path, destination: str | Path) -> None:
     """Raise `FileAccessError` if the destination is the source itself, which would be lost."""
-    if "-" not in (str(source), str(destination)) and is_same(source, destination):
+    streams = is_standard_input(source) or is_standard_output(destination) or is_special(Path(source))
+    if not streams and is_same(source, destination):
         raise FileAccessError(f"cannot write {destination}: it is the input; name another file")
 
 

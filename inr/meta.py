@@ -138,6 +138,20 @@ def _check_type(what: str, hint: Any, value: Any) -> None:
             raise SpecError(f"{what} must hold {kind.__name__}; got {type(item).__name__}")
 
 
+def with_ones(numbers: tuple[int, ...], places: tuple[int, ...], fill: int = 1) -> tuple[int, ...]:
+    """A number for each axis of an array, when `numbers` leaves out those of axes of one sample.
+
+    Args:
+        numbers: for the other axes, in order.
+        places: of the axes of one sample among all, increasing.
+        fill: their number.
+    """
+    whole = list(numbers)
+    for place in places:
+        whole.insert(place, fill)
+    return tuple(whole)
+
+
 @dataclass(frozen=True)
 class SignalMeta:
     """Meaning of the samples.

@@ -21,9 +21,9 @@ from inr.cli.terminal import (
     write_curve,
 )
 from inr.errors import FileAccessError, SpecError
-from inr.files import check_writable, is_same
+from inr.files import check_writable, is_same, is_standard_output
 
-SOURCE = "Image, video, folder of frames or .npy; - reads an image or .npy."
+SOURCE = "Image, video, folder of frames or .npy; - is standard input."
 
 
 @takes(CompressOptions)
@@ -102,7 +102,7 @@ def fit(
         warn_if_larger(output, result.bytes, source, result.source_bytes, remedy)
     if as_json:
         say_json({"output": output, **compressed_fields(result)})
-    elif output != "-":
+    elif not is_standard_output(output):
         say(
             f"{result.model} of {result.parameters} parameters: {quality_text(result.metrics)} "
             f"after {result.steps} steps, {result.seconds_fit:.1f} s"

@@ -26,6 +26,7 @@ from inr.cli.options import (
 from inr.cli.several import Force, OutDir, in_turn, named, one_pair
 from inr.cli.terminal import check_one_output, quality_text, say, say_file, say_json, shape_text, warn
 from inr.errors import FileAccessError, SpecError
+from inr.files import is_standard_output
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def decompress(
         result = codec.decompress(source, output, overwrite=force, **request)
         if result.damage is not None:
             warn(f"warning: {result.damage}; decoded {result.layers} intact layers")
-        if not as_json and output != "-":
+        if not as_json and not is_standard_output(output):
             say(f"{output}: {shape_text(result.shape, pictures=result.width is not None)}")
         written = {"width": result.width, "height": result.height, "shape": result.shape}
         return {"output": output, **written, "layers": result.layers}

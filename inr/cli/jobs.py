@@ -18,7 +18,7 @@ from inr.cli.options import CompressOptions, Json, takes
 from inr.cli.several import Force
 from inr.cli.terminal import check_one_output, progress_bar, progress_lines, reached, say, say_json, warn
 from inr.errors import SpecError
-from inr.files import check_other, is_special, read_bytes, write_bytes
+from inr.files import check_other, is_special, is_standard_input, is_standard_output, read_bytes, write_bytes
 
 if TYPE_CHECKING:
     from inr.client import Client, Event, Job, JobInfo
@@ -97,7 +97,7 @@ def submit(
         check_other(source, output)
     clock = _Clock(timeout)
     # In this thread, where ctrl-C ends it.
-    content = read_bytes(source) if source == "-" or is_special(Path(source)) else source
+    content = read_bytes(source) if is_standard_input(source) or is_special(Path(source)) else source
     request = options.request()
     with options.client() as client:
         job = client.submit(content, request_id=request_id, timeout=clock.left(), **request)
@@ -179,13 +179,13 @@ def _found(client: "Client", job_id: str) -> "Job":
 def _say_job(job: "JobInfo", as_json: bool, output: str | None = None) -> None:
     if as_json:
         say_json(job)
-    elif output != "-":
+    elif not is_standard_output(output):
         say(line(job))
 
 
 def _fetched(job: "Job", output: str, clock: _Clock) -> "JobInfo":
     """Write the file of a job when it is there."""
-    if output != "-":
+    if not is_standard_output(output):
         return job.fetch(output, timeout=clock.left())
     info = job.wait(timeout=clock.left())
     write_bytes(output, job.result(timeout=clock.left()))  # in this thread, where ctrl-C ends it

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from inr.cli.interrupts import asking
 from inr.errors import FileAccessError, SpecError
+from inr.files import is_standard_output
 from inr.text import printable
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def warn(text: str) -> None:
 
 def check_one_output(output: str | None, as_json: bool) -> None:
     """Raise `SpecError` if a file and a JSON object would both go to standard output."""
-    if output == "-" and as_json:
+    if is_standard_output(output) and as_json:
         raise SpecError("--json and the output - both want standard output; give a file name")
 
 
@@ -195,7 +196,7 @@ def warn_if_larger(output: str, size: int, source: str, before: int | None, reme
 
 def say_compressed(result: "Compressed", output: str) -> None:
     """What `compress` measured; nothing beside the file itself where that goes to standard output."""
-    if output == "-":
+    if is_standard_output(output):
         return
     report = result.report
     say(
@@ -250,7 +251,9 @@ def _has_sides(info: "FileInfo") -> bool:
 
 def _say_info(path: str, info: "FileInfo") -> None:
     size = shape_text(info.shape, pictures=_has_sides(info))
-    about = compact(info.attributes) or info.colour_space
+    own = {name: value for name, value in info.attributes.items() if name != "channel_axis"}
+    colours = "" if own and info.colour_space == "unknown" else info.colour_space
+    about = ", ".join(filter(None, [colours, compact(own)]))
     settings = f" {compact(info.settings)}" if info.settings else ""
     say(f"{path}: inr {info.version}, {info.kind} {size}x{info.channels} {info.dtype}, {about}{_timing_text(info)}")
     if info.coder is None:
@@ -264,9 +267,9 @@ def _say_info(path: str, info: "FileInfo") -> None:
     if info.light is not None:
         say(f"light:  fitted on a curve that is about linear below {info.light:g} and logarithmic above")
     if info.roles is not None:
-        colours, alpha = info.roles
-        others = info.channels - colours - alpha
-        say(f"channels: {colours} {'gray' if colours == 1 else 'RGB'}, {others} of another meaning, {alpha} alpha")
+        first, alpha = info.roles
+        others = info.channels - first - alpha
+        say(f"channels: {first} {'gray' if first == 1 else 'RGB'}, {others} of another meaning, {alpha} alpha")
     if info.icc_profile:
         say(f"colour: profile of {info.icc_profile} bytes")
     if info.orientation != 1:

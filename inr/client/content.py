@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inr.errors import FileAccessError, SignalError
-from inr.files import is_special, read_bytes, reason
+from inr.files import is_special, is_standard_input, read_bytes, reason
 from inr.text import printable
 
 LONGEST_NAME = 255
@@ -62,7 +62,7 @@ def contents_of(source: Source) -> list[Content]:
         return [_in_memory(source, "")]
     if isinstance(source, np.ndarray):
         return [_in_memory(_npy(source), "array.npy")]
-    if str(source) == "-":
+    if is_standard_input(source):
         return [_in_memory(read_bytes(source), "")]
     if is_folder(source):
         return [_of_file(path) for path in _frames(Path(source))]
@@ -73,7 +73,7 @@ def contents_of(source: Source) -> list[Content]:
 def is_folder(source: Source) -> TypeGuard[str | Path]:
     """True for a folder, whose pictures are the frames of a video."""
     try:
-        return isinstance(source, str | Path) and str(source) != "-" and Path(source).is_dir()
+        return isinstance(source, str | Path) and not is_standard_input(source) and Path(source).is_dir()
     except OSError:  # the name is too long
         return False
 

@@ -10,7 +10,7 @@ from inr.client.threads import aside
 from inr.client.transfer import Transfers
 from inr.client.transport import Wire
 from inr.errors import InrError, NotFoundError
-from inr.files import check_writable, is_special, replacing, write_bytes
+from inr.files import check_writable, is_special, is_standard_output, replacing, write_bytes
 from inr.rpc.v1 import job_pb2
 from inr.text import printable
 
@@ -99,7 +99,7 @@ class AsyncJob:
         check_writable(path)
         async with deadline(timeout, f"job {self.id}"):
             info = await self.wait()
-            if str(path) == "-" or is_special(Path(path)):  # where nothing can be taken back
+            if is_standard_output(path) or is_special(Path(path)):  # where nothing can be taken back
                 await aside(write_bytes, path, await self._bytes(info))
                 return info
             with replacing(path) as temporary, temporary.open("wb") as file:

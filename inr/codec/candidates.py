@@ -43,7 +43,8 @@ class Candidates:
         """See `Files`."""
         meta = self._signal.meta
         metric = kind_for(meta).decibels(meta)
-        return metric.value(metric.tally(self._signal.samples, open_encoded(encoded).decode(), meta.peak), meta.peak)
+        found = open_encoded(encoded).signal().samples
+        return metric.value(metric.tally(self._signal.samples, found, meta.peak), meta.peak)
 
     def file(self, encoded: Encoded) -> InrFile:
         """The file, without PSNRs; coded once."""

@@ -11,7 +11,8 @@ import numpy as np
 from inr.codec.decode import open_field
 from inr.codec.measures import measures, tallied
 from inr.container.file import SIGNATURE
-from inr.errors import SignalError
+from inr.errors import SignalError, SpecError
+from inr.files import is_standard_input
 from inr.meta import SignalMeta
 from inr.metrics.base import Tally
 from inr.signals.kind import kind_for, kind_of_source
@@ -53,8 +54,11 @@ def compare(original: str | Path, other: str | Path, *, time: Seconds | None = N
 
     Raises:
         SignalError: sizes, channels or sample types differ.
+        SpecError: both are standard input.
         InrError: see `load_parts` and `open_field`.
     """
+    if is_standard_input(original) and is_standard_input(other):
+        raise SpecError("standard input is read once; name a file for one of the two")
     first, second = Source.of(original), Source.of(other)
     reading = Reading(time)
     kind = kind_of_source(first, reading)
@@ -63,7 +67,7 @@ def compare(original: str | Path, other: str | Path, *, time: Seconds | None = N
         own = kind_for(field.meta)
         if own.sniff(first):  # an array may have the shape of a picture
             kind = own
-        reading = replace(own.reading_of(field.domain.shape), time=time)
+        reading = replace(own.reading_of(own.outward(field.domain.shape, field.meta)), time=time)
         shape, meta, blocks = field.domain.shape, field.meta, field.blocks(Target())
     else:
         own = kind_of_source(second, Reading())

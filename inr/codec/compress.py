@@ -244,7 +244,7 @@ def fit_file(
     data = store(fitted, bits)
     if destination is not None:
         write_bytes(destination, data)
-    values = measures([tallied(signal, open_field(data).decode())], signal.meta)
+    values = measures([tallied(signal, open_field(data).signal().samples)], signal.meta)
     return FitResult(
         model=fitted.model.kind,
         settings=fitted.model,

@@ -81,8 +81,9 @@ def decompress(
     if not overwrite:
         check_replaceable(destination, sampling.meta)
     save_blocks(destination, field.sampled(sampling), shape, field.channels, sampling.meta)
-    height, width = kind_for(sampling.meta).sides(shape)
-    return Decompressed(width, height, shape, layers or file.layers_present, damage)
+    kind = kind_for(sampling.meta)
+    height, width = kind.sides(shape)
+    return Decompressed(width, height, kind.outward(shape, sampling.meta), layers or file.layers_present, damage)
 
 
 def usual_suffix(source: File) -> str:

@@ -284,8 +284,8 @@ def _measured(signal: Signal, coder: AnyCoder, trained: Trained, encoded: Encode
     """Measure what a reader of the file will see of this part, after each layer."""
     file = files.file(encoded)
     data = to_bytes(file)
-    found = [in_decibels(signal, open_field(data, layers).decode()) for layers in range(1, encoded.layers)]
-    final = open_field(data).decode()
+    found = [in_decibels(signal, open_field(data, layers).signal().samples) for layers in range(1, encoded.layers)]
+    final = open_field(data).signal().samples
     meta = replace(encoded.meta, attributes=signal.meta.attributes)
     found.append(in_decibels(signal, final))
     return FittedPart(
@@ -324,7 +324,7 @@ def join_parts(lengths: tuple[int, ...], parts: list[FittedPart], began: float) 
     values = measures((part.tallies for part in parts), meta)
     report = CompressReport(
         kind=meta.kind,
-        shape=domain.shape,
+        shape=kind_for(meta).outward(domain.shape, meta),
         model=facts.model,
         settings=facts.settings,
         backend=last.report.backend,

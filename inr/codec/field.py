@@ -164,18 +164,21 @@ class SignalField(ABC):
                 not go with this kind of signal.
             LimitExceededError: more than `MAX_OUTPUT_SAMPLES` samples.
         """
-        return self.opened().rendered(Target(**target))
+        opened, asked = self.opened(), Target(**target)
+        samples = opened.rendered(asked)
+        shape = kind_for(opened.meta).outward(samples.shape[:-1], opened.meta)
+        return samples.reshape(*shape, opened.channels)
 
     def signal(self) -> Signal:
         """The signal at its original size."""
         opened = self.opened()
-        return Signal(self.decode(), opened.domain, opened.meta)
+        return Signal(opened.rendered(Target()), opened.domain, opened.meta)
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Of the samples: `(*axes, channels)`."""
         opened = self.opened()
-        return (*opened.domain.shape, opened.channels)
+        return (*kind_for(opened.meta).outward(opened.domain.shape, opened.meta), opened.channels)
 
     @property
     def dtype(self) -> np.dtype[Any]:

@@ -9,7 +9,7 @@ from inr.container import ids
 from inr.container.file import InrFile, section_sizes
 from inr.container.header import ModelFields
 from inr.container.times import times_of
-from inr.meta import INTEGER_RANGE, Stored
+from inr.meta import INTEGER_RANGE, Stored, with_ones
 
 if TYPE_CHECKING:  # a file of the models in the table is described without them
     from inr.spec import Spec
@@ -46,7 +46,7 @@ class FileInfo:
         frame_seconds: for how many seconds frames of a video are shown, and how many in a row are, where that varies;
             or None.
         pixel_aspect: width of a pixel of a video by its height, or None.
-        attributes: what a later kind of signal has of its own, by name; by ``#number`` if the kind is not known here.
+        attributes: what the kind of signal has of its own, by name; by ``#number`` if the kind is not known here.
         power: low, high and gamma of the power transform of the targets, or None.
         model: kind of the model; None where the coder has none.
         settings: settings of the model, or fields of a coder without one, that differ from its defaults.
@@ -106,13 +106,14 @@ def describe(file: InrFile, size: int) -> FileInfo:
     else:
         named, settings = _settings(header.coder, header.coder_fields, _coder_tables)
     model = None if header.model is None else named
-    kind, own = _own(header.kind, header.attributes)
+    kind, own = _own(header.kind, header.attributes or header.extras)
+    shape = with_ones(header.shape, _ones(own))
     dtype = ids.SAMPLE_TYPES[header.dtype]
     profile = file.ancillary(b"iccp")
     return FileInfo(
         version=f"1.{file.minor}",
         kind=kind,
-        shape=header.shape,
+        shape=shape,
         channels=header.channels,
         dtype=dtype,
         value_range=header.value_range or INTEGER_RANGE[dtype],
@@ -146,7 +147,8 @@ def _frame_seconds(stored: tuple[int, ...]) -> tuple[tuple[float, int], ...]:
 def _own(wire_id: int, stored: Stored) -> tuple[str, dict[str, Any]]:
     """Name of a kind of signal and its attributes; one that is not in the table is looked up in the registry."""
     if wire_id in ids.SIGNAL_KINDS:
-        return ids.SIGNAL_KINDS[wire_id], {}
+        names = ids.EXTRAS.get(wire_id, {})
+        return ids.SIGNAL_KINDS[wire_id], {names.get(number, f"#{number}"): value for number, value in stored}
     from inr.registry import kind_of
     from inr.signals.kind import KINDS
 
@@ -154,6 +156,14 @@ def _own(wire_id: int, stored: Stored) -> tuple[str, dict[str, Any]]:
     names = {} if cls is None else cls.attributes.names()
     kind = f"#{wire_id}" if cls is None else kind_of(cls)
     return kind, {names.get(number, f"#{number}"): value for number, value in stored}
+
+
+def _ones(own: dict[str, Any]) -> tuple[int, ...]:
+    """Takes the places of axes of one sample out of the attributes; not what makes no sense, which a file may hold."""
+    places = own.get("ones")
+    if not isinstance(places, tuple) or not all(isinstance(place, int) for place in places):
+        return ()
+    return tuple(own.pop("ones"))
 
 
 Tables = tuple[str, dict[int, str], dict[int, tuple[str, ...]]]

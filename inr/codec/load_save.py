@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Union
 from numpy import typing as npt
 
 from inr.errors import FileAccessError, InrError
-from inr.files import check_other, check_writable, first_bytes
+from inr.files import check_other, check_writable, first_bytes, names_no_format
 from inr.meta import SignalMeta
 from inr.signals.given import File
 from inr.signals.image.from_pillow import signal_given
@@ -138,6 +138,6 @@ def check_name(source: Readable, destination: str | Path) -> None:
     """Raise an `InrError` if a destination is the input or cannot be written, before anything is decoded."""
     if isinstance(source, str | Path):
         check_other(source, destination)
-    if str(destination) != "-" and (not Path(destination).suffix or os.path.isdir(destination)):
+    if not names_no_format(destination) and (not Path(destination).suffix or os.path.isdir(destination)):
         return  # a folder of frames, which the writer of videos checks; pictures and arrays are refused by their suffix
     check_writable(destination)

@@ -49,7 +49,8 @@ def assemble(
     meta, domain = signal.meta, tiling.domain
     layers = len(payloads[0])
     sections = [Section(DATA, tile[layer]) for layer in range(layers) for tile in payloads]
-    own = kind_for(meta).to_file(meta)
+    kind = kind_for(meta)
+    own, early = kind.to_file(meta), kind.wire_id in ids.SIGNAL_KINDS
     sections += own.sections
     header = Header(
         shape=domain.shape,
@@ -60,7 +61,7 @@ def assemble(
         tiles=tiling.counts if tiling.count > 1 else None,
         orientation=own.orientation,
         colour_space=own.colour_space,
-        kind=kind_for(meta).wire_id,
+        kind=kind.wire_id,
         alignment=id_of(ids.ALIGNMENTS, domain.alignment),
         power=None if meta.power is None else _wire_power(meta.power),
         light=None if meta.curve is None else (_whole(meta.curve.scale), meta.curve.colours),
@@ -68,7 +69,8 @@ def assemble(
         frame_rate=own.frame_rate,
         frame_times=own.frame_times,
         pixel_aspect=own.pixel_aspect,
-        attributes=own.own,
+        attributes=() if early else own.own,
+        extras=own.own if early else (),
         box=None if domain.is_default() else tuple(x for interval in domain.box for x in interval),
         **vars(part),
     )

@@ -17,7 +17,7 @@ class FileAttributes:
         frame_rate: header key 17, numerator and denominator.
         frame_times: header key 21, see `inr.container.times`.
         pixel_aspect: header key 22, numerator and denominator.
-        own: header key 18.
+        own: header key 18; of pictures, videos and arrays key 25.
         icc_profile: an ancillary section.
         channels: header key 24, how many first channels of a picture are colours, and 1 if the last one is alpha.
     """
@@ -42,7 +42,7 @@ class FileAttributes:
             frame_rate=header.frame_rate,
             frame_times=header.frame_times,
             pixel_aspect=header.pixel_aspect,
-            own=header.attributes,
+            own=header.attributes or header.extras,
             icc_profile=profile,
             channels=header.roles,
         )

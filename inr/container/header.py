@@ -20,6 +20,7 @@ WEIGHTS = 0
 """Id of the coder whose files have a model (keys 5, 6 and 9); all others have fields of their own (key 20)."""
 
 _MAPS = ("model_fields", "coder_fields")
+_ATTRIBUTES = ("attributes", "extras")
 _MAX_NESTING = 4
 _BOX = 2**20
 _FLOAT32_MAX = (2 - 2**-23) * 2.0**127
@@ -74,10 +75,9 @@ class Header:
         coder_fields: (20) what a coder other than `WEIGHTS` says of itself, by number.
         frame_times: (21) how long frames of a video are shown, see `inr.container.times`; None if all equally long.
         pixel_aspect: (22) width of a pixel of a video by its height, as numerator and denominator.
-        light: (23) scale of the light curve and how many first channels are on it; then, with key 10, PU21-PSNR after
-            each layer in 1/100 dB.
-        roles: (24) how many first channels of a picture are colours, and 1 if the last one is alpha; None where their
-            number tells.
+        light: (23) scale of the light curve, how many first channels are on it; with key 10, PU21-PSNR in 1/100 dB.
+        roles: (24) how many first channels are colours, and 1 if the last one is alpha; None where the number tells.
+        extras: (25) attributes of kinds 0 to 2 that came later than their own keys, in the form of `attributes`.
     """
 
     shape: tuple[int, ...] = field(metadata={"key": 1})
@@ -104,6 +104,7 @@ class Header:
     pixel_aspect: tuple[int, int] = field(default=(1, 1), metadata={"key": 22})
     light: tuple[float, ...] | None = field(default=None, metadata={"key": 23})
     roles: tuple[int, int] | None = field(default=None, metadata={"key": 24})
+    extras: Stored = field(default=(), metadata={"key": 25})
 
     def __post_init__(self) -> None:
         _check_grid(self)
@@ -112,6 +113,7 @@ class Header:
         _check_kind(self)
         _check_video(self)
         _check_attributes(self.attributes)
+        _check_attributes(self.extras)
         _check_values(self)
         _check_channels(self)
 
@@ -145,7 +147,7 @@ def to_cbor(header: Header) -> bytes:
         if value != item.default:
             if item.name in _MAPS:
                 value = _thawed_fields(value)
-            if item.name == "attributes":
+            if item.name in _ATTRIBUTES:
                 value = {number: list(v) if isinstance(v, tuple) else v for number, v in value}
             document[item.metadata["key"]] = list(value) if isinstance(value, tuple) else value
     return cbor2.dumps(document, canonical=True)
@@ -205,7 +207,7 @@ def _frozen(value: Any, name: str) -> Any:
     """Lists to tuples, maps of fields to pairs; refuses everything else that is not a number."""
     if name in _MAPS:
         return _frozen_fields(value, name.replace("_", " "))
-    if name == "attributes":
+    if name in _ATTRIBUTES:
         if not isinstance(value, dict) or not all(_is_int(key) and _is_number(key) for key in value):
             raise CorruptHeaderError("header: attributes must map integers to numbers or lists of numbers")
         return tuple((key, tuple(v) if isinstance(v, list) else v) for key, v in sorted(value.items()))
@@ -311,8 +313,8 @@ def _check_kind(header: Header) -> None:
     if header.kind in ids.SIGNAL_KINDS:
         if header.attributes:
             raise CorruptHeaderError(f"header: {kind} has no attributes of its own")
-    elif header.orientation != 1 or header.colour_space != 0:
-        raise CorruptHeaderError(f"header: {kind} has no orientation and no colour space")
+    elif header.orientation != 1 or header.colour_space != 0 or header.extras:
+        raise CorruptHeaderError(f"header: {kind} has no orientation, no colour space and no extras")
 
 
 def _check_video(header: Header) -> None:

@@ -11,6 +11,11 @@ SIGNAL_AXES: dict[str, tuple[str, ...]] = {"image": ("y", "x"), "video": ("t", "
 """Axes of the kinds that always have the same ones."""
 SAMPLE_TYPES: dict[int, str] = {0: "uint8", 1: "uint16", 2: "float16", 3: "float32", 4: "int8", 5: "int16"}
 COLOUR_SPACES: dict[int, str] = {0: "srgb", 1: "linear", 2: "unknown"}
+EXTRAS: dict[int, dict[int, str]] = {
+    0: {0: "cicp", 1: "gamma", 2: "chromaticities", 3: "channel_axis"},
+    2: {0: "ones"},
+}
+"""Kind of signal -> number -> name of the attributes in header key 25."""
 ALIGNMENTS: dict[int, str] = {0: "center", 1: "corner"}
 CODERS: dict[int, str] = {0: "weights"}
 CODINGS: dict[int, str] = {0: "uniform", 1: "float16", 2: "float32"}

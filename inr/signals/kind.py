@@ -11,8 +11,6 @@ from fractions import Fraction
 from pathlib import Path
 from typing import ClassVar, final
 
-import numpy as np
-
 from inr.container import ids, limits
 from inr.container.attributes import FileAttributes
 from inr.domain import Domain
@@ -22,8 +20,9 @@ from inr.meta import Attributes, SignalMeta
 from inr.metrics.base import Metric
 from inr.metrics.psnr import Psnr
 from inr.registry import Registry
+from inr.signals.foreign import not_read, plural
 from inr.signals.npy import npy_bytes
-from inr.signals.parts import Cut, PartRule, Parts
+from inr.signals.parts import Cut, PartRule, Parts, gathered
 from inr.signals.signal import Array, Samples, Signal
 from inr.signals.source import Reading, Source
 from inr.signals.target import Sampling, Shape, Target, check_evaluations, check_output, joined, ratios
@@ -172,10 +171,21 @@ class Kind(Spec):
         """As `write`, for any path; raises `SpecError` for one whose format cannot hold the samples."""
         if Path(path).suffix.lower() == ".npy":
             self.check_npy(channels, meta)
-            write_bytes(path, npy_bytes(gathered(blocks, shape, channels, meta)))
+            write_bytes(path, self.npy(blocks, shape, channels, meta))
             return
         self.check_format(path, shape, channels, meta)
         self.write(path, blocks, shape, channels, meta)
+
+    @final
+    def npy(self, blocks: Iterable[Samples], shape: Shape, channels: int, meta: SignalMeta) -> bytes:
+        """Samples as a ``.npy`` file; arguments as for `write`."""
+        whole = gathered(blocks, shape, channels, meta).reshape(*self.outward(shape, meta), channels)
+        return npy_bytes(whole, self.has_channel_axis(meta))
+
+    def has_channel_axis(self, meta: SignalMeta) -> bool:
+        """True if ``.npy`` files of one channel have an axis for it."""
+        del meta
+        return False
 
     def check_npy(self, channels: int, meta: SignalMeta) -> None:
         """Raise `SpecError` for samples that are not written as ``.npy``."""
@@ -221,6 +231,7 @@ class Kind(Spec):
             SpecError: an option out of range, or one that does not go with this kind of signal.
             LimitExceededError: more than `MAX_OUTPUT_SAMPLES` samples, or means over too many points.
         """
+        target = self.inward(target, meta, domain.ndim)
         part = self.region(target, domain)
         self._check_target(target)
         part, meta = self.timed(target, part, meta)
@@ -237,6 +248,16 @@ class Kind(Spec):
                 who = _who_takes("targets", name)
                 raise SpecError(f"time and frame rate: only {who} has them; this is {self.noun}")
             raise SpecError(f"{name}: {self.noun} has none")
+
+    def inward(self, target: Target, meta: SignalMeta, count: int) -> Target:
+        """A target about the axes that users see as one about the `count` axes of the field; raises `SpecError`."""
+        del meta, count
+        return target
+
+    def outward(self, numbers: Shape, meta: SignalMeta, fill: int = 1) -> Shape:
+        """A number for each axis of the field, as one for each axis that users see; `fill` for those it has not."""
+        del meta, fill
+        return numbers
 
     def region(self, target: Target, domain: Domain) -> Domain:
         """The chosen region of a grid; raises `SpecError`."""
@@ -342,8 +363,7 @@ def kind_of_source(source: Source, reading: Reading) -> Kind:
             found = found or kind
     if found is None:
         _refuse_empty(source, kinds)
-        read = " nor ".join(f"{kind.noun} ({kind.formats})" for kind in kinds)
-        raise SignalError(f"{source.name} is neither {read}")
+        raise SignalError(f"{source.name} {not_read(source.head, all_read())}")
     refuse_reading(reading, found.noun, found.reading)
     return found
 
@@ -357,21 +377,16 @@ def _refuse_empty(source: Source, kinds: list[Kind]) -> None:
         raise SignalError(f"{source.name} is empty (0 bytes)")
 
 
+def all_read() -> str:
+    """What is read, of all kinds of signal, for messages; there is no other list of it."""
+    return ", ".join(plural(cls.noun, cls.formats) for cls in KINDS)
+
+
 def refuse_reading(reading: Reading, noun: str, allowed: frozenset[str] = frozenset()) -> None:
     """Raise `SpecError` if more is asked of a reading than `allowed`; messages call what is read `noun`."""
     words = {"time": "times", "axes": "a number of axes to choose"}
     for name in sorted(reading.given() - allowed, reverse=True):
         raise SpecError(f"{name}: only {_who_takes('reading', name)} has {words[name]}; this is {noun}")
-
-
-def gathered(blocks: Iterable[Samples], shape: Shape, channels: int, meta: SignalMeta) -> Samples:
-    """Consecutive blocks as one array `(*shape, channels)`."""
-    samples: Samples = np.empty((*shape, channels), dtype=meta.dtype)
-    row = 0
-    for block in blocks:
-        samples[row : row + len(block)] = block
-        row += len(block)
-    return samples
 
 
 def whole(ratio: float) -> int:

@@ -92,8 +92,8 @@ def read_npy(data: bytes, name: str) -> Array:
         raise SignalError(f"{name} {refusal}") from None
 
 
-def npy_bytes(samples: Samples) -> bytes:
-    """A ``.npy`` file of samples `(*grid, channels)`; a single channel has no axis of its own."""
+def npy_bytes(samples: Samples, channel_axis: bool = False) -> bytes:
+    """A ``.npy`` file of samples `(*grid, channels)`; a single channel has no axis of its own unless asked for."""
     stream = io.BytesIO()
-    np.save(stream, samples[..., 0] if samples.shape[-1] == 1 else samples, allow_pickle=False)
+    np.save(stream, samples[..., 0] if samples.shape[-1] == 1 and not channel_axis else samples, allow_pickle=False)
     return stream.getvalue()

@@ -1,13 +1,16 @@
 """Signals in parts along their first axis: segments of a video, bands of a picture, slabs of an array."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+import numpy as np
+
 from inr.domain import Domain
 from inr.errors import SpecError
-from inr.signals.signal import Signal
+from inr.meta import SignalMeta
+from inr.signals.signal import Samples, Signal
 
 MAX_PARTS = 4096
 """Parts of a signal, unless shorter ones are asked for; a file can hold as many."""
@@ -121,3 +124,13 @@ def part_lengths(length: int, most: int, least: int = 1) -> tuple[int, ...]:
     """
     count = max(1, min(-(-length // most), length // least))
     return tuple((k + 1) * length // count - k * length // count for k in range(count))
+
+
+def gathered(blocks: Iterable[Samples], shape: tuple[int, ...], channels: int, meta: SignalMeta) -> Samples:
+    """Consecutive blocks as one array `(*shape, channels)`."""
+    samples: Samples = np.empty((*shape, channels), dtype=meta.dtype)
+    row = 0
+    for block in blocks:
+        samples[row : row + len(block)] = block
+        row += len(block)
+    return samples

@@ -1,10 +1,13 @@
 """How readers refuse a file, whatever they read: in one short line, and in the same words."""
 
+import re
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from inr.errors import InrError
+
+_LACKS = re.compile(r"unsupported|not supported|not implemented|can ?not handle", re.IGNORECASE)
 
 
 class Refusal(Exception):  # noqa: N818 - never seen outside the readers, which turn it into a SignalError
@@ -21,7 +24,8 @@ def damage_reported() -> Iterator[None]:
     """Turn whatever a decoder raises into a `Refusal` of one line.
 
     Damaged bytes make decoders fail in any way (`struct.error`, `IndexError`, their own classes), so the only
-    exceptions let through are those that do not come from the bytes.
+    exceptions let through are those that do not come from the bytes. What a decoder says that it does not support is
+    no damage.
     """
     try:
         yield
@@ -32,6 +36,8 @@ def damage_reported() -> Iterator[None]:
     except Exception as error:
         if isinstance(error, struct.error) or isinstance(error.__cause__, struct.error):
             raise damaged("it ends in the middle of its header") from error
+        if isinstance(error, NotImplementedError) or _LACKS.search(str(error)):
+            raise Refusal(f"is not supported: {first_line(error)}") from error
         raise damaged(first_line(error)) from error
 
 

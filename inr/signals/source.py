@@ -9,7 +9,7 @@ from numpy import typing as npt
 
 from inr.cached import cached
 from inr.errors import FileAccessError, SpecError
-from inr.files import is_special, read_bytes, reason
+from inr.files import is_special, is_standard_input, read_bytes, reason
 from inr.signals.given import content_of, name_of
 from inr.signals.numbers import array_given
 
@@ -72,8 +72,8 @@ class Source:
             return Source("array", array=array_given(given, axes))
         if isinstance(source, bytes):
             return Source("data" if isinstance(given, bytes) else name_of(given), data=source)
-        if str(source) == "-":
-            return Source("standard input", data=read_bytes("-"))
+        if is_standard_input(source):
+            return Source("standard input", data=read_bytes(source))
         if is_special(Path(source)):  # what is read from a pipe is gone
             return Source(str(source), data=read_bytes(source))
         return Source(str(source), path=Path(source))

@@ -133,7 +133,7 @@ class Helper:
         rate = kind.rate(sampling.meta)
         yield (
             {
-                "shape": shape,
+                "shape": kind.outward(shape, sampling.meta),
                 "channels": field.channels,
                 "dtype": field.meta.dtype,
                 "kind": field.meta.kind,
@@ -144,7 +144,8 @@ class Helper:
         row = 0
         for block in field.sampled(sampling):
             for count, data in tiles(block):
-                yield from _pieces((row, *[0] * (len(shape) - 1)), (count, *shape[1:]), data)
+                start = kind.outward((row, *[0] * (len(shape) - 1)), sampling.meta, fill=0)
+                yield from _pieces(start, kind.outward((count, *shape[1:]), sampling.meta), data)
                 row += count
 
     def _read(self, sha256: str) -> bytes:

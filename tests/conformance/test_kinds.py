@@ -22,10 +22,10 @@ from inr.coders.weights.quantize import QuantSpec, quantize
 from inr.container import ids
 from inr.container.attributes import FileAttributes
 from inr.container.file import parse, to_bytes
-from inr.errors import InrError, SpecError
+from inr.errors import InrError, SignalError, SpecError
 from inr.models.siren import Siren
 from inr.registry import kind_of
-from inr.signals.kind import KINDS, Kind, kind_for, kind_of_source, refuse_reading
+from inr.signals.kind import KINDS, Kind, all_read, kind_for, kind_of_source, refuse_reading
 from inr.signals.signal import Signal
 from inr.signals.source import Reading, Source
 from inr.signals.target import Target
@@ -99,6 +99,22 @@ def test_described(kind: Kind) -> None:
         assert kind.kind not in ids.SIGNAL_KINDS.values()
     else:
         assert ids.SIGNAL_KINDS[kind.wire_id] == kind.kind
+
+
+def test_what_is_read_is_listed_in_every_refusal(kind: Kind, tmp_path: Path) -> None:
+    assert kind.formats
+    assert kind.formats in all_read()
+    (tmp_path / "notes.txt").write_text("words")
+    with pytest.raises(SignalError, match=r"notes.txt is text, which is not supported; inr reads ") as caught:
+        inr.load(tmp_path / "notes.txt")
+    assert all(cls.formats in str(caught.value) for cls in KINDS)
+
+
+def test_the_table_of_extras_names_the_attributes() -> None:
+    for wire_id, names in ids.EXTRAS.items():
+        cls = KINDS.by_wire_id(wire_id)
+        assert cls is not None
+        assert cls.attributes.names() == names
 
 
 def test_the_table_of_ids_lists_the_kinds() -> None:
@@ -184,15 +200,18 @@ def test_a_file_says_what_it_is(signal: Signal, tmp_path: Path, capsys: pytest.C
     data = packed(signal)
     (tmp_path / "a.inr").write_bytes(data)
     info = describe(parse(data), len(data))
-    assert (info.kind, info.shape, info.channels) == (signal.meta.kind, signal.domain.shape, signal.channels)
+    shape = kind_for(signal.meta).outward(signal.domain.shape, signal.meta)
+    assert (info.kind, info.shape, info.channels) == (signal.meta.kind, shape, signal.channels)
     own = signal.meta.attributes
-    assert info.attributes == {own.names()[number]: value for number, value in own.to_wire()}
+    told_by_shape = {"ones"} if len(shape) > signal.domain.ndim else set()
+    stored = {own.names()[number]: value for number, value in own.to_wire()}
+    assert info.attributes == {name: value for name, value in stored.items() if name not in told_by_shape}
     assert main(["info", str(tmp_path / "a.inr")]) == 0
     assert f"inr 1.0, {signal.meta.kind} " in capsys.readouterr().out
     assert main(["info", str(tmp_path / "a.inr"), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["kind"] == signal.meta.kind
-    assert ("attributes" in told) == bool(own.to_wire())
+    assert ("attributes" in told) == bool(info.attributes)
 
 
 def test_targets(signal: Signal) -> None:
@@ -207,14 +226,15 @@ def test_targets(signal: Signal) -> None:
         assert any(new != old for new, old in pairs)
         assert (max(sampling.means) > 1) == (scale < 1)
         samples = field.decode(scale=scale)
-        assert (samples.shape, samples.dtype) == ((*sampling.grid.shape, signal.channels), signal.samples.dtype)
+        shape = kind.outward(sampling.grid.shape, meta)
+        assert (samples.shape, samples.dtype) == ((*shape, signal.channels), signal.samples.dtype)
     if "time" in kind.targets:
         rate = kind.rate(meta)
         assert rate is not None
         part = kind.sampling(Target(time=(0.0, float(4 / rate))), domain, meta, signal.channels)
         assert part.grid.shape == (4, *domain.shape[1:])
     with pytest.raises(SpecError, match="give a scale or a size, not both"):
-        kind.sampling(Target(scale=2.0, size=domain.shape), domain, meta, signal.channels)
+        kind.sampling(Target(scale=2.0, size=kind.outward(domain.shape, meta)), domain, meta, signal.channels)
     with pytest.raises(SpecError, match="scale: must be more than 0; got -1"):
         field.decode(scale=-1.0)
 
@@ -287,13 +307,13 @@ def test_compressed_decoded_and_compared(signal: Signal, tmp_path: Path, capsys:
     steps = ["--steps", "20", "--batch", "256", "--size", "2000", "--quiet", "--json"]
     assert main(["compress", str(path), str(packed_path), *steps]) == 0
     report = json.loads(capsys.readouterr().out)
-    assert (report["kind"], report["shape"]) == (kind.kind, list(signal.domain.shape))
+    assert (report["kind"], report["shape"]) == (kind.kind, list(kind.outward(signal.domain.shape, signal.meta)))
     assert report["model"] == (kind.default_model or "hashgrid")
     assert ("metrics" in report) == (not {metric.name for metric in kind.metrics} <= {"psnr", "ssim"})
     assert (report["height"], report["width"]) == kind.sides(signal.domain.shape)
     back = tmp_path / f"back{kind.suffix}"
     assert main(["decompress", str(packed_path), str(back)]) == 0
-    assert np.array_equal(inr.load(back).samples, inr.open(packed_path).decode())
+    assert np.array_equal(inr.load(back).samples, inr.open(packed_path).signal().samples)
     assert inr.load(back).meta.attributes == signal.meta.attributes
     found = inr.compare(path, packed_path)
     assert found.psnr == pytest.approx(report["psnr"], abs=1e-6)
@@ -306,7 +326,7 @@ def test_compressed_decoded_and_compared(signal: Signal, tmp_path: Path, capsys:
     assert ("metrics" in told) == (not found.metrics.keys() <= {"psnr", "ssim"})
     in_parts = inr.compress(path, segment=-(-len(signal.samples) // 2), size=6000, steps=3, batch=256)
     assert in_parts.report.segments > 1
-    assert inr.open(in_parts.data).decode().shape == signal.samples.shape
+    assert inr.open(in_parts.data).signal().samples.shape == signal.samples.shape
 
 
 def test_one_kind_is_not_compared_with_another(tmp_path: Path) -> None:

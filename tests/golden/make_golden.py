@@ -23,6 +23,7 @@ from inr.meta import SignalMeta
 from inr.models.base import ModelSpec
 from inr.models.hashgrid import HashGridMlp
 from inr.models.siren import Siren
+from inr.signals.array.attributes import ArrayAttributes
 from inr.signals.image.attributes import ImageAttributes
 from tests.golden import model_files
 from tests.support.weights import weights_in
@@ -88,6 +89,27 @@ def gray_alpha_corner() -> InrFile:
     return pack(quantize(field, QuantSpec(bits=12, layers=8)))
 
 
+def picture_by_code_points() -> InrFile:
+    """Colours by cICP, which header key 25 holds."""
+    meta = SignalMeta("uint16", (0.0, 65535.0), ImageAttributes(cicp=(9, 16, 0, 1)))
+    return pack(quantize(_random(Siren(width=6, depth=1), (8, 9), 3, meta, 21), QuantSpec(bits=6)))
+
+
+def picture_by_gamma() -> InrFile:
+    """Colours by gAMA and cHRM, which header key 25 holds."""
+    corners = (31270, 32900, 64000, 33000, 21000, 71000, 15000, 6000)
+    meta = SignalMeta("uint8", (0.0, 255.0), ImageAttributes(gamma=100_000, chromaticities=corners))
+    return pack(quantize(_random(Siren(width=6, depth=1), (7, 8), 3, meta, 22), QuantSpec(bits=6)))
+
+
+def array_axes_of_one() -> InrFile:
+    """An array of shape (1, 6, 1, 5, 1), whose field has two inputs."""
+    meta = SignalMeta("float32", (-1.0, 2.0), ArrayAttributes((0, 2, 4)))
+    field = _random(Siren(width=6, depth=1), (6, 5), 1, meta, 25)
+    field = replace(field, domain=Domain.of_shape((6, 5), ("axis0", "axis1")))
+    return pack(quantize(field, QuantSpec(bits=6)))
+
+
 CASES: tuple[Callable[[], InrFile], ...] = (
     siren_rgb,
     hashgrid_layers,
@@ -96,6 +118,9 @@ CASES: tuple[Callable[[], InrFile], ...] = (
     gray_uint16_range,
     hashgrid_rgba,
     gray_alpha_corner,
+    picture_by_code_points,
+    picture_by_gamma,
+    array_axes_of_one,
     *model_files.CASES,
 )
 

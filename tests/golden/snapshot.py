@@ -43,6 +43,7 @@ def current() -> Snapshot:
             for name, item in Header.__dataclass_fields__.items()
         },
         "tables": tables,
+        "extras": ids.EXTRAS,
         "components": components,
         "models": {kind_of(cls): model_entry(cls) for cls in MODELS},
     }

@@ -109,6 +109,17 @@ def test_a_16_bit_picture_as_png(fields: Any, client: inr.Client, picture: Pictu
     np.testing.assert_array_equal(decoded, inr.open(data).decode())
 
 
+def test_axes_of_one_sample_come_back(fields: Any, client: inr.Client) -> None:
+    array = np.sin(np.arange(9 * 8) / 7).reshape(1, 9, 1, 8).astype(np.float32)
+    data = alone(array, **SMALL).data
+    source, here = put(client, data), inr.open(data)
+    for asked in ({}, {"scale": 2.0}, {"size": (1, 20, 1, 4)}, {"region": (0, 2, 0, 3, 1, 4, 1, 5)}):
+        request = field_pb2.DecodeRequest(source=source, format=RAW, **asked)
+        found = assembled(*tiles(fields.Decode(request)), png=False)
+        assert found.shape[0] == found.shape[2] == 1
+        np.testing.assert_array_equal(found, here.decode(**asked))
+
+
 def test_a_video_as_one_png_for_each_frame(fields: Any, client: inr.Client, picture: Picture, tmp_path: Path) -> None:
     for i in range(5):
         save_image(tmp_path / f"{i}.png", np.roll(picture, 3 * i, axis=1), inr.load(picture).meta)

@@ -198,6 +198,7 @@ def headers(draw: st.DrawFn) -> Header:
         frame_times=draw(frame_times(shape[0])) if kind == 1 else None,
         pixel_aspect=draw(pixel_aspects()) if kind == 1 else (1, 1),
         attributes=() if known else draw(attributes()),
+        extras=draw(attributes()) if known else (),
         **vars(draw(weights_parts(coding) | coder_parts())),
     )
 

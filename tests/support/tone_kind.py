@@ -19,8 +19,8 @@ from inr.files import write_bytes
 from inr.meta import Attributes, SampleType, SignalMeta
 from inr.metrics.base import Array, Metric, Tally
 from inr.metrics.psnr import Psnr
-from inr.signals.kind import KINDS, Kind, gathered
-from inr.signals.parts import PartRule
+from inr.signals.kind import KINDS, Kind
+from inr.signals.parts import PartRule, gathered
 from inr.signals.ranges import value_range
 from inr.signals.signal import Samples, Signal
 from inr.signals.source import Reading, Source

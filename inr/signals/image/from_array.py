@@ -25,8 +25,12 @@ def check_array(shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
 
 
 def is_picture(shape: tuple[int, ...], dtype: np.dtype[Any]) -> bool:
-    """True for what counts as a picture unless told otherwise: `(h, w)` and `(h, w, 1..4)` of a type pictures have."""
-    return (len(shape) == 2 or (len(shape) == 3 and 1 <= shape[2] <= 4)) and dtype.name not in ("int8", "int16")
+    """True for what counts as a picture unless told otherwise: `(h, w)` and `(h, w, 1..4)` of a type pictures have.
+
+    With a side of one sample it is an array, which can have that.
+    """
+    sides = len(shape) == 2 or (len(shape) == 3 and 1 <= shape[2] <= 4)
+    return sides and min(shape[:2]) != 1 and dtype.name not in ("int8", "int16")
 
 
 def check_picture(shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
@@ -41,7 +45,12 @@ def check_picture(shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
 
 def picture_of(samples: Array) -> Picture:
     """An array as a picture."""
-    return Picture(samples, colours_of(samples.dtype))
+    return Picture(samples, colours_of(samples.dtype), channel_axis=channel_axis(samples.shape))
+
+
+def channel_axis(shape: tuple[int, ...]) -> int:
+    """1 for an array with an axis of one channel, else 0."""
+    return int(len(shape) == 3 and shape[2] == 1)
 
 
 def colours_of(dtype: np.dtype[Any]) -> ColourSpace:

@@ -2,6 +2,7 @@
 
 import mmap
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import ClassVar, Literal, cast, final
@@ -20,15 +21,15 @@ from inr.metrics.ssim import Ssim
 from inr.signals.image.attributes import ColourSpace, ImageAttributes, image_attributes
 from inr.signals.image.channels import Channels, channels_of, light_survey
 from inr.signals.image.frames import is_animated
-from inr.signals.image.from_array import check_picture, colours_of, is_picture
+from inr.signals.image.from_array import channel_axis, check_picture, colours_of, is_picture
 from inr.signals.image.read import FORMATS, decode_image, image_from_array, is_image
 from inr.signals.image.tiff import TIFF_SIGNATURES, TiffLayout, tiff_layout
 from inr.signals.image.write import check_format, encode_image, format_of, save_image
-from inr.signals.kind import KINDS, Kind, Pngs, gathered, whole
+from inr.signals.kind import KINDS, Kind, Pngs, whole
 from inr.signals.light import LightSurvey, exposed, luminance_gain
 from inr.signals.limits import MAX_SAMPLES
 from inr.signals.npy import MAGIC, Layout, npy_header, read_npy
-from inr.signals.parts import PartRule
+from inr.signals.parts import PartRule, gathered
 from inr.signals.preview import eight_bits
 from inr.signals.refusal import Refusal, damage_reported
 from inr.signals.signal import Array, Samples, Signal
@@ -56,12 +57,14 @@ class Image(Kind):
     suffix: ClassVar[str] = ".png"
 
     def examples(self) -> tuple[Signal, ...]:
-        """As `Kind.examples`: 8-bit RGB, and 16-bit gray."""
+        """As `Kind.examples`: 8-bit RGB, 16-bit gray, and gray by a gamma of its own."""
         y, x = np.mgrid[0:13, 0:21] / 4
         colours = np.stack([np.sin(x + c) * np.cos(y) for c in range(3)], axis=-1)
+        gray = image_from_array(np.rint(20_000 * (colours[..., 0] + 2)).astype(np.uint16))
         return (
             image_from_array(np.rint(127.5 * (colours + 1)).astype(np.uint8)),
-            image_from_array(np.rint(20_000 * (colours[..., 0] + 2)).astype(np.uint16)),
+            gray,
+            replace(gray, meta=replace(gray.meta, attributes=ImageAttributes(gamma=100_000))),
         )
 
     def sniff(self, source: Source) -> bool:
@@ -108,7 +111,7 @@ class Image(Kind):
             return None
         check_picture(layout.shape, layout.dtype)
         count = 1 if len(layout.shape) == 2 else layout.shape[2]
-        attributes = ImageAttributes(colours_of(layout.dtype))
+        attributes = ImageAttributes(colours_of(layout.dtype), channel_axis=channel_axis(layout.shape))
         survey = self._survey(layout, channels_of(None, count), attributes.colour_space)
         return StoredSignal(path, layout, layout.shape[:2], count, AXES, attributes, MAX_SAMPLES, survey=survey)
 
@@ -135,6 +138,10 @@ class Image(Kind):
         """As `Kind.check_npy`."""
         check_format("npy", channels, meta.dtype, stored=image_attributes(meta).channels)
 
+    def has_channel_axis(self, meta: SignalMeta) -> bool:
+        """As `Kind.has_channel_axis`: if the array that it was had one."""
+        return image_attributes(meta).channel_axis == 1
+
     def write(self, path: str | Path, blocks: Iterable[Samples], shape: Shape, channels: int, meta: SignalMeta) -> None:
         """As `Kind.write`."""
         save_image(path, gathered(blocks, shape, channels, meta), meta)
@@ -149,13 +156,21 @@ class Image(Kind):
         """As `Kind.to_file`."""
         own = image_attributes(meta)
         colours = ids.id_of(ids.COLOUR_SPACES, own.colour_space)
-        return FileAttributes(own.orientation, colours, icc_profile=own.icc_profile, channels=own.channels)
+        return FileAttributes(
+            own.orientation, colours, own=own.to_wire(), icc_profile=own.icc_profile, channels=own.channels
+        )
 
     def from_file(self, found: FileAttributes) -> Attributes:
         """As `Kind.from_file`."""
-        ImageAttributes.from_wire(found.own)
+        own = ImageAttributes.from_wire(found.own)
         colours = cast(ColourSpace, ids.COLOUR_SPACES[found.colour_space])
-        return ImageAttributes(colours, found.icc_profile, found.orientation, found.channels)
+        return replace(
+            own,
+            colour_space=colours,
+            icc_profile=found.icc_profile,
+            orientation=found.orientation,
+            channels=found.channels,
+        )
 
     def region(self, target: Target, domain: Domain) -> Domain:
         """As `Kind.region`."""

@@ -1,6 +1,7 @@
 """What the readers of all image formats share: a plain picture, size limits, EXIF orientation."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -9,6 +10,17 @@ from inr.signals.image.channels import Channels
 from inr.signals.limits import allowed_samples
 from inr.signals.refusal import Refusal
 from inr.signals.signal import Array
+
+
+class Codes(NamedTuple):
+    """Colours in numbers, as for `ImageAttributes`."""
+
+    cicp: tuple[int, ...] = ()
+    gamma: int = 0
+    chromaticities: tuple[int, ...] = ()
+
+
+NO_CODES = Codes()
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,6 +35,8 @@ class Picture:
         channels: what they are, alpha not multiplied into the colours; None where their number tells.
         measured: samples are known to be measurements, such as heights, and no light.
         missing: the value of samples that are none, or None.
+        codes: what else is said of the colours, as far as it is not what `colour_space` or the profile says.
+        channel_axis: as for `ImageAttributes`.
     """
 
     samples: Array
@@ -32,6 +46,8 @@ class Picture:
     channels: Channels | None = None
     measured: bool = False
     missing: float | None = None
+    codes: Codes = NO_CODES
+    channel_axis: int = 0
 
 
 def check_size(height: int, width: int) -> None:

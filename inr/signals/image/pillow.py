@@ -1,10 +1,11 @@
-"""Reading JPEG, WebP, BMP, GIF and AVIF.
+"""Reading WebP, BMP, GIF and AVIF, and what Pillow opened.
 
 The plug-in classes of Pillow are used directly rather than `Image.open`, whose limit on the number of pixels
 is a global setting below `inr.signals.limits.MAX_SAMPLES`.
 """
 
 import io
+import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from inr.signals.image.picture import Picture, check_frames, check_size, full_range
+from inr.signals.image.gif import gif_frames
+from inr.signals.image.picture import NO_CODES, Codes, Picture, check_frames, check_size, full_range
 from inr.signals.image.tiff_tags import exif_orientation
 from inr.signals.refusal import Refusal, damaged
 from inr.signals.signal import Array
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from PIL.ImageFile import ImageFile
 
+_AVIF_SEARCHED = 2**16
 _MODES_RGB = frozenset({"P", "RGB", "RGBX", "CMYK", "YCbCr", "HSV"})
 _MODES_ALPHA = frozenset({"RGBA", "RGBa", "PA"})
 
@@ -50,27 +53,13 @@ def array_of(image: "Image") -> Array:
     return np.array(image if mode == target else image.convert(target))
 
 
-def read_jpeg(data: bytes) -> Picture:
-    """Read the first picture of a JPEG file; those behind it (MPO) are previews and depth or gain maps."""
-    from PIL.JpegImagePlugin import JpegImageFile
-
-    with quiet():
-        try:
-            image = JpegImageFile(io.BytesIO(data))
-        except SyntaxError as error:
-            if "-bit layers" in str(error):
-                raise Refusal("stores more than 8 bits a sample, which is not read from a JPEG file") from None
-            raise
-    return _read(image)
-
-
 def read_webp(data: bytes) -> Picture:
     """Read a WebP file of one frame."""
     from PIL.WebPImagePlugin import WebPImageFile
 
     with quiet():
         image = WebPImageFile(io.BytesIO(data))
-    return _read(image)
+    return picture_of_opened(image)
 
 
 def read_bmp(data: bytes) -> Picture:
@@ -82,7 +71,7 @@ def read_bmp(data: bytes) -> Picture:
         raise damaged("it ends before its last pixel")
     with quiet():
         image = BmpImageFile(io.BytesIO(data))
-    return _read(image)
+    return picture_of_opened(image)
 
 
 def read_gif(data: bytes) -> Picture:
@@ -90,11 +79,11 @@ def read_gif(data: bytes) -> Picture:
     from PIL.GifImagePlugin import GifImageFile
 
     # Without the trailer, an animation cut after its first frame would pass for a still picture.
-    if not data.rstrip(b"\0").endswith(b";"):
+    if not gif_frames(io.BytesIO(data))[1]:
         raise damaged("it ends before its trailer")
     with quiet():
         image = GifImageFile(io.BytesIO(data))
-    return _read(image)
+    return picture_of_opened(image)
 
 
 def read_avif(data: bytes) -> Picture:
@@ -111,10 +100,23 @@ def read_avif(data: bytes) -> Picture:
         # Bit 5 of the third byte of the AV1 configuration tells 12-bit from 10-bit samples.
         twelve = data[data.index(b"av1C") + 6] & 0b00100000
         samples = full_range(samples, 4095 if twelve else 1023)
-    return Picture(samples, "srgb", orientation, profile or None)
+    return Picture(samples, "srgb", orientation, profile or None, codes=_codes_of_avif(data))
 
 
-def _read(image: "ImageFile") -> Picture:
+def _codes_of_avif(data: bytes) -> Codes:
+    """The code points of an AVIF file where they say something that is not sRGB; its samples come as full-range RGB.
+
+    The transfer of BT.709 counts as that of sRGB, as viewers have it.
+    """
+    start = data.find(b"colrnclx", 0, _AVIF_SEARCHED)
+    if start < 0 or start + 15 > len(data):
+        return NO_CODES
+    primaries, transfer = struct.unpack_from(">HH", data, start + 8)
+    usual = primaries in (0, 1, 2, 5, 6, 7) and transfer in (0, 1, 2, 6, 13, 14, 15)
+    return NO_CODES if usual or max(primaries, transfer) > 255 else Codes((primaries, transfer, 0, 1))
+
+
+def picture_of_opened(image: "ImageFile") -> Picture:
     """Check the header of an opened file, then decode it."""
     with quiet(), image:
         if image.format != "JPEG":

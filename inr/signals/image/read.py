@@ -15,20 +15,23 @@ from inr.domain import Domain
 from inr.errors import SignalError
 from inr.files import read_bytes
 from inr.meta import SampleType, SignalMeta
+from inr.signals.foreign import not_read, plural
 from inr.signals.image.attributes import ImageAttributes
 from inr.signals.image.channels import channels_of, light_survey
 from inr.signals.image.exr import read_exr
 from inr.signals.image.from_array import check_array, picture_of, read_npy
 from inr.signals.image.hdr import read_hdr
+from inr.signals.image.jpeg import read_jpeg
 from inr.signals.image.picture import Picture, oriented
-from inr.signals.image.pillow import read_avif, read_bmp, read_gif, read_jpeg, read_webp
+from inr.signals.image.pillow import read_avif, read_bmp, read_gif, read_webp
 from inr.signals.image.png import SIGNATURE, read_png
-from inr.signals.image.pnm import read_pnm
+from inr.signals.image.pnm import is_pnm, read_pnm
 from inr.signals.image.tiff import TIFF_SIGNATURES, read_tiff
 from inr.signals.image.write import check_format, encode_image, format_of
 from inr.signals.ranges import check_finite, check_missing, value_range
 from inr.signals.refusal import Refusal, damage_reported
 from inr.signals.signal import Samples, Signal
+from inr.signals.source import HEAD_BYTES
 
 __all__ = [
     "check_format",
@@ -40,7 +43,7 @@ __all__ = [
     "load_image",
 ]
 
-FORMATS = "PNG, JPEG, WebP, TIFF, BMP, GIF, AVIF, PPM, PGM, OpenEXR, Radiance HDR and .npy"
+FORMATS = "PNG, JPEG, WebP, TIFF, BMP, GIF, AVIF, PBM, PGM, PPM, PAM, PFM, OpenEXR, Radiance HDR and .npy"
 """Names of what is read, for messages."""
 _READERS: tuple[tuple[bytes, Callable[[bytes], Picture]], ...] = (
     (SIGNATURE, read_png),
@@ -84,12 +87,10 @@ def decode_image(data: bytes, name: str) -> Signal:
         SignalError: empty, of an unknown format, damaged, cut, of more than one frame or more than
             `inr.signals.limits.MAX_SAMPLES` pixels, or with a sample that is NaN, infinite or missing.
     """
-    if not data:
-        raise SignalError(f"{name} is empty (0 bytes)")
-    reader = _reader_of(data)
-    if reader is None:
-        raise SignalError(f"{name} is not an image this version reads; it reads {FORMATS}")
     try:
+        reader = _reader_of(data)
+        if reader is None:
+            raise not_read(data[:HEAD_BYTES], plural("a picture", FORMATS))
         with damage_reported():
             picture = reader(data)
         return signal_of_picture(picture)
@@ -131,9 +132,7 @@ def _reader_of(data: bytes) -> Callable[[bytes], Picture] | None:
         return read_webp
     if data[4:8] == b"ftyp" and {b"avif", b"avis"} & {data[i : i + 4] for i in range(8, min(len(data), 128), 4)}:
         return read_avif
-    if data[:1] == b"P" and data[1:2] in b"2356" and (data[2:3].isspace() or data[2:3] == b"#"):
-        return read_pnm
-    return None
+    return read_pnm if is_pnm(data) else None
 
 
 def signal_of_picture(picture: Picture) -> Signal:
@@ -148,7 +147,14 @@ def signal_of_picture(picture: Picture) -> Signal:
     if samples.dtype.name == "float64" and not np.isfinite(stored).all():
         raise Refusal(f"has samples up to {np.abs(samples).max():.4g}, beyond the range of float32")
     channels = picture.channels or channels_of(None, stored.shape[2])
-    own = ImageAttributes(picture.colour_space, picture.icc_profile, picture.orientation, channels.stored)
+    own = ImageAttributes(
+        picture.colour_space,
+        picture.icc_profile,
+        picture.orientation,
+        channels.stored,
+        channel_axis=picture.channel_axis,
+        **picture.codes._asdict(),
+    )
     sample_type: SampleType = dtype.name  # type: ignore[assignment]
     meta = SignalMeta(sample_type, value_range(stored), own)
     if dtype.kind == "f" and not picture.measured:

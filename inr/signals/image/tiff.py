@@ -1,8 +1,8 @@
-"""Reading TIFF: 8 and 16-bit integers and floats through libtiff, the rest (palette, CMYK, 1 bit) as 8 bit."""
+"""Reading TIFF and BigTIFF: which page is the picture, where its samples lie, what is not a picture at all."""
 
-import io
 import mmap
 import re
+import struct
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -14,20 +14,26 @@ from inr.signals.image import tiff_tags as tags
 from inr.signals.image.attributes import ColourSpace
 from inr.signals.image.channels import Channels, straight
 from inr.signals.image.picture import Picture, check_frames, check_size
-from inr.signals.image.pillow import array_of, quiet
+from inr.signals.image.tiff_samples import BLACK_IS_ZERO, RGB, WHITE_IS_ZERO, is_cmyk, is_converted, samples_of
 from inr.signals.npy import Layout
 from inr.signals.refusal import Refusal, damaged
-from inr.signals.signal import Array
 
 TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
-_WHITE_IS_ZERO, _RGB, _CMYK, _YCBCR = 0, 2, 5, 6
 _ASSOCIATED = 1
 _ALPHA = frozenset({_ASSOCIATED, 2})
-_DIRECT = frozenset({_WHITE_IS_ZERO, 1, _RGB})  # gray and RGB, whose stored numbers are the samples
-_CONVERTED = frozenset({_WHITE_IS_ZERO, 1, 3, _CMYK, _YCBCR})  # 3: palette
-_DTYPES = {(1, 8): "uint8", (1, 16): "uint16", (3, 16): "float16", (3, 32): "float32", (3, 64): "float64"}
-_ALLOWED = "8 and 16-bit unsigned integers and 16, 32 and 64-bit floats are read"
+_DIRECT = frozenset({WHITE_IS_ZERO, BLACK_IS_ZERO, RGB})  # gray and RGB, whose stored numbers are the samples
+_RAW = (32803, 34892)  # photometric interpretations of sensor data
+_MAX_SUB_DIRECTORIES = 16
+_DTYPES = {
+    (1, 8): "uint8",
+    (1, 16): "uint16",
+    (2, 8): "int8",
+    (2, 16): "int16",
+    (3, 16): "float16",
+    (3, 32): "float32",
+    (3, 64): "float64",
+}
 
 
 def read_tiff(data: bytes) -> Picture:
@@ -36,22 +42,15 @@ def read_tiff(data: bytes) -> Picture:
     check_size(tags.number(page, tags.HEIGHT, 0), tags.number(page, tags.WIDTH, 0))
     _check_extents(page, len(data))
 
-    orientation = tags.orientation_of(page)
-    photometric = tags.number(page, tags.PHOTOMETRIC, 1)
-    channels: Channels | None = None
-    if photometric in _DIRECT and tags.number(page, tags.BITS, 1) >= 8:
-        channels, associated = _channels(page)
-        samples = _read_direct(data, index, page)
-        if photometric == _WHITE_IS_ZERO and samples.dtype.kind == "u":
-            samples[..., : channels.colours] = np.iinfo(samples.dtype).max - samples[..., : channels.colours]
-        if associated:
-            samples = straight(samples, channels.colours)
-    elif photometric in _CONVERTED:
-        samples, orientation = _read_converted(data, index, orientation)
-    else:
-        raise Refusal(f"uses colour model {photometric} of TIFF; gray, RGB, palette, CMYK and YCbCr are read")
-    # The profile of a CMYK file describes inks, not the RGB samples it was converted to.
-    kept = _profile_of(page) if photometric != _CMYK else None
+    photometric, count = tags.number(page, tags.PHOTOMETRIC, BLACK_IS_ZERO), tags.number(page, tags.CHANNELS, 1)
+    channels, associated = _channels(page) if photometric in _DIRECT else (None, False)
+    most = 5 if is_cmyk(page) else 4
+    if channels is None and not 1 <= count <= most:
+        raise Refusal(f"has {count} channels; 1 to {most} are allowed")
+    samples, orientation = samples_of(data, index, page, tags.orientation_of(page))
+    if channels is not None and associated:
+        samples = straight(samples, channels.colours)
+    kept = None if is_converted(page) else _profile_of(page)
     return Picture(samples, _colours_of(samples.dtype, channels, kept), orientation, kept, channels, *_data_of(page))
 
 
@@ -91,7 +90,7 @@ def tiff_layout(data: mmap.mmap) -> TiffLayout | None:
         dtype is None
         or not 1 <= channels <= MAX_CHANNELS
         or tags.number(page, tags.COMPRESSION, 1) != 1
-        or tags.number(page, tags.PHOTOMETRIC, 1) not in _DIRECT - {_WHITE_IS_ZERO}
+        or tags.number(page, tags.PHOTOMETRIC, 1) not in (BLACK_IS_ZERO, RGB)
         or (channels > 1 and tags.number(page, tags.PLANAR, 1) != 1)
         or tags.number(page, tags.FILL_ORDER, 1) != 1
         or tags.orientation_of(page) != 1
@@ -119,7 +118,7 @@ def _channels(page: tags.Directory) -> tuple[Channels, bool]:
     if not 1 <= count <= MAX_CHANNELS:
         raise Refusal(f"has {count} channels; 1 to {MAX_CHANNELS} are allowed")
     extra = tuple(int(kind) for kind in page.get(tags.EXTRA_SAMPLES, ()))
-    colours = 3 if count >= 3 and (photometric == _RGB or (count == 3 and not any(extra))) else 1
+    colours = 3 if count >= 3 and (photometric == RGB or (count == 3 and not any(extra))) else 1
     extra = (*extra, *[0] * count)[: count - colours]
     if any(kind in _ALPHA for kind in extra[:-1]):
         raise Refusal(f"has alpha before other channels (extra samples {', '.join(map(str, extra))}); it is read last")
@@ -144,6 +143,20 @@ def _data_of(page: tags.Directory) -> tuple[bool, float | None]:
     return tags.GEO_KEYS in page or text is not None, missing
 
 
+def _check_no_raw(data: bytes | mmap.mmap, directories: list[tags.Directory]) -> None:
+    """Refuse the raw files of cameras, whose pages are small previews of what their sub-directories hold."""
+    places = [place for directory in directories for place in directory.get(tags.SUB_DIRECTORIES, ())]
+    below: list[tags.Directory] = []
+    for place in places[:_MAX_SUB_DIRECTORIES]:
+        with suppress(ValueError, struct.error):  # a broken one does not spoil the page
+            below += tags.read_directories(data, first_only=True, start=place)
+    dng = any(tags.DNG_VERSION in directory for directory in directories)
+    cr2 = data[8:10] == b"CR"
+    if dng or cr2 or any(tags.number(d, tags.PHOTOMETRIC, 1) in _RAW for d in (*directories, *below)):
+        name = " (DNG)" if dng else " (CR2)" if cr2 else ""
+        raise Refusal(f"is a camera raw file{name}, which is not supported: develop it to TIFF or PNG first")
+
+
 def _profile_of(page: tags.Directory) -> bytes | None:
     """The colour profile of a page."""
     profile = page.get(tags.ICC_PROFILE)
@@ -153,9 +166,12 @@ def _profile_of(page: tags.Directory) -> bytes | None:
 def _only_page(data: bytes | mmap.mmap) -> tuple[int, tags.Directory]:
     """Number and tags of the only page."""
     directories = tags.read_directories(data)
+    _check_no_raw(data, directories)
     pages = [i for i, directory in enumerate(directories) if not tags.number(directory, tags.SUBFILE, 0) & 0b101]
-    if not pages:
+    if not directories:
         raise damaged("it has no page")
+    if not pages:
+        raise Refusal("is not supported: all its pages are thumbnails or masks")
     page = directories[pages[0]]
     check_frames(max(len(pages), _stacked_images(page)))
     return pages[0], page
@@ -178,36 +194,3 @@ def _check_extents(page: tags.Directory, length: int) -> None:
         for offset, count in zip(page[offsets], page[counts], strict=False):
             if offset + count > length:
                 raise damaged(f"pixels end at byte {offset + count}, the file at byte {length}")
-
-
-def _read_direct(data: bytes, index: int, page: tags.Directory) -> Array:
-    """Samples in the type the file has them."""
-    bits, formats = set(page.get(tags.BITS, (1,))), set(page.get(tags.SAMPLE_FORMAT, (1,)))
-    channels = tags.number(page, tags.CHANNELS, 1)
-    if len(bits) > 1 or len(formats) > 1:
-        raise Refusal("has channels of several types; all must have the same")
-    kind, depth = formats.pop(), bits.pop()
-    dtype = _DTYPES.get((kind, depth))
-    if dtype is None:
-        name = {1: "unsigned integers", 2: "signed integers", 3: "floats"}.get(kind, "samples of an unknown type")
-        raise Refusal(f"stores {depth}-bit {name}; {_ALLOWED}")
-    import imagecodecs
-
-    samples = imagecodecs.tiff_decode(data, index=index)
-    if channels > 1 and tags.number(page, tags.PLANAR, 1) == 2:
-        samples = np.moveaxis(samples, 0, -1)
-    shape = (tags.number(page, tags.HEIGHT, 0), tags.number(page, tags.WIDTH, 0), channels)
-    return samples.astype(dtype, copy=False).reshape(shape)
-
-
-def _read_converted(data: bytes, index: int, orientation: int) -> tuple[Array, int]:
-    """8-bit samples of another colour model, and the orientation they still need."""
-    from PIL.TiffImagePlugin import TiffImageFile
-
-    with quiet(), TiffImageFile(io.BytesIO(data)) as image:
-        if index:
-            image.seek(index)
-        image.load()
-        samples = array_of(image)
-        # Pillow turns TIFF while loading, then forgets the tag; versions that do not, keep it.
-        return samples, orientation if tags.ORIENTATION in image.tag_v2 else 1

@@ -8,19 +8,25 @@ Directory = dict[int, tuple[int, ...] | bytes]
 SUBFILE, WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC = 254, 256, 257, 258, 259, 262
 DESCRIPTION, STRIP_OFFSETS, ORIENTATION, CHANNELS, STRIP_COUNTS, PLANAR = 270, 273, 274, 277, 279, 284
 TILE_OFFSETS, TILE_COUNTS, SAMPLE_FORMAT, ICC_PROFILE, FILL_ORDER = 324, 325, 339, 34675, 266
-EXTRA_SAMPLES, GEO_KEYS, GDAL_NODATA = 338, 34735, 42113
+COLOUR_MAP, SUB_DIRECTORIES, INK_SET, INKS, EXTRA_SAMPLES, SUBSAMPLING = 320, 330, 332, 334, 338, 530
+DNG_VERSION, GEO_KEYS, GDAL_NODATA = 50706, 34735, 42113
 
 _WANTED = frozenset(
     {SUBFILE, WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, DESCRIPTION, STRIP_OFFSETS, ORIENTATION, CHANNELS}
     | {STRIP_COUNTS, PLANAR, TILE_OFFSETS, TILE_COUNTS, SAMPLE_FORMAT, ICC_PROFILE, FILL_ORDER}
-    | {EXTRA_SAMPLES, GEO_KEYS, GDAL_NODATA}
+    | {COLOUR_MAP, SUB_DIRECTORIES, INK_SET, INKS, EXTRA_SAMPLES, SUBSAMPLING, DNG_VERSION, GEO_KEYS, GDAL_NODATA}
 )
 _BYTE_TYPES = frozenset({1, 2, 7})  # BYTE, ASCII, UNDEFINED
 _INTEGER_TYPES = {3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}  # SHORT, LONG, IFD, LONG8, IFD8
 
 
-def read_directories(data: bytes | mmap.mmap, first_only: bool = False) -> list[Directory]:
+def read_directories(data: bytes | mmap.mmap, first_only: bool = False, start: int | None = None) -> list[Directory]:
     """The directories of a TIFF or BigTIFF file, or of an EXIF block, in the order of their chain.
+
+    Args:
+        data: the whole file.
+        first_only: leave out those behind the first.
+        start: where the first one of a chain lies; None for that of the pages.
 
     Raises:
         ValueError: a directory or a value lies outside `data`, or the chain is a loop.
@@ -31,7 +37,7 @@ def read_directories(data: bytes | mmap.mmap, first_only: bool = False) -> list[
         raise ValueError("the byte order mark is neither II nor MM")
     big = struct.unpack_from(order + "H", data, 2)[0] == 43
     word, word_size, count_format, count_size = ("Q", 8, "Q", 8) if big else ("I", 4, "H", 2)
-    offset = struct.unpack_from(order + word, data, 8 if big else 4)[0]
+    offset = struct.unpack_from(order + word, data, 8 if big else 4)[0] if start is None else start
     directories: list[Directory] = []
     seen: set[int] = set()
     while offset and not (first_only and directories):

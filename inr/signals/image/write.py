@@ -1,10 +1,11 @@
 """Samples to the bytes of an image file.
 
-16-bit samples stay 16 bit in PNG, TIFF, PPM and .npy; JPEG, WebP, BMP and AVIF get them scaled to 8 bits. Floats
-stay floats in TIFF, OpenEXR, Radiance HDR and .npy; PNG and PPM get them with 16 bits, the rest with 8. PNG, WebP,
-TIFF, BMP, PPM, OpenEXR and .npy are lossless; JPEG is written with quality 95 and full colour resolution (4:4:4),
-AVIF with quality 90 and 4:4:4, and Radiance HDR has 8 bits of precision and no negative values. The ICC profile goes
-into PNG, JPEG, WebP, TIFF and AVIF, unless colours were linear floats and became sRGB.
+16-bit samples stay 16 bit in PNG, TIFF, PPM, PAM and .npy; JPEG, WebP, BMP and AVIF get them scaled to 8 bits. Floats
+stay floats in TIFF, OpenEXR, Radiance HDR, PFM and .npy; PNG, PPM and PAM get them with 16 bits, the rest with 8. PNG,
+WebP, TIFF, BMP, PPM, PAM, PFM, OpenEXR and .npy are lossless; JPEG is written with quality 95 and full colour
+resolution (4:4:4), AVIF with quality 90 and 4:4:4, Radiance HDR has 8 bits of precision and no negative values, and PBM
+knows black and white, cut at half. Signed integers stay what they are in TIFF and .npy. The ICC profile goes into PNG,
+JPEG, WebP, TIFF and AVIF, unless colours were linear floats and became sRGB.
 
 Samples have straight alpha. OpenEXR is written with alpha multiplied into the colours, as it is defined; TIFF says that
 it is not, and PNG, WebP and AVIF always have it so. Channels that are neither colours nor alpha are kept by TIFF and
@@ -20,19 +21,27 @@ import numpy as np
 import numpy.typing as npt
 
 from inr.errors import InrError, SpecError
-from inr.files import write_bytes
+from inr.files import names_no_format, write_bytes
 from inr.meta import INTEGER_MAX, SignalMeta
 from inr.signals.image.attributes import image_attributes
 from inr.signals.image.channels import Channels, channels_of
+from inr.signals.image.codes import decoded_colours
 from inr.signals.image.exr import encode_exr
+from inr.signals.image.picture import Codes
 from inr.signals.image.png import MAX_SIDE, encode_png
+from inr.signals.image.pnm import encode_pam, encode_pbm, encode_pfm, encode_pnm
+from inr.signals.npy import npy_bytes
 from inr.signals.refusal import first_line
 from inr.signals.signal import Array, Samples, normalise
 
-_TYPES = ("uint8", "uint16", "float16", "float32")
+_TYPES = ("uint8", "uint16", "int8", "int16", "float16", "float32")
 _JPEG_QUALITY = 95
 _AVIF_QUALITY = 90
 _HDR_MAX = 255 / 256 * 2.0**127  # largest value of a shared 8-bit exponent
+
+_KEEP_CODES = frozenset({"png", "npy"})
+_HOLD_PROFILES = frozenset({"jpeg", "webp", "tiff", "avif"})
+_LINEAR = frozenset({"exr", "hdr", "pfm"})
 
 
 @dataclass(frozen=True)
@@ -59,9 +68,9 @@ class _Format:
 
 
 def format_of(path: str | Path) -> str:
-    """Name of the format for the suffix of a path, "png" for ``-``; raises `SpecError` for another suffix."""
+    """Name of the format for the suffix of a path, "png" for a stream; raises `SpecError` for another suffix."""
     suffix = Path(path).suffix.lower()
-    if str(path) == "-":
+    if names_no_format(path):
         return "png"
     for name, format_ in _FORMATS.items():
         if suffix in format_.suffixes:
@@ -81,8 +90,8 @@ def check_format(
 
     Args:
         format: name as `format_of` gives it.
-        channels: 1 (gray), 2 (gray with alpha), 3 (RGB) or 4 (RGB with alpha), unless `stored` says what they are.
-        dtype: "uint8", "uint16", "float16" or "float32".
+        channels: 1 (gray), 2 (gray with alpha), 3 (RGB) or 4 (RGB with alpha).
+        dtype: "uint8", "uint16", "int8", "int16", "float16" or "float32".
         shape: (height, width), if known.
         stored: as `ImageAttributes.channels`.
 
@@ -112,11 +121,13 @@ def encode_image(samples: Samples, meta: SignalMeta, format: str) -> bytes:
 
     Floats become integers by the sRGB transfer curve after clamping to [0, 1] where `meta` says they are linear. Others
     are clamped to [0, 1] if a colour profile says what they are; else their value range, on the light curve if they
-    have one, becomes the whole range of the integers. Integers become floats by dividing by their largest value, and
-    by the inverse of the curve where they are sRGB. Alpha is only clamped to [0, 1].
+    have one, becomes the whole range of the integers, as that of signed integers does. Unsigned ones become floats by
+    dividing by their largest value, and by the inverse of the curve where they are sRGB; signed ones are measurements,
+    and floats of the same value. Alpha is only clamped to [0, 1]. Colours by cICP, gAMA or cHRM stay so in PNG and
+    .npy, those by cICP in AVIF; for all else they become sRGB, or linear light.
 
     Args:
-        samples: `(height, width, channels)` of type uint8, uint16, float16 or float32; finite.
+        samples: `(height, width, channels)` of type uint8, uint16, int8, int16, float16 or float32; finite.
         meta: colour space, value range and profile; the orientation is not written, as it is applied already.
         format: name as `format_of` gives it.
 
@@ -129,7 +140,13 @@ def encode_image(samples: Samples, meta: SignalMeta, format: str) -> bytes:
     if samples.ndim != 3 or samples.size == 0:
         raise SpecError(f"image samples: needs shape (height, width, channels) and no empty axis; got {samples.shape}")
     height, width, channels = samples.shape
-    check_format(format, channels, samples.dtype.name, (height, width), image_attributes(meta).channels)
+    own = image_attributes(meta)
+    check_format(format, channels, samples.dtype.name, (height, width), own.channels)
+    if own.is_coded and format not in _KEEP_CODES and not (format == "avif" and own.cicp):
+        if own.icc_profile is not None and format in _HOLD_PROFILES:  # which says as much
+            meta = replace(meta, attributes=replace(own, cicp=(), gamma=0, chromaticities=()))
+        else:
+            samples, meta = decoded_colours(samples, meta, _colours(samples, meta), linear=format in _LINEAR)
     try:
         return _FORMATS[format].encode(np.ascontiguousarray(samples), meta)
     except InrError:
@@ -171,7 +188,7 @@ def to_integers(samples: Array, meta: SignalMeta, dtype: npt.DTypeLike) -> Array
     if own.colour_space == "linear":
         np.clip(colours, 0, 1, out=colours)
         colours[:] = np.where(colours <= 0.0031308, 12.92 * colours, 1.055 * colours ** (1 / 2.4) - 0.055)
-    elif own.icc_profile is None:
+    elif own.icc_profile is None or samples.dtype.kind == "i":
         light = None if meta.light is None else replace(meta.light, fitted=True)
         colours[:] = (normalise(colours.astype(np.float32), replace(meta, power=None, light=light)) + 1) / 2
     return np.rint(np.clip(unit, 0, 1) * top).astype(dtype)
@@ -181,6 +198,8 @@ def to_floats(samples: Array, meta: SignalMeta) -> Array:
     """Samples as float16 or float32, as `encode_image` describes; floats unchanged."""
     if samples.dtype.kind == "f":
         return samples
+    if samples.dtype.kind == "i":
+        return samples.astype(np.float32)
     unit = samples.astype(np.float64) / INTEGER_MAX[samples.dtype.name]
     if image_attributes(meta).colour_space == "srgb":
         colours = unit[:, :, : _colours(samples, meta)]
@@ -201,19 +220,30 @@ def _profile(samples: Array, meta: SignalMeta) -> bytes | None:
 
 
 def _deep(samples: Array, meta: SignalMeta) -> Array:
-    """Samples for a format of 8 and 16-bit integers."""
-    return to_integers(samples, meta, np.uint8 if samples.dtype == np.uint8 else np.uint16)
+    """Samples for a format of 8 and 16-bit unsigned integers."""
+    return to_integers(samples, meta, np.uint8 if samples.dtype.itemsize == 1 else np.uint16)
 
 
 def _png(samples: Array, meta: SignalMeta) -> bytes:
-    return encode_png(_deep(samples, meta), _profile(samples, meta))
+    own = image_attributes(meta)
+    codes = Codes(own.cicp, own.gamma, own.chromaticities)
+    return encode_png(_deep(samples, meta), _profile(samples, meta), codes)
 
 
 def _ppm(samples: Array, meta: SignalMeta) -> bytes:
-    stored = _deep(samples, meta)
-    height, width, channels = stored.shape
-    kind, top = 5 if channels == 1 else 6, INTEGER_MAX[stored.dtype.name]
-    return b"P%d\n%d %d\n%d\n" % (kind, width, height, top) + stored.astype(stored.dtype.newbyteorder(">")).tobytes()
+    return encode_pnm(_deep(samples, meta))
+
+
+def _pam(samples: Array, meta: SignalMeta) -> bytes:
+    return encode_pam(_deep(samples, meta))
+
+
+def _pbm(samples: Array, meta: SignalMeta) -> bytes:
+    return encode_pbm(to_integers(samples, meta, np.uint8))
+
+
+def _pfm(samples: Array, meta: SignalMeta) -> bytes:
+    return encode_pfm(to_floats(samples, meta))
 
 
 def _jpeg(samples: Array, meta: SignalMeta) -> bytes:
@@ -231,8 +261,30 @@ def _webp(samples: Array, meta: SignalMeta) -> bytes:
 
 
 def _avif(samples: Array, meta: SignalMeta) -> bytes:
+    if image_attributes(meta).cicp:
+        return _avif_by_codes(_deep(samples, meta), image_attributes(meta).cicp)
     sampling = "4:0:0" if samples.shape[2] == 1 else "4:4:4"
     return _pillow(samples, meta, "AVIF", quality=_AVIF_QUALITY, subsampling=sampling)
+
+
+def _avif_by_codes(samples: Array, cicp: tuple[int, ...]) -> bytes:
+    """AVIF with code points of colours, which Pillow does not write; 16 bits become 10."""
+    import imagecodecs
+
+    primaries, transfer = cicp[:2]
+    bits = 8 if samples.dtype == np.uint8 else 10
+    stored = samples if bits == 8 else ((samples.astype(np.uint32) * 1023 + 32767) // 65535).astype(np.uint16)
+    return bytes(
+        imagecodecs.avif_encode(
+            stored[:, :, 0] if stored.shape[2] == 1 else stored,
+            level=_AVIF_QUALITY,
+            bitspersample=bits,
+            pixelformat="400" if stored.shape[2] == 1 else "444",
+            primaries=primaries,
+            transfer=transfer,
+            matrix=9 if primaries == 9 else 6,
+        )
+    )
 
 
 def _bmp(samples: Array, meta: SignalMeta) -> bytes:
@@ -285,9 +337,7 @@ def _hdr(samples: Array, meta: SignalMeta) -> bytes:
 
 
 def _npy(samples: Array, meta: SignalMeta) -> bytes:
-    stream = io.BytesIO()
-    np.save(stream, samples[:, :, 0] if samples.shape[2] == 1 else samples, allow_pickle=False)
-    return stream.getvalue()
+    return npy_bytes(samples, image_attributes(meta).channel_axis == 1)
 
 
 _FORMATS: dict[str, _Format] = {
@@ -297,7 +347,10 @@ _FORMATS: dict[str, _Format] = {
     "tiff": _Format((".tif", ".tiff"), (1, 2, 3, 4), _tiff, others=True),
     "bmp": _Format((".bmp",), (1, 3), _bmp),
     "avif": _Format((".avif",), (1, 3, 4), _avif, 32768),
-    "ppm": _Format((".ppm", ".pgm"), (1, 3), _ppm),
+    "ppm": _Format((".ppm", ".pgm", ".pnm"), (1, 3), _ppm),
+    "pam": _Format((".pam",), (1, 2, 3, 4), _pam),
+    "pbm": _Format((".pbm",), (1,), _pbm),
+    "pfm": _Format((".pfm",), (1, 3), _pfm),
     "exr": _Format((".exr",), (1, 2, 3, 4), _exr),
     "hdr": _Format((".hdr",), (1, 3), _hdr),
     "npy": _Format((".npy",), (1, 2, 3, 4), _npy, others=True),

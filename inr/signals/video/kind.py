@@ -12,6 +12,7 @@ from inr.container.attributes import FileAttributes
 from inr.container.times import times_of
 from inr.domain import Domain
 from inr.errors import SpecError
+from inr.files import is_standard_output, names_no_format
 from inr.meta import Attributes, SignalMeta
 from inr.metrics.base import Metric
 from inr.metrics.psnr import Psnr
@@ -84,8 +85,9 @@ class Video(Kind):
 
     def check_format(self, path: str | Path, shape: Shape, channels: int, meta: SignalMeta) -> None:
         """As `Kind.check_format`."""
-        if str(path) == "-":
-            raise SpecError("a video cannot go to standard output; name a file or a folder")
+        if names_no_format(path):
+            where = "standard output" if is_standard_output(path) else f"{path}, whose name has no suffix"
+            raise SpecError(f"a video cannot go to {where}; name a file or a folder")
         size, own = (shape[2], shape[1]), video_attributes(meta)
         check_video_format(Path(path), channels, meta.dtype, size=size, attributes=own)
 

@@ -19,7 +19,7 @@ import numpy as np
 from inr.cached import cached
 from inr.domain import Domain
 from inr.errors import SpecError
-from inr.files import read_bytes
+from inr.files import is_special, is_standard_input, read_bytes
 from inr.meta import INTEGER_RANGE, SignalMeta
 from inr.signals.parts import default_length, part_lengths
 from inr.signals.refusal import Refusal
@@ -62,15 +62,15 @@ def is_video(source: str | Path | bytes) -> bool:
     """Tell by content whether something is a video: a container that is read, an animated picture, a folder of images.
 
     Args:
-        source: a path, or the bytes of a file; ``-`` is no video, as looking at standard input would use it up.
+        source: a path, or the bytes of a file; ``-`` and pipes are no videos, as looking at them would use them up.
 
     Raises:
         FileAccessError: the file or folder cannot be read.
     """
     if not isinstance(source, bytes):
-        if str(source) == "-":
-            return False
         source = Path(source)
+        if is_standard_input(source) or is_special(source):
+            return False
         if os.path.isdir(source):  # no error for a name too long
             return bool(frame_files(source))
     with opened(source) as file:
@@ -217,8 +217,8 @@ class VideoSegments:
 def _opened(source: str | Path | bytes, frame_rate: Fraction | None) -> FrameSource:
     """The video behind a source, indexed but not decoded."""
     name = "video data" if isinstance(source, bytes) else str(source)
-    if name == "-":
-        name, source = "standard input", read_bytes("-")
+    if not isinstance(source, bytes) and (is_standard_input(source) or is_special(Path(source))):
+        name, source = "standard input" if is_standard_input(source) else name, read_bytes(source)
     path = source if isinstance(source, bytes) else Path(source)
     if isinstance(path, Path) and path.is_dir():
         return open_folder(path, frame_rate)

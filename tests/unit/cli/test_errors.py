@@ -51,6 +51,10 @@ def fill(folder: Path) -> None:
     for name, content in files.items():
         (folder / name).write_bytes(content)
     (folder / "folder").mkdir()
+    (folder / "photo.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(30))
+    (folder / "noise.bin").write_bytes(np.random.default_rng(0).bytes(3000))
+    np.savez(folder / "archive.npz", x=np.zeros(3))
+    (folder / "loop.png").symlink_to("loop.png")
     _npy(folder / "nan.npy", float("nan"))
     _npy(folder / "inf.npy", float("inf"))
     np.save(folder / "volume.npy", np.zeros((3, 4, 5, 6, 7), dtype=np.uint8))
@@ -76,7 +80,7 @@ ISSUE = {
     "text": (
         "compress text.png old.inr",
         1,
-        "text.png is neither a picture .PNG, JPEG.* nor a video .MP4, MOV.* nor an array .[.]npy",
+        r"text.png is text.* inr reads pictures .PNG, JPEG.* videos .MP4.* arrays .\.npy",
     ),
     "truncated": ("compress cut.png old.inr", 1, "cut.png is damaged"),
     "1x1": ("compress point.png old.inr", 1, "at least 2 pixels on each side; got 1x1"),
@@ -116,12 +120,17 @@ def test_bad_input_of_the_issue(runs: tuple[Path, Runs], place: Path, case: str)
 
 
 COMPRESS = [
+    ("photo.heic old.inr", 1, "photo.heic is a HEIC picture, which is not supported; inr reads pictures .PNG"),
+    ("noise.bin old.inr", 1, "noise.bin is of a format that is not supported; inr reads pictures .*videos .*arrays"),
+    ("archive.npz old.inr", 1, "archive.npz is a zip archive, as .npz files are, which is not supported"),
+    ("loop.png old.inr", 1, "cannot read loop.png: too many levels of symbolic links"),
+    ("folder/ old.inr", 1, "folder/ is a folder without pictures, which would be the frames of a video"),
     ("inf.npy old.inr", 1, "1 that are infinite"),
     ("volume.npy old.inr", 1, r"shape \(3, 4, 5, 6, 7\) with 5 axes of coordinates; allowed are"),
     ("complex.npy old.inr", 1, "complex64; allowed are uint8"),
     ("column.png old.inr", 1, "got 1x9"),
     ("huge.png old.inr", 1, "too large: .* at most"),
-    ("a.inr old.inr", 1, "a.inr is neither a picture"),
+    ("a.inr old.inr", 1, "a.inr is a .inr file already"),
     ("a.png/x old.inr", 1, "not a directory"),
     ("a.png folder", 1, "cannot write folder: it is a directory"),
     ("a.png a.png/x.inr", 1, "cannot write a.png/x.inr"),
@@ -212,7 +221,7 @@ OTHERS = [
     ("info a.inr --verbose", 2, "--verbose"),
     ("compare a.png point.png", 1, "cannot compare 64x64x3 uint8 with 1x1x3 uint8"),
     ("compare nowhere.png a.inr", 1, "cannot read nowhere.png"),
-    ("compare a.png text.png", 1, "text.png is neither a picture"),
+    ("compare a.png text.png", 1, "text.png is text, which is not supported"),
     ("compare a.png newer.inr", 1, "version 2.0"),
     ("fit a.png old.inr --bits 8", 2, "bits: 16 or 32 store floats; got 8"),
     ("fit a.png old.inr --curve nowhere/c.csv", 1, "cannot write nowhere/c.csv"),
@@ -250,6 +259,22 @@ def test_empty_standard_input(place: Path, line: str) -> None:
     assert is_one_error(done.stderr.decode())
     assert done.returncode == 1
     assert contents(place) == before
+
+
+def test_a_name_of_strange_bytes_is_said_in_what_a_terminal_shows(place: Path) -> None:
+    for name, message in ((b"\xff\n.png", "no such file"), (b"\xfe.png", "is text, which is not supported")):
+        (place / os.fsdecode(b"\xfe.png")).write_bytes(b"words")
+        done = run("compress", os.fsdecode(name), "old.inr", cwd=place)
+        assert is_one_error(done.stderr.decode("ascii"))
+        assert message in done.stderr.decode()
+        assert done.returncode == 1
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_file_without_permission(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (place / "a.png").chmod(0)
+    assert main(["compress", "a.png", "old.inr", *FAST]) == 1
+    assert capsys.readouterr().err == "inr: error: cannot read a.png: permission denied\n"
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")

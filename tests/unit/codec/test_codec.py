@@ -20,8 +20,10 @@ from inr.fitting.checkpoint import CheckpointPolicy
 from inr.fitting.run import Hooks
 from inr.models.base import ModelSpec
 from inr.signals.image.attributes import ImageAttributes, image_attributes
+from inr.signals.image.read import image_from_array
 from tests.support.default_backend import AUTO
 from tests.support.domains import plain
+from tests.support.image_files import png_bytes
 from tests.support.small_fits import Array, compressed, one_colour_psnr, photo, pixels_of, psnr_of
 from tests.support.weights import weights_in
 
@@ -354,8 +356,12 @@ def test_requests_that_make_no_sense(request_: dict[str, Any], message: str) -> 
 
 @pytest.mark.parametrize("shape", [(1, 1, 3), (1, 9, 3), (9, 1, 3)])
 def test_lines_and_points_are_refused(shape: tuple[int, ...]) -> None:
+    """As pictures, that is: an array may have axes of one sample."""
+    samples = np.zeros(shape, dtype=np.uint8)
     with pytest.raises(SignalError, match="at least 2 pixels on each side"):
-        inr.compress(np.zeros(shape, dtype=np.uint8), steps=1)
+        inr.compress(png_bytes(samples), steps=1)
+    with pytest.raises(SignalError, match="at least 2 pixels on each side"):
+        inr.compress(image_from_array(samples), steps=1)
 
 
 def test_output_is_checked_before_the_work_starts(tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 """Plain arrays as signals: through the library, the command line and ``.npy`` files."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -9,7 +11,9 @@ import pytest
 import inr
 import inr.codec.load_save
 from inr.cli.main import main
-from inr.errors import SignalError, SpecError
+from inr.codec.info import describe
+from inr.container.file import parse, to_bytes
+from inr.errors import CorruptHeaderError, SignalError, SpecError
 from inr.signals.array.read import signal_of
 from inr.signals.npy import npy_bytes, read_npy
 from tests.support.small_fits import Array, one_colour_psnr
@@ -106,6 +110,14 @@ def test_fortran_order_and_scalars_of_one_channel() -> None:
         (np.zeros((5, 65), np.float32), 1, "channels are 1 to 64"),
         (np.zeros(1, np.float32), None, "an axis needs 2 samples"),
         (np.zeros(0, np.float32), None, "an axis needs 2 samples"),
+        (np.zeros((1, 1, 1), np.float32), None, "an axis needs 2 samples"),
+        (np.zeros((1, 0, 9), np.float32), None, "none may be empty"),
+        (
+            np.zeros((1, 3, 3, 3, 1, 3, 3), np.float32),
+            None,
+            "allowed are 1 to 4 axes of coordinates, beside any of one",
+        ),
+        (np.zeros((1, 1, 1, 1, 1, 1, 1, 1, 9), np.float32), None, "with 9 axes"),
         (np.array([1.0, np.nan, 2.0], np.float32), None, r"array has 1 samples that are NaN .* index \(1"),
         (np.array([1.0, 1e300]), None, "infinite"),
     ],
@@ -179,3 +191,97 @@ def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert np.load(tmp_path / "b.npy").shape == (45, 2)
     assert main(["compare", str(tmp_path / "a.npy"), str(tmp_path / "a.inr")]) == 0
     assert "SSIM" not in capsys.readouterr().out
+
+
+SHAPES = [(12, 10, 9, 1), (1, 16, 16), (16, 1), (1, 16), (9, 1, 12), (1, 3, 1, 8, 8), (2, 1, 2, 3, 1, 4, 1), (1, 16, 3)]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_axes_of_one_sample_are_kept_and_cost_nothing(
+    shape: tuple[int, ...], order: Literal["C", "F"], tmp_path: Path
+) -> None:
+    array = np.asarray(wave(*shape), order=order)
+    inner = tuple(n for n in shape if n > 1)
+    np.save(tmp_path / "a.npy", array)
+    fast: dict[str, Any] = {"model": "siren", "settings": {"width": 8, "depth": 1}, "steps": 5}
+    result = inr.compress(tmp_path / "a.npy", tmp_path / "a.inr", **fast)
+    assert result.report.shape == shape
+    without = inr.compress(array.reshape(inner, order="A"), axes=len(inner), **fast)
+    assert (result.report.parameters, result.report.psnr) == (without.report.parameters, without.report.psnr)
+    assert 0 < len(result.data) - len(without.data) <= 5 + len(shape) - len(inner)
+
+    field = inr.open(result.data)
+    assert field.decode().shape == (*shape, 1)
+    np.testing.assert_array_equal(field.decode().ravel(), inr.open(without.data).decode().ravel())
+    assert field.decode(scale=2.0).shape == (*[n if n == 1 else 2 * n for n in shape], 1)
+    assert field.decode(size=tuple(n if n == 1 else 5 for n in shape)).shape == (
+        *[n if n == 1 else 5 for n in shape],
+        1,
+    )
+    region = (*[n // 2 for n in shape], *[n - n // 2 for n in shape])
+    parts = tuple(slice(n // 2, None) for n in shape)
+    np.testing.assert_allclose(field.decode(region=region), field.decode()[parts], atol=1e-6)
+
+    inr.decompress(tmp_path / "a.inr", tmp_path / "b.npy")
+    assert np.load(tmp_path / "b.npy").shape == shape
+    for other in ("a.inr", "b.npy"):
+        compared = inr.compare(tmp_path / "a.npy", tmp_path / other)
+        assert compared.psnr == pytest.approx(result.report.psnr, abs=1e-3)
+
+
+def test_requests_about_axes_of_one_sample(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    np.save(tmp_path / "a.npy", wave(9, 1, 8))
+    common = ["--model", "siren", "--steps", "3", "--quiet"]
+    assert main(["compress", str(tmp_path / "a.npy"), str(tmp_path / "a.inr"), *common]) == 0
+    capsys.readouterr()
+    assert main(["info", str(tmp_path / "a.inr")]) == 0
+    assert "array 9x1x8x1 float32, unknown\n" in capsys.readouterr().out
+    assert main(["decompress", str(tmp_path / "a.inr"), str(tmp_path / "b.npy"), "--size", "4x1x3"]) == 0
+    assert "b.npy: 4x1x3\n" in capsys.readouterr().out
+    field = inr.open(tmp_path / "a.inr")
+    for bad, message in (
+        ({"size": (3, 5)}, "size: needs 3 numbers of samples, Nx1xN; got 3x5"),
+        ({"size": (3, 2, 5)}, "size: needs 3 numbers of samples, Nx1xN; got 3x2x5"),
+        ({"region": (1, 2, 3, 4)}, "region: needs 3 starts and 3 counts"),
+        ({"region": (0, 0, 0, 2, 2, 2)}, "region: axis 1 has the sample 0 alone; got 2 from 0"),
+        ({"region": (0, 1, 0, 2, 1, 2)}, "region: axis 1 has the sample 0 alone; got 1 from 1"),
+    ):
+        with pytest.raises(SpecError, match=message):
+            field.decode(**bad)
+
+
+def test_an_axis_of_one_channel_comes_back(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", wave(9, 8, 7, 1))
+    inr.compress(tmp_path / "a.npy", tmp_path / "a.inr", axes=3, model="siren", steps=3)
+    inr.decompress(tmp_path / "a.inr", tmp_path / "b.npy")
+    assert np.load(tmp_path / "b.npy").shape == (9, 8, 7, 1)
+
+
+def test_a_picture_of_one_channel_keeps_its_axis(tmp_path: Path) -> None:
+    for name, shape in (("a", (9, 8, 1)), ("b", (9, 8))):
+        np.save(tmp_path / f"{name}.npy", wave(*shape))
+        fast: dict[str, Any] = {"model": "siren", "settings": {"width": 8, "depth": 1}, "steps": 3}
+        inr.compress(tmp_path / f"{name}.npy", tmp_path / f"{name}.inr", **fast)
+        inr.decompress(tmp_path / f"{name}.inr", tmp_path / "c.npy", scale=2.0)
+        assert np.load(tmp_path / "c.npy").shape == (18, 16, *shape[2:])
+    assert 0 < (tmp_path / "a.inr").stat().st_size - (tmp_path / "b.inr").stat().st_size <= 5
+
+
+def test_a_long_array_with_axes_of_one_sample_is_read_in_slabs(tmp_path: Path) -> None:
+    array = wave(1, 40, 1, 6)
+    np.save(tmp_path / "a.npy", array)
+    parts = inr.codec.load_save.load_parts(tmp_path / "a.npy", segment=10)
+    assert (parts.lengths, parts.shape) == ((10,) * 4, (40, 6))
+    np.testing.assert_array_equal(np.concatenate([part.samples for part in parts.signals]).ravel(), array.ravel())
+    data = inr.compress(tmp_path / "a.npy", segment=10, model="siren", steps=3).data
+    assert inr.open(data).decode().shape == (1, 40, 1, 6, 1)
+
+
+@pytest.mark.parametrize("places", [(1, 0), (8,), (0, 0), 3, (1.0,)])
+def test_places_that_lie_are_refused_and_described(places: Any) -> None:
+    file = parse(inr.compress(wave(9, 1, 8), model="siren", steps=3).data)
+    data = to_bytes(replace(file, header=replace(file.header, extras=((0, places),))))
+    with pytest.raises(CorruptHeaderError, match="ones"):
+        inr.open(data)
+    assert len(describe(parse(data), len(data)).shape) >= 2

@@ -1,6 +1,8 @@
 """Reading image files: types, ranges, layouts, orientation, profiles."""
 
 import io
+import struct
+import zlib
 from typing import Any
 
 import imagecodecs
@@ -10,6 +12,7 @@ import pytest
 import tifffile
 from PIL import Image, ImageOps
 
+from inr.errors import SignalError
 from inr.signals.image.attributes import image_attributes
 from inr.signals.image.read import (
     decode_image,
@@ -275,3 +278,114 @@ def test_profiles_that_would_lie_are_dropped() -> None:
     )
     broken = chunk(b"iCCP", b"name\0\0not deflated")
     assert image_attributes(decode_image(png_bytes(gray, broken), "x").meta).icc_profile is None
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize(
+    ("coding", "bits"),
+    [("lossy", 8), ("lossy", 12), *((c, b) for c in ("lossless", "jpegls") for b in (8, 10, 12, 16))],
+)
+def test_jpeg_of_any_depth(coding: str, bits: int, channels: int) -> None:
+    samples, top = picture("uint16", channels), 2**bits - 1
+    stored = (samples >> (16 - bits)).astype("uint8" if bits == 8 else "uint16")
+    given = stored[..., 0] if channels == 1 else stored
+    if coding == "jpegls":
+        data = bytes(imagecodecs.jpegls_encode(given))
+        stated = 8 if bits == 8 else data[data.index(b"\xff\xf7") + 4]
+        top = 2**stated - 1
+    else:
+        data = bytes(imagecodecs.jpeg8_encode(given, bitspersample=bits, lossless=coding == "lossless", level=98))
+    exif = exif_bytes(6)
+    data = data[:2] + b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif + data[2:]
+    signal = decode_image(data, "x")
+    full = 255 if bits == 8 else 65535
+    expected = np.rot90(np.floor(stored * (full / top) + 0.5), -1)
+    assert image_attributes(signal.meta).orientation == 6
+    if coding == "lossy":
+        assert np.abs(signal.samples - expected).mean() < full / 50
+    else:
+        np.testing.assert_array_equal(signal.samples, expected)
+
+
+@pytest.mark.parametrize(("marker", "what"), [(0xC5, "hierarchical"), (0xCB, "lossless with arithmetic codes")])
+def test_jpeg_that_nothing_decodes_is_not_damaged(marker: int, what: str) -> None:
+    data = saved(Image.fromarray(picture("uint8", 3)), "JPEG").replace(b"\xff\xc0", bytes([0xFF, marker]), 1)
+    with pytest.raises(SignalError, match=f"^x is not supported: it is JPEG, {what}$"):
+        decode_image(data, "x")
+    cut = bytes(imagecodecs.jpegls_encode(picture("uint8", 3)))[:-20]
+    with pytest.raises(SignalError, match=r"^x is damaged"):
+        decode_image(cut, "x")
+
+
+PASSES = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
+
+
+def packed_rows(values: Array, bits: int) -> bytes:
+    """Rows of a PNG file without a filter; values of fewer bits than 8 share bytes."""
+    flat = values.reshape(values.shape[0], -1)
+    if bits >= 8:
+        return b"".join(b"\0" + row.astype(">u2" if bits == 16 else "u1").tobytes() for row in flat)
+    digits = (flat[..., np.newaxis] >> np.arange(bits - 1, -1, -1)) & 1
+    return b"".join(b"\0" + np.packbits(row.astype(np.uint8).ravel()).tobytes() for row in digits)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 2), (11, 13)])
+@pytest.mark.parametrize("transparent", [False, True])
+@pytest.mark.parametrize(
+    ("colour", "bits", "channels"),
+    [
+        *((0, bits, 1) for bits in (1, 2, 4, 8, 16)),
+        *((3, bits, 1) for bits in (1, 2, 4, 8)),
+        *((colour, bits, channels) for colour, channels in ((2, 3), (4, 2), (6, 4)) for bits in (8, 16)),
+    ],
+)
+def test_every_kind_of_png_interlaced_or_not(
+    colour: int, bits: int, channels: int, transparent: bool, size: tuple[int, int], capfd: pytest.CaptureFixture[str]
+) -> None:
+    random, top = np.random.default_rng(4), 2**bits - 1
+    values = random.integers(0, top + 1, (*size, channels))
+    palette = random.integers(0, 256, (top + 1 if bits <= 8 else 1, 3)).astype(np.uint8)
+    tables = chunk(b"PLTE", palette.tobytes()) if colour == 3 else b""
+    expected = palette[values[..., 0]] if colour == 3 else values * (65535 if bits == 16 else 255) // top
+    clear = values[-1, -1]
+    if transparent and colour in (0, 2):
+        tables += chunk(b"tRNS", struct.pack(f">{channels}H", *clear))
+        alpha = np.where((values == clear).all(axis=-1), 0, 65535 if bits == 16 else 255)
+        expected = np.concatenate([expected, alpha[..., np.newaxis]], axis=-1)
+    elif transparent and colour == 3:
+        tables += chunk(b"tRNS", bytes([7]))
+        expected = np.concatenate([expected, np.where(values == 0, 7, 255)], axis=-1)
+    whole = packed_rows(values, bits)
+    passes = [values[y::dy, x::dx] for y, x, dy, dx in PASSES]
+    parts = b"".join(packed_rows(part, bits) for part in passes if part.size)
+    for interlaced, rows in ((0, whole), (1, parts)):
+        header = struct.pack(">IIBBBBB", size[1], size[0], bits, colour, 0, 0, interlaced)
+        body = chunk(b"IHDR", header) + tables + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+        np.testing.assert_array_equal(read(b"\x89PNG\r\n\x1a\n" + body), expected)
+    short = chunk(b"IHDR", header) + tables + chunk(b"IDAT", zlib.compress(rows[:-1])) + chunk(b"IEND", b"")
+    with pytest.raises(SignalError, match="damaged"):
+        read(b"\x89PNG\r\n\x1a\n" + short)
+    assert capfd.readouterr() == ("", "")
+
+
+def bitmap(bits: int, compression: int, masks: bytes = b"") -> bytes:
+    """A BMP file of 2 x 2 pixels, made by hand."""
+    info = struct.pack("<IiiHHIIiiII", 40, 2, 2, 1, bits, compression, 32, 0, 0, 0, 0)
+    return b"BM" + struct.pack("<IHHI", 54 + len(masks) + 32, 0, 0, 54 + len(masks)) + info + masks + bytes(32)
+
+
+@pytest.mark.parametrize(
+    ("data", "what"),
+    [
+        (bitmap(24, 4), r"Unsupported BMP compression \(4\)"),
+        (bitmap(64, 0), r"Unsupported BMP pixel depth \(64\)"),
+        (bitmap(32, 3, struct.pack("<III", 0x3FF00000, 0xFFC00, 0x3FF)), "Unsupported BMP bitfields layout"),
+        (
+            b"\x89PNG\r\n\x1a\n" + chunk(b"CgBI", bytes(4)) + png_bytes(picture("uint8", 3))[8:],
+            "it is PNG as Apple's tools",
+        ),
+    ],
+)
+def test_what_decoders_lack_is_no_damage(data: bytes, what: str) -> None:
+    with pytest.raises(SignalError, match=f"^x is not supported: {what}"):
+        decode_image(data, "x")
