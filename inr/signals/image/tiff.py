@@ -127,9 +127,11 @@ def _channels(page: tags.Directory) -> tuple[Channels, bool]:
 
 
 def _colours_of(dtype: np.dtype[Any], channels: Channels | None, profile: bytes | None) -> ColourSpace:
-    """Integers are sRGB; floats are linear light if they are RGB and no profile says what they are."""
-    if dtype.kind != "f":
+    """Unsigned integers are sRGB; floats are linear light if they are RGB and no profile says what they are."""
+    if dtype.kind == "u":
         return "srgb"
+    if dtype.kind == "i":
+        return "unknown"
     return "linear" if channels is not None and channels.colours == 3 and profile is None else "unknown"
 
 
