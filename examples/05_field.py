@@ -1,14 +1,15 @@
 """A field is a function of coordinates: call it, differentiate it, sample it between pixels, and take it to torch."""
 
 import pickle
+from pathlib import Path
 
 import numpy as np
-from skimage import data
+from PIL import Image
 
 import inr
 from inr.cli.terminal import say
 
-photo = data.camera()[::4, ::4].copy()
+photo = np.asarray(Image.open(Path(__file__).with_name("coffee.png")).convert("L").reduce(4))
 field = inr.compress(photo, model="siren", bpp=4.0, steps=200)
 
 # Coordinates are (row, column) at cell centres in [-1, 1]; values are in the units of the samples, here 0 to 255.

@@ -53,7 +53,13 @@ def _before() -> None:
     while True:
         time.sleep(_PAUSE)  # also once at first: a thread that has just got its turn is not interrupted before it forks
         if not _imports() & NEEDED or time.monotonic() > end:
-            return
+            break
+    # What torch makes when its threads are first counted is made here: in the child, a lock of the C library that one
+    # of its other threads holds at this moment (of `__cxa_atexit`) would never be given back.
+    torch = sys.modules.get("torch")
+    set_threads, get_threads = (getattr(torch, f"{name}_num_threads", None) for name in ("set", "get"))
+    if set_threads is not None and get_threads is not None:
+        set_threads(get_threads())
 
 
 def _imports() -> set[str]:

@@ -85,4 +85,4 @@ class FitSpec(Spec):
     @property
     def learning_rate(self) -> float:
         """Peak learning rate: the optimiser's own, or else its usual one, or else the model's."""
-        return self.optimiser.learning_rate or self.optimiser.usual_rate or self.model.learning_rate
+        return self.optimiser.learning_rate or self.optimiser.usual_rate or self.model.rate()

@@ -75,6 +75,10 @@ class ModelSpec(Spec):
     def sized(self, parameters: int, domain: Domain, channels: int) -> Self:
         """The same model with about, and at most, this many parameters (the smallest one if even that is larger)."""
 
+    def rate(self) -> float:
+        """Adam's learning rate that suits a model of this very size; `learning_rate` is that of the usual one."""
+        return self.learning_rate
+
     def fitted_to(self, domain: Domain) -> Self:
         """Fill in what the model wants to know of the grid before it is built; most models want nothing."""
         del domain

@@ -61,6 +61,8 @@ MAX_FACTOR = 2**14
 """Values of an axis network at a coordinate."""
 START = 0.03
 """Deviation of the untrained field."""
+USUAL_WIDTH = 256
+"""Of the axis networks that `learning_rate` was found for."""
 LARGEST_GAIN = 16.0
 """How much the last layer of an axis network is scaled up at most; a grid that starts near zero stays there."""
 
@@ -200,6 +202,15 @@ class FInr(ModelSpec):
         part = part_of(budget)
         rank = largest_fitting(rank, highest, parameters, lambda r: total(r, part))
         return self.replace(rank=rank, axis_model=part)
+
+    def rate(self) -> float:
+        """Falls with the width of the axis networks, whose outputs are sums over it.
+
+        On 16 frames of 480 x 270 pixels, 955 wide, 500 steps end at 29.9 dB with 1.2e-3, at 29.1 with 6e-4; 200 steps
+        at 25.7 with 1.2e-3, 23.5 with 2e-3, 9.6 with 6e-3, which suits 256.
+        """
+        width = getattr(self.axis_model, "width", USUAL_WIDTH)
+        return self.learning_rate * min(1.0, USUAL_WIDTH / width) ** 1.25
 
     def fitted_to(self, domain: Domain) -> Self:
         """Frequencies up to the Nyquist frequency of the finest axis, and of time; a rank that the grid can use."""

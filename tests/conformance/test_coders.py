@@ -310,7 +310,7 @@ def test_golden_files_open(path: Path) -> None:
     file = parse(path.read_bytes())
     encoded = unpack(file)
     assert coder_of(encoded) == coder_in(file.header.coder_part)
-    assert open_field(file).decode().shape == (*file.header.shape, file.header.channels)
+    assert open_field(file).signal().samples.shape == (*file.header.shape, file.header.channels)
 
 
 def test_every_coder_has_a_golden_file() -> None:

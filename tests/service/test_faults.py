@@ -250,7 +250,7 @@ def test_a_port_that_is_taken(tmp_path: Path, option: str, why: str) -> None:
     [
         (b"alice\n", "token file: line 1 of {path} must be TENANT TOKEN"),
         (b"# nobody\n", "token file: {path} has no tokens"),
-        (b"alice \xff\xfe\n", "token file: cannot read {path}"),
+        (b"alice \xff\xfe\n", "token file: {path} is not UTF-8 text"),
         (None, "token file: cannot read {path}"),
     ],
 )

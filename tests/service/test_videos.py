@@ -44,5 +44,8 @@ def test_shape_of_pixels(client: inr.Client, tmp_path: Path) -> None:
 
 def test_what_is_of_no_kind_is_refused_with_what_is_read(client: inr.Client, tmp_path: Path) -> None:
     (tmp_path / "clip.mp4").write_text("#EXTM3U\n#EXTINF:10,\n/etc/passwd\n")
-    with pytest.raises(SignalError, match=r"^clip\.mp4 is neither a picture .* nor a video \(MP4, .* nor an array"):
+    with pytest.raises(
+        SignalError,
+        match=r"^clip\.mp4 is text, which is not supported; inr reads pictures \(PNG, .*, videos \(MP4, .*, arrays",
+    ):
         client.submit(tmp_path / "clip.mp4", **SMALL).result()

@@ -138,12 +138,16 @@ def _by_tifffile(data: bytes, index: int) -> Array:
     """What tifffile decodes, without its remarks on the terminal about files that are not quite right."""
     import tifffile
 
-    logging.getLogger("tifffile").addHandler(logging.NullHandler())
-    with tifffile.TiffFile(io.BytesIO(data)) as file:
-        page = file.pages[index]
-        if not isinstance(page, tifffile.TiffPage):
-            raise damaged(f"it has no page {index}")
-        return np.asarray(page.asarray(maxworkers=1))
+    log = logging.getLogger("tifffile")
+    before, log.disabled = log.disabled, True
+    try:
+        with tifffile.TiffFile(io.BytesIO(data)) as file:
+            page = file.pages[index]
+            if not isinstance(page, tifffile.TiffPage):
+                raise damaged(f"it has no page {index}")
+            return np.asarray(page.asarray(maxworkers=1))
+    finally:
+        log.disabled = before
 
 
 def _plain(stored: Array, page: tags.Directory, white_is_zero: bool) -> Array:

@@ -272,7 +272,9 @@ def test_lists_of_other_files_are_refused(tmp_path: Path, text: str) -> None:
         (tmp_path / name).write_text(text.format(path=tmp_path / "secret.mp4"))
         assert not is_video(tmp_path / name)
         for read in (inr.load, load_video):
-            with pytest.raises(SignalError, match=r"is neither a picture|is not a video"):
+            with pytest.raises(
+                SignalError, match=r"is text, which is not supported; inr reads pictures \(PNG|is not a video"
+            ):
                 read(tmp_path / name)
 
 
@@ -292,9 +294,9 @@ def test_names_are_paths_and_no_addresses(tmp_path: Path) -> None:
 def test_what_is_of_no_kind_is_told_what_is_read(tmp_path: Path) -> None:
     with pytest.raises(SignalError) as caught:
         inr.load(b"neither this nor that")
-    assert message_of(caught).startswith("data is neither a picture (PNG, JPEG, ")
-    assert " nor a video (MP4, MOV, " in str(caught.value)
-    assert str(caught.value).endswith(" nor an array (.npy)")
+    assert message_of(caught).startswith("data is text, which is not supported; inr reads pictures (PNG, JPEG, ")
+    assert ", videos (MP4, MOV, " in str(caught.value)
+    assert str(caught.value).endswith(", arrays (.npy)")
     (tmp_path / "empty.mov").touch()
     with pytest.raises(SignalError, match=r"empty\.mov is empty \(0 bytes\)"):
         inr.load(tmp_path / "empty.mov")
