@@ -209,8 +209,8 @@ class FInr(ModelSpec):
         On 16 frames of 480 x 270 pixels, 955 wide, 500 steps end at 29.9 dB with 1.2e-3, at 29.1 with 6e-4; 200 steps
         at 25.7 with 1.2e-3, 23.5 with 2e-3, 9.6 with 6e-3, which suits 256.
         """
-        width = getattr(self.axis_model, "width", USUAL_WIDTH)
-        return self.learning_rate * min(1.0, USUAL_WIDTH / width) ** 1.25
+        width: int = getattr(self.axis_model, "width", USUAL_WIDTH)
+        return self.learning_rate * math.pow(min(1.0, USUAL_WIDTH / width), 1.25)
 
     def fitted_to(self, domain: Domain) -> Self:
         """Frequencies up to the Nyquist frequency of the finest axis, and of time; a rank that the grid can use."""
