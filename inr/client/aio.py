@@ -248,7 +248,12 @@ class AsyncClient:
             job: it, or its id.
             layers: only the first quality layers.
             timeout: seconds for all of it.
-            target: the fields of `Target`, by name, as to `inr.decompress`.
+            **target: what to decode, see `Target`:
+                scale: factor of the sides;
+                size: width and height, or samples along each axis of an array, instead of a scale;
+                region: x, y, width and height in samples of the original, or starts and counts along each axis;
+                time: (start, end) in seconds of a video;
+                frame_rate: frames a second.
 
         Returns:
             `(*grid, channels)` of the original sample type.

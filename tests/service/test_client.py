@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Any, Unpack, get_args, get_origin
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,7 @@ from inr.client.content import contents_of
 from inr.client.transport import Connection
 from inr.errors import DeadlineError, InrError, SignalError, SpecError
 from inr.signals.image.write import save_image
+from inr.signals.target import TargetOptions
 from tests.service.conftest import SMALL
 from tests.support.servers import RunningServer, alone, until
 
@@ -194,9 +195,11 @@ def test_no_parameter_is_hidden() -> None:
     for name, signature in signatures(inr.AsyncClient).items():
         kinds = {parameter.kind for parameter in signature.parameters.values()}
         assert (inspect.Parameter.VAR_KEYWORD in kinds) == (name in ("submit", "check", "decode")), name
-    assert {"scale", "size", "region", "time", "frame_rate", "layers"} <= set(
-        inspect.signature(inr.Client.decode).parameters
-    )
+    parameters = inspect.signature(inr.Client.decode).parameters
+    assert "layers" in parameters
+    assert parameters["target"].annotation == Unpack[TargetOptions]
+    assert {"scale", "size", "region", "time", "frame_rate"} == set(TargetOptions.__annotations__)
+    assert all(f"{name}:" in str(inr.Client.decode.__doc__) for name in TargetOptions.__annotations__)
 
 
 def test_values_say_which_job_and_hide_tokens(waiting: inr.Client) -> None:
