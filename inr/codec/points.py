@@ -28,8 +28,8 @@ def points_of(
     Raises:
         SpecError: another shape or type, or numbers that are not finite or far too large.
     """
-    torch = sys.modules.get("torch")
-    if torch is not None and isinstance(given, torch.Tensor) and given.requires_grad:
+    tensor = getattr(sys.modules.get("torch"), "Tensor", None)  # another thread may be importing it
+    if tensor is not None and isinstance(given, tensor) and given.requires_grad:
         raise SpecError(f"{what}: a tensor that needs gradients; differentiate field.module() instead")
     array: npt.NDArray[Any] = _array(given, what)
     if array.ndim == 0 or array.shape[-1] != len(axes):

@@ -43,8 +43,8 @@ def array_given(source: Any, axes: int | None = None) -> Array:
         SpecError: nothing that is read.
         SignalError: an array that is no signal.
     """
-    torch: Any = sys.modules.get("torch")
-    if torch is not None and isinstance(source, torch.Tensor):
+    tensor = getattr(sys.modules.get("torch"), "Tensor", None)  # another thread may be importing it
+    if tensor is not None and isinstance(source, tensor):
         source = _of_tensor(source, axes)
     array = _as_array(source)
     if array.dtype.name == "bfloat16":

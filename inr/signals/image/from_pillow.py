@@ -22,8 +22,8 @@ def signal_given(source: Any) -> Signal | None:
     """A signal, or that of a picture of Pillow; None for anything else; raises `SignalError`."""
     if isinstance(source, Signal):
         return source
-    pillow: Any = sys.modules.get("PIL.Image")
-    return signal_of_pillow(source) if pillow is not None and isinstance(source, pillow.Image) else None
+    image = getattr(sys.modules.get("PIL.Image"), "Image", None)  # another thread may be importing it
+    return signal_of_pillow(source) if image is not None and isinstance(source, image) else None
 
 
 def signal_of_pillow(image: "Image") -> Signal:

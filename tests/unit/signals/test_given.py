@@ -6,6 +6,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -250,3 +251,12 @@ def test_reading_needs_no_torch() -> None:
         [sys.executable, "-c", code], timeout=60, cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("name", ["torch", "PIL.Image"])
+def test_a_package_that_another_thread_has_begun_to_import(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its module is there, but has no classes yet."""
+    field = inr.open(compressed("siren").data)
+    monkeypatch.setitem(sys.modules, name, ModuleType(name))
+    np.testing.assert_array_equal(inr.load(PICTURE).samples, PICTURE)
+    assert field([[0.0, 0.0]]).shape == (1, 3)
