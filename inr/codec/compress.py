@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, final
 
 from inr.codec.candidates import Candidates
-from inr.codec.decode import AUTO, Running, open_field
+from inr.codec.decode import open_field
 from inr.codec.encode import Compressed, compress_parts
 from inr.codec.field import DecodedField, Origin, SignalField
 from inr.codec.load_save import (
@@ -100,7 +100,6 @@ class _FittedOrigin(Origin):
     """Floats."""
 
     trained: TrainedNetwork
-    running: Running = AUTO
 
     def open(self) -> DecodedField:
         """See `Origin`."""
@@ -110,10 +109,6 @@ class _FittedOrigin(Origin):
             model, own.tensors, domain, own.channels, running.backend, running.device, running.resources
         )
         return DecodedField(opened.field, domain, own.meta, own.channels, opened.limited, self)
-
-    def on(self, backend: str, device: str) -> "_FittedOrigin":
-        """See `Origin`."""
-        return replace(self, running=replace(self.running, backend=backend, device=device))
 
     def facts(self) -> dict[str, str]:
         """See `Origin`."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import final
 
 from inr.backends.base import DEFAULT_RESOURCES, Field, Resources
-from inr.codec.field import DecodedField, Origin
+from inr.codec.field import DecodedField, Origin, Running
 from inr.codec.info import describe
 from inr.codec.pack import tiling_of, unpack
 from inr.codec.tiles import TiledField
@@ -40,7 +40,7 @@ def open_field(
     if not isinstance(source, InrFile):
         source = parse(bytes_of(source))
     file = source.truncated(source.layers_present if layers is None else layers)
-    return FileOrigin(file, Running(backend, device, resources)).open()
+    return FileOrigin(file, running=Running(backend, device, resources)).open()
 
 
 def open(source: File | InrFile, layers: int | None = None) -> DecodedField:
@@ -114,19 +114,7 @@ def open_encoded(
     encoded: Encoded, backend: str = "auto", device: str = "auto", resources: Resources = DEFAULT_RESOURCES
 ) -> DecodedField:
     """An encoded signal, ready to be decoded; raises `BackendUnavailableError`."""
-    return EncodedOrigin(encoded, Running(backend, device, resources)).open()
-
-
-@dataclass(frozen=True)
-class Running:
-    """What a field is evaluated by: the name of a backend and a device, or "auto"; threads and precision."""
-
-    backend: str = "auto"
-    device: str = "auto"
-    resources: Resources = DEFAULT_RESOURCES
-
-
-AUTO = Running()
+    return EncodedOrigin(encoded, running=Running(backend, device, resources)).open()
 
 
 @final
@@ -135,17 +123,12 @@ class EncodedOrigin(Origin):
     """Integers."""
 
     encoded: Encoded
-    running: Running = AUTO
 
     def open(self) -> DecodedField:
         """See `Origin`."""
         encoded, running = self.encoded, self.running
         opened = coder_of(encoded).open(encoded, running.backend, running.device, running.resources)
         return DecodedField(opened.field, encoded.domain, encoded.meta, encoded.channels, opened.limited, self)
-
-    def on(self, backend: str, device: str) -> "EncodedOrigin":
-        """See `Origin`."""
-        return replace(self, running=replace(self.running, backend=backend, device=device))
 
     def facts(self) -> dict[str, str]:
         """See `Origin`."""
@@ -159,7 +142,6 @@ class FileOrigin(Origin):
     """A file, of which the layers that are used are there."""
 
     file: InrFile
-    running: Running = AUTO
 
     def open(self) -> DecodedField:
         """See `Origin`; raises a `FormatError`."""
@@ -171,14 +153,10 @@ class FileOrigin(Origin):
         function = TiledField(tiling, self._tile, first.channels)
         if tiling.count > 1:
             return DecodedField(function, tiling.domain, first.meta, first.channels, origin=self)
-        return replace(EncodedOrigin(first, self.running).open(), origin=self)
+        return replace(EncodedOrigin(first, running=self.running).open(), origin=self)
 
     def _tile(self, tile: int) -> Field:
-        return EncodedOrigin(unpack(self.file, tile), self.running).open().function
-
-    def on(self, backend: str, device: str) -> "FileOrigin":
-        """See `Origin`."""
-        return replace(self, running=replace(self.running, backend=backend, device=device))
+        return EncodedOrigin(unpack(self.file, tile), running=self.running).open().function
 
     def facts(self) -> dict[str, str]:
         """See `Origin`."""

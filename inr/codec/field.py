@@ -2,13 +2,13 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self, Unpack, final
 
 import numpy as np
 import numpy.typing as npt
 
-from inr.backends.base import Field, ModuleField
+from inr.backends.base import DEFAULT_RESOURCES, Field, ModuleField, Resources
 from inr.backends.derivative import jacobian
 from inr.backends.render import render, render_blocks
 from inr.cached import cached
@@ -212,16 +212,32 @@ class SignalField(ABC):
         return {}
 
 
+@dataclass(frozen=True)
+class Running:
+    """What a field is evaluated by: the name of a backend and a device, or "auto"; threads and precision."""
+
+    backend: str = "auto"
+    device: str = "auto"
+    resources: Resources = DEFAULT_RESOURCES
+
+
+@dataclass(frozen=True, eq=False)
 class Origin(ABC):
-    """What a field was opened from, which can be pickled."""
+    """What a field was opened from, which can be pickled.
+
+    Attributes:
+        running: what evaluates the field.
+    """
+
+    running: Running = field(default=Running(), kw_only=True)
 
     @abstractmethod
     def open(self) -> "DecodedField":
         """The field once more."""
 
-    @abstractmethod
     def on(self, backend: str, device: str) -> Self:
         """The same for another backend or device."""
+        return replace(self, running=replace(self.running, backend=backend, device=device))
 
     @abstractmethod
     def facts(self) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -37,10 +38,28 @@ def run(*arguments: str, cwd: Path, stdin: bytes | None = None) -> subprocess.Co
     )
 
 
+def interrupted(*arguments: str, cwd: Path) -> tuple[int, str, str, str]:
+    """Exit code, first line of progress, standard output, and the other lines of a command that then gets ctrl-C."""
+    with subprocess.Popen(
+        command(*arguments),
+        cwd=cwd,
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        first = process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        output, rest = process.communicate(timeout=TIMEOUT_S)
+    return process.returncode, first, output, rest
+
+
 def png_of(side: int) -> bytes:
     """The photo as a PNG file."""
-    signal = inr.load(photo(side).copy())
-    return encode_image(signal.samples, signal.meta, "png")
+    picture = inr.load(photo(side).copy())
+    return encode_image(picture.samples, picture.meta, "png")
 
 
 def contents(folder: Path) -> dict[str, bytes]:

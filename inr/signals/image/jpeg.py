@@ -13,7 +13,7 @@ from inr.signals.refusal import Refusal, damaged
 from inr.signals.signal import Array
 
 _FRAMES = frozenset({*range(0xC0, 0xD0), 0xF7}) - {0xC4, 0xC8, 0xCC}
-_LOSSLESS, _JPEG_LS, _SCAN, _APP1, _APP2 = 0xC3, 0xF7, 0xDA, 0xE1, 0xE2
+_JPEG_LS, _SCAN, _APP1, _APP2 = 0xF7, 0xDA, 0xE1, 0xE2
 _USUAL = frozenset({0xC0, 0xC1, 0xC2, 0xC9, 0xCA})  # sequential and progressive, with Huffman or arithmetic codes
 _NAMES = {0xCB: "lossless with arithmetic codes", **dict.fromkeys((0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF), "hierarchical")}
 

@@ -6,7 +6,6 @@ import json
 import os
 import pty
 import resource
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +16,7 @@ from PIL import Image
 
 import inr
 from inr.cli.main import main
-from tests.support.commands import TIMEOUT_S, command, contents, environment, is_one_error, png_of, run
+from tests.support.commands import TIMEOUT_S, command, contents, environment, interrupted, is_one_error, png_of, run
 from tests.support.default_backend import AUTO
 from tests.support.small_fits import compressed, photo, psnr_of
 
@@ -263,28 +262,16 @@ def test_help_names_every_command(place: Path) -> None:
 LONG = ("compress", "tiny.png", "b.inr", *SMALL, "--steps", "3000")
 
 
-def interrupted(place: Path, *options: str) -> tuple[int, list[str]]:
+def interrupted_fit(place: Path, *options: str) -> tuple[int, list[str]]:
     """Exit code and lines of a fit that gets ctrl-C after its first line of progress."""
     (place / "tiny.png").write_bytes(png_of(16))
-    with subprocess.Popen(
-        command(*LONG, *options),
-        cwd=place,
-        env=environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stderr is not None
-        lines = [process.stderr.readline()]
-        process.send_signal(signal.SIGINT)
-        output, rest = process.communicate(timeout=TIMEOUT_S)
+    code, first, output, rest = interrupted(*LONG, *options, cwd=place)
     assert output == ""
-    return process.returncode, lines + rest.splitlines(keepends=True)
+    return code, [first, *rest.splitlines(keepends=True)]
 
 
 def test_ctrl_c_writes_nothing(place: Path) -> None:
-    code, lines = interrupted(place)
+    code, lines = interrupted_fit(place)
     assert code == 1
     assert lines[-1] == "inr: interrupted; nothing was written\n"
     assert all(line.startswith("fit: ") for line in lines[:-1])
@@ -292,7 +279,7 @@ def test_ctrl_c_writes_nothing(place: Path) -> None:
 
 
 def test_ctrl_c_with_a_checkpoint_goes_on_later(place: Path) -> None:
-    code, lines = interrupted(place, "--checkpoint", "fit.ckpt")
+    code, lines = interrupted_fit(place, "--checkpoint", "fit.ckpt")
     assert code == 1
     assert all(line.startswith("fit: ") for line in lines[:-1])
     assert is_one_error(lines[-1])

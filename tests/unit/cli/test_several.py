@@ -2,8 +2,6 @@
 
 import json
 import os
-import signal
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +9,7 @@ import pytest
 
 import inr
 from inr.cli.main import main
-from tests.support.commands import TIMEOUT_S, command, contents, environment, png_of
+from tests.support.commands import contents, interrupted, png_of
 from tests.support.small_fits import compressed, photo
 
 FAST = ("--steps", "2", "--quiet")
@@ -147,20 +145,9 @@ def test_originals_beside_the_files_are_not_replaced(place: Path, capsys: pytest
 
 def test_ctrl_c_says_what_was_written(place: Path) -> None:
     (place / "z.inr").write_bytes(compressed("siren").data)
-    with subprocess.Popen(
-        command("compress", "a.png", "b.png", "--out-dir", "d", "--steps", "100000"),
-        cwd=place,
-        env=environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stderr is not None
-        first = process.stderr.readline()
-        process.send_signal(signal.SIGINT)
-        _, rest = process.communicate(timeout=TIMEOUT_S)
+    arguments = ("compress", "a.png", "b.png", "--out-dir", "d", "--steps", "100000")
+    code, first, _, rest = interrupted(*arguments, cwd=place)
     assert first.startswith("1/2 a.png: ")
-    assert process.returncode == 1
+    assert code == 1
     assert rest.splitlines()[-1] == "inr: error: interrupted; 0 of 2 files were written"
     assert not (place / "d").exists()
