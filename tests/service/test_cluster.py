@@ -109,7 +109,7 @@ def on(cluster: RayCluster) -> tuple[str, ...]:
 
 def driver_of(server: RunningServer) -> psutil.Process:
     [driver] = [
-        child for child in psutil.Process(server.process.pid).children() if "ray_driver" in str(child.cmdline())
+        child for child in psutil.Process(server.process.pid).children() if "ray_driver" in command_of(child)
     ]
     return driver
 

@@ -169,7 +169,7 @@ def quiet(tmp_path: Path) -> Iterator[RunningServer]:
 def helpers(server: RunningServer) -> list[psutil.Process]:
     """The helper processes of a server."""
     found = psutil.Process(server.process.pid).children()
-    return [child for child in found if "service.workers.helper" in " ".join(child.cmdline())]
+    return [child for child in found if "service.workers.helper" in command_of(child)]
 
 
 def test_slow_readers_take_no_memory_and_hold_up_nobody(quiet: RunningServer, picture: Picture) -> None:

@@ -70,7 +70,7 @@ class RunningServer:
 
     def workers(self) -> list[psutil.Process]:
         """Its worker processes."""
-        makers = [child for child in psutil.Process(self.process.pid).children() if "forkserver" in _command(child)]
+        makers = [child for child in psutil.Process(self.process.pid).children() if "forkserver" in command_of(child)]
         return [worker for maker in makers for worker in _children(maker)]
 
     def stop(self) -> float:
@@ -129,7 +129,8 @@ def _children(process: psutil.Process) -> list[psutil.Process]:
         return []
 
 
-def _command(process: psutil.Process) -> str:
+def command_of(process: psutil.Process) -> str:
+    """The command line of a process; nothing of one that has ended, reaped or not."""
     try:
         return " ".join(process.cmdline())
     except psutil.Error:
