@@ -43,7 +43,7 @@ photo = np.asarray(Image.open(PHOTO))
 with following(quiet=False, checkpoint=None) as hooks:
     report = inr.compress(photo, out / "photo.inr", hooks, steps=arguments.steps).report
 for scale in (1, 2):
-    inr.decompress(out / "photo.inr", out / f"photo_{scale}x.png", scale=scale)
+    inr.decompress(out / "photo.inr", out / f"photo_{scale}x.png", scale=scale, overwrite=True)
 (out / "photo.jpg").write_bytes(jpeg_of_size(photo, report.bytes))
 jpeg = np.asarray(Image.open(out / "photo.jpg"))
 

@@ -165,6 +165,12 @@ def first_bytes(path: str | Path, count: int = 64) -> bytes:
         raise FileAccessError(f"cannot read {path}, which would be replaced: {reason(error)}") from None
 
 
+def check_nothing_there(path: str | Path) -> None:
+    """Raise `FileAccessError` if there is a file, with anything in it, that would be replaced."""
+    if first_bytes(path, 1):
+        raise FileAccessError(f"cannot write {path}: it is there already; name another file, or --force to replace it")
+
+
 def check_writable(path: str | Path) -> None:
     """Fail early, before minutes of work, if `path` cannot be written; raises `FileAccessError`."""
     if is_standard_output(path):

@@ -25,7 +25,7 @@ from inr.cli.options import (
 )
 from inr.cli.several import Force, OutDir, in_turn, named, one_pair
 from inr.cli.terminal import check_one_output, quality_text, say, say_file, say_json, shape_text, warn
-from inr.errors import FileAccessError, SpecError
+from inr.errors import SpecError
 from inr.files import is_standard_output
 
 
@@ -95,8 +95,6 @@ def decompress(
     def into_folder(source: str, target: Path, title: str) -> dict[str, Any]:
         del title
         output = named(target, suffix or codec.usual_suffix(source))
-        if not force and output.exists():  # nobody has typed its name: it may be the original
-            raise FileAccessError(f"cannot write {output}: it is there already; --force replaces it")
         return work(source, str(output))
 
     if out_dir is not None:

@@ -16,7 +16,7 @@ from inr.files import is_same, reason
 OutDir = Annotated[
     Path | None, option(OUTPUT, "--out-dir", metavar="DIR", help="Folder for the outputs of any number of inputs.")
 ]
-Force = Annotated[bool, option(OUTPUT, "--force", help="Replace an output that is something else, whatever it is.")]
+Force = Annotated[bool, option(OUTPUT, "--force", help="Replace an output that is there, whatever it is.")]
 
 Work = Callable[[str, Path, str], dict[str, Any]]
 

@@ -6,9 +6,10 @@ from typing import Unpack
 
 from inr.backends.base import Resources
 from inr.codec.decode import bytes_of, open_field, open_prefix
-from inr.codec.load_save import check_name, check_replaceable, save_blocks
+from inr.codec.load_save import check_name, save_blocks
 from inr.codec.pack import unpack
 from inr.errors import FormatError, SpecError
+from inr.files import check_nothing_there
 from inr.signals.given import File
 from inr.signals.kind import kind_for
 from inr.signals.target import Target, TargetOptions
@@ -61,13 +62,13 @@ def decompress(
         threads: of the compiled kernels; None for ``OMP_NUM_THREADS``, or else one for each core.
         precision: "bf16" rounds operands to 16 bits where that is faster, which moves values by about 1e-3 of their
             range.
-        overwrite: True to replace whatever file is there; otherwise only one of the same kind is.
+        overwrite: True to replace a file that is there; a picture may be somebody's original.
         **target: scale, size, region, time, frame_rate: see `Target`.
 
     Raises:
         FormatError: the file is damaged.
         SpecError: settings out of range, or a format that cannot hold the signal.
-        FileAccessError: a path that cannot be read or written, or a file of another kind that would be lost.
+        FileAccessError: a path that cannot be read or written, or a file that is there and would be lost.
     """
     check_name(source, destination)
     if precision not in ("fp32", "bf16"):
@@ -79,7 +80,7 @@ def decompress(
     sampling = field.sampling(Target(**target))
     shape = sampling.grid.shape
     if not overwrite:
-        check_replaceable(destination, sampling.meta)
+        check_nothing_there(destination)
     save_blocks(destination, field.sampled(sampling), shape, field.channels, sampling.meta)
     kind = kind_for(sampling.meta)
     height, width = kind.sides(shape)

@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING, Union
 
 from numpy import typing as npt
 
-from inr.errors import FileAccessError, InrError
-from inr.files import check_other, check_writable, first_bytes, names_no_format
+from inr.files import check_other, check_writable, names_no_format
 from inr.meta import SignalMeta
 from inr.signals.given import File
 from inr.signals.image.from_pillow import signal_given
 from inr.signals.kind import kind_for, kind_of_source, refuse_reading
-from inr.signals.npy import MAGIC
 from inr.signals.parts import Parts
 from inr.signals.signal import Samples, Signal
 from inr.signals.source import Reading, Seconds, Source
@@ -112,26 +110,6 @@ def save_blocks(
         meta: meaning of the samples.
     """
     kind_for(meta).save(path, blocks, shape, channels, meta)
-
-
-def check_replaceable(path: str | Path, meta: SignalMeta) -> None:
-    """Check that a signal may be written to a path without the loss of anything else.
-
-    Raises:
-        FileAccessError: a file is there which is no signal of this kind.
-    """
-    head = first_bytes(path)
-    if not head or (Path(path).suffix.lower() == ".npy" and head.startswith(MAGIC)):
-        return
-    kind = kind_for(meta)
-    try:
-        known = kind.sniff(Source.of(path))
-    except InrError:
-        known = False
-    if not known:
-        raise FileAccessError(
-            f"cannot write {path}: it is there already and not {kind.noun}; name another file, or --force to lose it"
-        )
 
 
 def check_name(source: Readable, destination: str | Path) -> None:

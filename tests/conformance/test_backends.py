@@ -192,6 +192,24 @@ def test_field_does_not_depend_on_how_it_is_cut(backend: AbstractBackend, model:
 
 @each_running
 @each_model
+def test_a_network_from_json_runs_as_the_network_itself(backend: AbstractBackend, model: ModelSpec) -> None:
+    """The bytes of its values, and of its parameters after steps: the JSON form is all that a backend needs."""
+    network, tensors = told(randomised(model))
+    read = Network.from_json(network.to_json())
+    assert read.to_json() == network.to_json()
+    assert backend.refuses(read) == backend.refuses(network)
+    batch = wave(64)
+    fields = [backend.field(one, tensors, "cpu") for one in (network, read)]
+    np.testing.assert_array_equal(*(field(batch.coordinates) for field in fields))
+    trainers = [backend.trainer(one, tensors, MeanSquaredError(), Adam(), "cpu") for one in (network, read)]
+    for _ in range(2):
+        assert trainers[0].step(batch, 1e-3).loss == trainers[1].step(batch, 1e-3).loss
+    for name, tensor in trainers[0].tensors().items():
+        np.testing.assert_array_equal(tensor, trainers[1].tensors()[name])
+
+
+@each_running
+@each_model
 @pytest.mark.parametrize("optimiser", [OPTIMISERS.make(kind) for kind in OPTIMISERS.kinds()], ids=lambda o: str(o.kind))
 def test_training_lowers_the_loss_and_can_go_on_from_its_state(
     backend: AbstractBackend, model: ModelSpec, optimiser: OptimiserSpec

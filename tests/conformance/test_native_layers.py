@@ -7,12 +7,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from inr import layers as vocabulary
 from inr.backends.lowering import refusal
 from inr.backends.native.backend import NativeBackend
 from inr.backends.select import select
 from inr.errors import SpecError
-from inr.layers import Activation, Columns, Contraction, Layer, Linear
+from inr.layers import LAYERS, Activation, Columns, ComplexLinear, Contraction, CpContraction, Layer, Linear, Sine, Tanh
 from inr.layers.network import Network
 from inr.layers.operation import Operation
 from tests.support.native_networks import AROUND, D_OUT
@@ -51,18 +50,12 @@ def case(name: str, n: int, width: int, d_in: int) -> tuple[Lowered, Batch, Foun
     return Lowered.of(network, d_in), batch, reference(network, batch)
 
 
-def concrete() -> set[str]:
-    kinds = {name: getattr(vocabulary, name) for name in vocabulary.__all__}
-    layers = {name: kind for name, kind in kinds.items() if isinstance(kind, type) and issubclass(kind, Layer)}
-    return {name for name, kind in layers.items() if getattr(kind, "__final__", False)}
-
-
 def test_every_layer_is_tested_or_refused() -> None:
     tested = {name.partition("-")[0] for name in AROUND}
-    assert tested <= concrete()
-    for name in concrete() - tested:
-        layer = getattr(vocabulary, name).__new__(getattr(vocabulary, name))
-        reason = refusal(Network([layer]))
+    kinds = {kind.__name__: kind for kind in LAYERS}
+    assert tested <= set(kinds)
+    for name in set(kinds) - tested:
+        reason = refusal(Network([kinds[name].__new__(kinds[name])]))
         assert reason is not None, f"{name} is lowered: it needs a row in tests/support/native_networks.py"
         assert name in reason
 
@@ -181,8 +174,8 @@ def test_what_the_kernels_lack_at_this_number_of_axes_is_one_line() -> None:
 
 def test_layers_that_combine_axes_are_known() -> None:
     """What is no final class is a base of final ones."""
-    assert issubclass(vocabulary.CpContraction, Contraction)
-    assert "Contraction" not in concrete()
+    assert issubclass(CpContraction, Contraction)
+    assert Contraction not in set(LAYERS)
 
 
 @pytest.mark.skipif(
@@ -194,8 +187,8 @@ def test_products_of_16_bits_are_near_those_of_float64(
     width: int, threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With the instructions of AMX where there are any, and in ordinary code that does the same."""
-    layers: list[Layer] = [Linear(3, width), vocabulary.Sine(3.0), Linear(width, width), vocabulary.Tanh()]
-    layers += [vocabulary.ComplexLinear(width, width) if width % 2 == 0 else Linear(width, width)]
+    layers: list[Layer] = [Linear(3, width), Sine(3.0), Linear(width, width), Tanh()]
+    layers += [ComplexLinear(width, width) if width % 2 == 0 else Linear(width, width)]
     if width % 2 == 0:
         layers.insert(4, Linear(width, 2 * width))
     layers += [Linear(2 * width if width % 2 == 0 else width, D_OUT)]

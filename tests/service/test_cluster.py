@@ -21,7 +21,7 @@ from inr.signals.video.attributes import VideoAttributes
 from inr.signals.video.read import save_video
 from tests.service.conftest import LONG, LONG_STEPS, SMALL
 from tests.support.ray_cluster import RayCluster
-from tests.support.servers import RunningServer, alone, until
+from tests.support.servers import RunningServer, alone, command_of, until
 
 Picture = npt.NDArray[np.uint8]
 QUICK = ("--checkpoint-seconds", "0.3", "--lease-seconds", "5")
@@ -108,9 +108,7 @@ def on(cluster: RayCluster) -> tuple[str, ...]:
 
 
 def driver_of(server: RunningServer) -> psutil.Process:
-    [driver] = [
-        child for child in psutil.Process(server.process.pid).children() if "ray_driver" in command_of(child)
-    ]
+    [driver] = [child for child in psutil.Process(server.process.pid).children() if "ray_driver" in command_of(child)]
     return driver
 
 

@@ -21,7 +21,7 @@ from service.helpers import Helpers
 from service.store.blobs import BlobStore
 from service.store.database import database_of
 from tests.service.conftest import SMALL
-from tests.support.servers import RunningServer, alone, until
+from tests.support.servers import RunningServer, alone, command_of, until
 
 Picture = npt.NDArray[np.uint8]
 PNG, RAW = field_pb2.SAMPLE_FORMAT_PNG, field_pb2.SAMPLE_FORMAT_RAW

@@ -294,7 +294,7 @@ def test_failure_at_the_very_end_leaves_the_old_file(
 
     before = contents(place)
     monkeypatch.setattr(Path, "write_bytes", full)
-    assert main(["decompress", "a.inr", "old.png"]) == 1
+    assert main(["decompress", "a.inr", "old.png", "--force"]) == 1
     assert capsys.readouterr().err == "inr: error: cannot write old.png: no space left on device\n"
     assert contents(place) == before
 

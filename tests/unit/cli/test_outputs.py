@@ -81,10 +81,13 @@ REFUSED = [
     ("fit a.png --curve new.csv --checkpoint new.csv", 2, "--curve and --checkpoint are the same file"),
     # decoding
     ("decompress a.inr a.inr", 1, "a.inr: it is the input"),
-    ("decompress a.inr other.inr", 1, "other.inr: it is there already and not a picture"),
+    ("decompress a.inr other.inr", 1, "other.inr: it is there already; name another file, or --force"),
     ("decompress a.inr other.inr --force", 2, r"unknown image suffix '\.inr'"),
-    ("decompress a.inr letter.txt", 1, "letter.txt: it is there already and not a picture"),
-    ("decompress a.inr bare", 1, "bare: it is there already and not a picture"),
+    ("decompress a.inr letter.txt", 1, "letter.txt: it is there already; name another file, or --force"),
+    ("decompress a.inr bare", 1, "bare: it is there already; name another file, or --force"),
+    ("decompress a.inr a.png", 1, "a.png: it is there already"),
+    ("decompress a.inr c.jpg --scale 2", 1, "c.jpg: it is there already"),
+    ("decompress a.inr x.npy", 1, "x.npy: it is there already"),
     ("decompress a.inr new.inr", 2, r"unknown image suffix '\.inr'"),
 ]
 
@@ -101,16 +104,17 @@ def test_nothing_is_lost(place: Path, capsys: pytest.CaptureFixture[str], line: 
     assert contents(place) == before
 
 
-@pytest.mark.parametrize("name", ["letter.png", "clip.png", "packed.png"])
-def test_decoding_replaces_its_own_kind_only(place: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
+@pytest.mark.parametrize("name", ["photo.png", "letter.png", "clip.png", "packed.png"])
+def test_decoding_replaces_nothing(place: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
     found = {
+        "photo.png": png_of(32),
         "letter.png": b"dear all",
         "clip.png": b"\x1aE\xdf\xa3 matroska",
         "packed.png": (place / "a.inr").read_bytes(),
     }
     (place / name).write_bytes(found[name])
     assert main(["decompress", "a.inr", name]) == 1
-    assert "it is there already and not a picture; name another file, or --force" in capsys.readouterr().err
+    assert "it is there already; name another file, or --force to replace it" in capsys.readouterr().err
     assert (place / name).read_bytes() == found[name]
     assert main(["decompress", "a.inr", name, "--force"]) == 0
     assert inr.load(place / name).samples.shape == (64, 64, 3)
@@ -123,13 +127,13 @@ def test_what_may_be_written(place: Path, output: str) -> None:
     assert inr.open(place / output).decode().shape == (64, 64, 3)
 
 
-def test_curves_and_pictures_are_replaced_by_their_own(place: Path) -> None:
+def test_curves_are_replaced_by_their_own_and_pictures_with_force(place: Path) -> None:
     for curve in ("curve.csv", "curve.json"):
         for _ in range(2):
             assert main(["fit", "a.png", "--curve", curve, "--model", "siren", "--set", "width=8", *FAST]) == 0
     for target in ("c.jpg", "x.npy", "new.ppm"):
         for _ in range(2):
-            assert main(["decompress", "a.inr", target]) == 0
+            assert main(["decompress", "a.inr", target, "--force"]) == 0
         assert inr.load(place / target).samples.shape == (64, 64, 3)
 
 
@@ -146,8 +150,9 @@ def test_the_library_refuses_as_well(place: Path) -> None:
         inr.compress("a.png", "b.png", steps=2)
     with pytest.raises(SpecError, match=r"is no suffix of a \.inr file"):
         inr.compress("a.png", "new.webp", steps=2)
-    with pytest.raises(FileAccessError, match="not a picture"):
-        inr.decompress("a.inr", Path("bare").rename("bare.png"))
+    for there in (Path("bare").rename("bare.png"), "a.png"):
+        with pytest.raises(FileAccessError, match="there already"):
+            inr.decompress("a.inr", there)
     assert inr.compress("a.png", "b.png", overwrite=True, steps=2).report.bytes == (place / "b.png").stat().st_size
 
 

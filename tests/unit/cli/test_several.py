@@ -134,7 +134,8 @@ def test_originals_beside_the_files_are_not_replaced(place: Path, capsys: pytest
     before = contents(place)
     _, errors = said(capsys, 1, "decompress", "a.inr", "b.inr", "--out-dir", ".")
     assert [line.split(": ", 3)[3] for line in errors] == [
-        f"cannot write {name}: it is there already; --force replaces it" for name in ("a.png", "b.png")
+        f"cannot write {name}: it is there already; name another file, or --force to replace it"
+        for name in ("a.png", "b.png")
     ]
     assert contents(place) == before
     assert main(["decompress", "a.inr", "--out-dir", ".", "--suffix", "jpg", "--scale", "2"]) == 0

@@ -135,7 +135,7 @@ def test_max_bytes_picks_the_layers(kind: str, tmp_path: Path) -> None:
     sizes = section_sizes(parse(data))
     cases = {sizes[0]: 1, sizes[1] - 1: 1, sizes[1]: 2, sizes[2] - 1: 2, sizes[2]: 3, 10**9: 3}
     for max_bytes, layers in cases.items():
-        done = inr.decompress(data, tmp_path / "x.npy", max_bytes=max_bytes)
+        done = inr.decompress(data, tmp_path / "x.npy", max_bytes=max_bytes, overwrite=True)
         assert (done.layers, done.damage) == (layers, None)
         assert np.array_equal(np.load(tmp_path / "x.npy"), inr.open(data, layers=layers).decode())
     with pytest.raises(TruncatedError):
