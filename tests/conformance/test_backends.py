@@ -199,8 +199,8 @@ def test_a_network_from_json_runs_as_the_network_itself(backend: AbstractBackend
     assert read.to_json() == network.to_json()
     assert backend.refuses(read) == backend.refuses(network)
     batch = wave(64)
-    fields = [backend.field(one, tensors, "cpu") for one in (network, read)]
-    np.testing.assert_array_equal(*(field(batch.coordinates) for field in fields))
+    values, again = (backend.field(one, tensors, "cpu")(batch.coordinates) for one in (network, read))
+    np.testing.assert_array_equal(values, again)
     trainers = [backend.trainer(one, tensors, MeanSquaredError(), Adam(), "cpu") for one in (network, read)]
     for _ in range(2):
         assert trainers[0].step(batch, 1e-3).loss == trainers[1].step(batch, 1e-3).loss
