@@ -3,12 +3,15 @@
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from inr.domain import Domain
 from inr.errors import SpecError
 from inr.signals.image.read import load_image
 from inr.signals.signal import Signal
 from inr.signals.video.read import is_video, load_video
+
+Loaded = TypeVar("Loaded")
 
 IMAGES = (
     "images/div2k512/div2k512_test_00.png",
@@ -47,6 +50,12 @@ def image_paths(paths: Sequence[Path], usual: Sequence[str] = IMAGES) -> list[Pa
     return list(paths) or [_data_folder("pictures") / name for name in usual]
 
 
+def clip_paths(paths: Sequence[Path]) -> list[Path]:
+    """The paths themselves, or those of the usual clips; raises `SpecError` as `clips`."""
+    found = list(paths) or [_data_folder("clips") / name for name, _ in CLIPS.values()]
+    return list(_named(found, lambda path: path).values())
+
+
 def clips(paths: Sequence[Path], frames: int, size: tuple[int, int] | None) -> dict[str, Signal]:
     """The first frames of clips, by name.
 
@@ -83,7 +92,7 @@ def _data_folder(what: str) -> Path:
     return Path(folder)
 
 
-def _named(paths: Sequence[Path], load: Callable[[Path], Signal]) -> dict[str, Signal]:
+def _named(paths: Sequence[Path], load: Callable[[Path], Loaded]) -> dict[str, Loaded]:
     names = [path.stem for path in paths]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:

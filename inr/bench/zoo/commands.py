@@ -4,15 +4,16 @@
 torch.
 """
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from inr.bench.options import Images, Out, Quiet, Seeds, chosen, make_folder
-from inr.cli.options import BackendName, Device, takes
+from inr.cli.options import BackendName, Device, Time, takes, time_range
 from inr.cli.terminal import say, say_json, warn
 from inr.errors import FitCancelledError, SpecError
 
@@ -156,15 +157,49 @@ def video(
     seeds: Seeds = 1,
     frames: Annotated[int, typer.Option(min=1, help="Frames of each clip.")] = 16,
     size: Annotated[str | None, typer.Option(help="WIDTHxHEIGHT to resample the frames to.")] = None,
+    files: Annotated[
+        bool, typer.Option("--files", help="Compress the clips instead, as they are, and x264 beside that.")
+    ] = False,
+    rates: Annotated[str, typer.Option(help="With --files: bits a pixel beside the default.")] = "0.02,0.05,0.2,0.5",
+    preset: Annotated[str, typer.Option(help="With --files: see `inr presets`.")] = "default",
+    time: Time = None,
 ) -> None:
-    """F-INR against SIREN on clips: PSNR at equal time, and time to equal PSNR."""
+    """F-INR against SIREN on clips: PSNR at equal time, and time to equal PSNR; or files beside those of x264."""
     from inr.bench import data
+
+    if files:
+        _files(data.clip_paths(clips or []), preset, _numbers("rates", rates), time_range(time), options)
+        return
+    if time is not None:
+        raise SpecError("--time: goes with --files; fits take the first --frames")
     from inr.bench.zoo.video import plan, report
 
     conditions = _conditions(seconds, None, seeds, options)
     signals = data.clips(clips or [], frames, _width_height(size))
     runs = plan(signals, conditions, halvings)
     _perform("video", runs, signals, conditions, report, options, halvings=halvings)
+
+
+def _files(
+    paths: list[Path], preset: str, rates: list[float], part: tuple[float, float] | None, options: BenchOptions
+) -> None:
+    """Make files of clips, write and print the comparison."""
+    from inr.bench.zoo import files
+
+    make_folder(options.out)
+    kept = options.out / "video_files.jsonl"
+    if kept.exists() and not options.resume:
+        raise SpecError(f"{kept} has results already; --resume goes on with them, or name another --out")
+    found = files.made(
+        paths, preset, rates, part, kept, lambda text: None if options.quiet else warn(f"bench video: {text}")
+    )
+    rows = files.beside(found)
+    written = files.write(rows, found, {"preset": preset, "rates": rates, "time": part}, options.out)
+    if options.as_json:
+        say_json({"compared": [asdict(row) for row in rows]})
+    else:
+        say(*files.table(rows).rstrip("\n").split("\n"))
+        say("", ", ".join(str(path) for path in written))
 
 
 def readme(
@@ -240,6 +275,17 @@ def _perform(
 def _with_baseline(baseline: str, kinds: list[str]) -> list[str]:
     """The kinds to compare, after what they are compared with."""
     return [baseline, *(kind for kind in kinds if kind != baseline)]
+
+
+def _numbers(option: str, text: str) -> list[float]:
+    """Numbers above 0, separated by commas; raises `SpecError`."""
+    try:
+        found = [float(part) for part in text.split(",") if part.strip()]
+    except ValueError:
+        found = [math.nan]
+    if not all(0 < number < math.inf for number in found):
+        raise SpecError(f"--{option} takes numbers above 0, separated by commas; got {text!r}")
+    return list(dict.fromkeys(found))
 
 
 def _width_height(text: str | None) -> tuple[int, int] | None:

@@ -126,7 +126,13 @@ class Encoder:
     """Encodes frames of one size into a file."""
 
     def __init__(
-        self, path: Path, suffix: str, attributes: VideoAttributes, shape: tuple[int, int, int], dtype: VideoType
+        self,
+        path: Path,
+        suffix: str,
+        attributes: VideoAttributes,
+        shape: tuple[int, int, int],
+        dtype: VideoType,
+        codec_options: dict[str, str] | None = None,
     ) -> None:
         """Open a file for writing.
 
@@ -136,6 +142,7 @@ class Encoder:
             attributes: times of the frames, and the shape of pixels.
             shape: (height, width, channels).
             dtype: of the frames; "uint16" only for ".mkv".
+            codec_options: of the encoder, instead of the usual ones of these names.
         """
         import av
         from av.video.reformatter import VideoReformatter
@@ -148,7 +155,7 @@ class Encoder:
             muxing["final_delay"] = str(self._clock.last)
         self._container = av.open(str(path), "w", format=coding.muxer, container_options=muxing)
         try:
-            options = dict(coding.codec_options)
+            options = {**coding.codec_options, **(codec_options or {})}
             height, width, channels = shape
             if channels == 4 and suffix == ".webm":
                 options["auto-alt-ref"] = "0"  # libvpx cannot combine it with alpha

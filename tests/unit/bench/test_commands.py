@@ -14,6 +14,7 @@ from inr.bench import measure
 from inr.bench.data import images
 from inr.bench.results import Run
 from inr.bench.zoo.comparisons import sampler_variants
+from inr.bench.zoo.files import Made, beside
 from inr.cli.main import main
 from inr.fitting.schedules.constant import ConstantSchedule
 from inr.fitting.spec import Budget, FitSpec
@@ -25,9 +26,11 @@ from inr.models.hashgrid import HashGridMlp
 from inr.optimisers.adam import Adam
 from inr.samplers.base import SAMPLERS
 from inr.signals.signal import Signal
+from inr.signals.video.write import save_video
 from tests.architecture.test_imports import imported_by
 from tests.support.domains import plain
 from tests.support.small_fits import photo, pixels_of, psnr_of, signal_of
+from tests.support.video_files import meta_of
 
 SUFFIXES = ("jsonl", "json", "md", "png", "svg")
 FAST = ("--steps", "6", "--parameters", "2500", "--quiet")
@@ -247,6 +250,42 @@ def test_video_compares_at_equal_time_and_at_equal_psnr(place: Path, capsys: pyt
     assert "speed-up" in capsys.readouterr().out
 
 
+def test_files_of_clips_stand_beside_those_of_x264(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("av")
+    samples = np.stack([np.roll(photo(32), 2 * number, axis=1) for number in range(6)])
+    save_video("clip.mkv", samples, meta_of(samples))
+    line = ["bench", "video", "clip.mkv", "--files", "--rates", "4", "--time", ":0.16", "--preset", "fast", "--quiet"]
+    assert main(line) == 0
+    output = capsys.readouterr().out
+    document = json.loads((place / "bench" / "video_files.json").read_text("utf-8"))
+    assert document["settings"] == {"preset": "fast", "rates": [4.0], "time": [0.0, 0.16]}
+    by_inr = [one for one in document["files"] if one["coder"] == "inr"]
+    by_x264 = [one for one in document["files"] if one["coder"] == "x264"]
+    assert [one["setting"] for one in by_inr] == ["fast", "4 bpp"]
+    assert {one["samples"] for one in document["files"]} == {4 * 32 * 32}
+    assert 0.85 * 4 * 4 * 32 * 32 / 8 <= by_inr[1]["bytes"] <= 4 * 4 * 32 * 32 / 8
+    sizes = [one["bytes"] for one in by_x264]
+    assert sizes == sorted(sizes, reverse=True)
+    for row in document["compared"]:
+        inside = sizes[-1] <= row["file"]["bytes"] <= sizes[0]
+        assert (row["psnr"] is not None) is inside
+        assert f" {row['file']['bytes']:,} |" in output
+    kept = (place / "bench" / "video_files.jsonl").read_bytes()
+    assert main([*line, "--resume"]) == 0
+    assert (place / "bench" / "video_files.jsonl").read_bytes() == kept
+    assert main(line) == 2
+    assert "--resume goes on" in capsys.readouterr().err
+
+
+def test_between_two_files_of_x264_bytes_count_by_their_logarithm() -> None:
+    ladder = [Made("clip", "x264", f"crf {n}", 10, size, psnr, 1.0) for n, size, psnr in ((1, 1000, 40), (2, 10, 20))]
+    ours = [Made("clip", "inr", "default", 10, size, psnr, 1.0) for size, psnr in ((100, 25), (5, 20), (2000, 41))]
+    found = beside([*ours, *ladder, Made("other", "x264", "crf 1", 10, 1, 99, 1.0)])
+    assert found[0].psnr == pytest.approx(30)
+    assert found[0].bytes == pytest.approx(10**1.5)
+    assert [(row.psnr, row.bytes is None) for row in found[1:]] == [(None, False), (None, True)]
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
@@ -262,6 +301,9 @@ def test_video_compares_at_equal_time_and_at_equal_psnr(place: Path, capsys: pyt
         ("zoo face.png --out face.png", 1, "cannot make the folder face.png"),
         ("zoo face.png --speed 3", 2, "see inr bench --help"),
         ("video clip --size 3", 2, "--size takes WIDTHxHEIGHT"),
+        ("video clip --time 0:1", 2, "--time: goes with --files"),
+        ("video clip --files --rates 0.1,no", 2, "--rates takes numbers above 0, separated by commas; got '0.1,no'"),
+        ("video a/clip.mp4 b/clip.mp4 --files", 2, "two of the files are called clip"),
     ],
 )
 def test_bad_input_is_one_line(
