@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import random
 import re
 import time
@@ -33,12 +34,15 @@ T = TypeVar("T")
 PASSING = (UnavailableError, RateLimitError, BusyError, StorageError)
 """What may be over after a while."""
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.2, 5.0
+UNSAID = 2.0
+"""Seconds of nothing but failures before a warning says what is waited for."""
 
 
 class Patience:
     """How long to go on after failures that may be over after a while.
 
-    The time runs from the first failure to the next success: a call that is silent for hours has not failed.
+    The time runs from the first failure to the next success: a call that is silent for hours has not failed. A wait of
+    more than `UNSAID` seconds is logged, once.
 
     Args:
         seconds: of nothing but failures.
@@ -58,6 +62,7 @@ class Patience:
         """Something worked."""
         self._since: float | None = None
         self._pause = SHORTEST_PAUSE
+        self._said = False
 
     async def after(self, error: InrError) -> None:
         """Wait before the next attempt; raises the error if waiting does not help, or for too long already."""
@@ -70,9 +75,13 @@ class Patience:
         now = time.monotonic()
         if self._since is None:
             self._since = now
-        if now - self._since >= self._seconds:
+        left = self._since + self._seconds - now
+        if left <= 0:
             raise error
-        wanted = self._pause if error.retry_after is None else error.retry_after
+        if now - self._since >= UNSAID and not self._said:
+            self._said = True
+            logging.getLogger(__name__).warning("inr: %s; trying for %.0f s more", error, left)
+        wanted = min(self._pause, left) if error.retry_after is None else error.retry_after
         await asyncio.sleep(wanted * random.uniform(0.75, 1.25))  # noqa: S311
         self._pause = min(2 * self._pause, LONGEST_PAUSE)
 

@@ -95,15 +95,23 @@ def list_components(what: str) -> list[ComponentInfo]:
 
 
 def list_presets() -> list[dict[str, Any]]:
-    """All presets, with the models of kinds of signal that have their own."""
+    """All presets, with the models and bits of kinds of signal that have their own."""
     from inr.coders.presets import PRESETS
     from inr.signals.kind import KINDS
 
-    own = {f"{kind_of(cls)}_model": cls.default_model for cls in KINDS if cls.default_model is not None}
+    own: dict[str, Any] = {}
+    for cls in KINDS:
+        found = {
+            "model": cls.default_model,
+            "large_model": cls.large_model and cls.large_model[1],
+            "bpp": cls.default_bpp,
+        }
+        own |= {f"{kind_of(cls)}_{name}": value for name, value in found.items() if value is not None}
     rows = []
     for preset in PRESETS.values():
         first = {"name": preset.name, "model": preset.model}
-        rows.append({**first, **own, **vars(preset)})
+        scaled = {name: value * preset.rate if name.endswith("_bpp") else value for name, value in own.items()}
+        rows.append({**first, **scaled, **vars(preset)})
     return rows
 
 

@@ -12,7 +12,7 @@ class Preset:
     Attributes:
         name: what the command line calls it.
         model: kind of the model if none is asked for, and the kind of signal has none of its own.
-        rate: size if no target is given, as a share of the bits per pixel that suit the model.
+        rate: size if no target is given, as a share of the bits per pixel that suit the kind of signal or the model.
         steps: gradient steps if no budget is given.
         summary: one line for `inr presets`.
     """
@@ -41,6 +41,15 @@ def get(name: str) -> Preset:
     return PRESETS[name]
 
 
-def bpp_of_quality(quality: int) -> float:
-    """Bits per pixel of a quality 1 to 100: 0.1 at 1, doubling every 20 steps, about 3.1 at 100."""
-    return 0.1 * 2 ** ((quality - 1) / 20)
+PHOTO_BPP = 1.5
+"""Bits per pixel of a photo, for comparison with those of kinds of signal that need fewer."""
+
+
+def bpp_of_quality(quality: int, usual: float | None = None) -> float:
+    """Bits per pixel of a quality 1 to 100: 0.1 at 1, doubling every 20 steps, about 3.1 at 100.
+
+    Args:
+        quality: 1 to 100.
+        usual: bits of the kind of signal if it needs others than a photo, and the result in proportion.
+    """
+    return 0.1 * 2 ** ((quality - 1) / 20) * (usual or PHOTO_BPP) / PHOTO_BPP

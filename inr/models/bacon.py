@@ -49,6 +49,7 @@ class Bacon(ModelSpec):
     wire_id: ClassVar[int] = 14
     paper: ClassVar[str] = "Lindell et al. 2022, BACON: Band-limited Coordinate Networks"
     learning_rate: ClassVar[float] = 6e-2
+    usual_width: ClassVar[int | None] = 256
     bpp: ClassVar[float] = 0.8
     weight_bits: ClassVar[float] = 5.5
 

@@ -37,6 +37,7 @@ class Cafe(ModelSpec):
     wire_id: ClassVar[int] = 13
     paper: ClassVar[str] = "Ke et al. 2026, Content-Aware Frequency Encoding for Implicit Neural Representations"
     learning_rate: ClassVar[float] = 1.5e-2
+    usual_width: ClassVar[int | None] = 236
     bpp: ClassVar[float] = 0.6
     weight_bits: ClassVar[float] = 6.0
     frequency_search: ClassVar[FrequencySearch | None] = FrequencySearch("sigma", tuple(2.5 * k for k in range(1, 21)))

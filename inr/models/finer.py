@@ -35,6 +35,7 @@ class FinerMlp(ModelSpec):
     wire_id: ClassVar[int] = 6
     paper: ClassVar[str] = "Liu et al. 2024, FINER: Flexible Spectral-bias Tuning in Implicit NEural Representation"
     learning_rate: ClassVar[float] = 1e-3
+    usual_width: ClassVar[int | None] = 256
     bpp: ClassVar[float] = 0.6
     weight_bits: ClassVar[float] = 6.5
     frequency_search: ClassVar[FrequencySearch | None] = FrequencySearch("first_bias", tuple(k / 10 for k in range(31)))

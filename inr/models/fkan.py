@@ -43,6 +43,7 @@ class Fkan(ModelSpec):
         "Mehrabian et al. 2025, Implicit Neural Representations with Fourier Kolmogorov-Arnold Networks"
     )
     learning_rate: ClassVar[float] = 2e-3
+    usual_width: ClassVar[int | None] = 128
     bpp: ClassVar[float] = 0.8
     weight_bits: ClassVar[float] = 5.5
 

@@ -32,6 +32,7 @@ class Gauss(ModelSpec):
         "Ramasinghe, Lucey 2022, Beyond Periodicity: Towards a Unifying Framework for Activations in Coordinate-MLPs"
     )
     learning_rate: ClassVar[float] = 2e-3
+    usual_width: ClassVar[int | None] = 256
     bpp: ClassVar[float] = 0.6
     weight_bits: ClassVar[float] = 7.0
     frequency_search: ClassVar[FrequencySearch | None] = FrequencySearch("sigma", tuple(2.5 * k for k in range(1, 17)))

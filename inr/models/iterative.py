@@ -126,6 +126,10 @@ class IterativeInr(ModelSpec):
         fuse = self.fuse_width * (3 * channels + 1) + channels
         return self.replace(backbone=self.backbone.sized(max(1, parameters - feedback - fuse), domain, channels))
 
+    def rate(self) -> float:
+        """Falls with the width of the backbone as the rate of the backbone alone."""
+        return self.learning_rate * self.backbone.rate() / self.backbone.learning_rate
+
     def fitted_to(self, domain: Domain) -> Self:
         """One cell of noise for each sample of the longest axis; the backbone sees the grid as well."""
         cells = min(max(domain.shape), 2**24)

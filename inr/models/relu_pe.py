@@ -40,6 +40,7 @@ class ReluPe(ModelSpec):
     wire_id: ClassVar[int] = 11
     paper: ClassVar[str] = "Tancik et al. 2020, Fourier Features Let Networks Learn High Frequency Functions"
     learning_rate: ClassVar[float] = 8e-3
+    usual_width: ClassVar[int | None] = 256
     bpp: ClassVar[float] = 0.6
     weight_bits: ClassVar[float] = 6.0
     frequency_search: ClassVar[FrequencySearch | None] = FrequencySearch("sigma", tuple(float(k) for k in range(1, 21)))

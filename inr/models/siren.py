@@ -32,6 +32,7 @@ class Siren(ModelSpec):
     wire_id: ClassVar[int] = 1
     paper: ClassVar[str] = "Sitzmann et al. 2020, Implicit Neural Representations with Periodic Activation Functions"
     learning_rate: ClassVar[float] = 1e-3
+    usual_width: ClassVar[int | None] = 256
     bpp: ClassVar[float] = 0.6
     weight_bits: ClassVar[float] = 6.5
     frequency_search: ClassVar[FrequencySearch | None] = FrequencySearch(

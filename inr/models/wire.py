@@ -46,6 +46,7 @@ class WireMlp(ModelSpec):
     wire_id: ClassVar[int] = 4
     paper: ClassVar[str] = "Saragadam et al. 2023, WIRE: Wavelet Implicit Neural Representations"
     learning_rate: ClassVar[float] = 4e-3
+    usual_width: ClassVar[int | None] = 181
     bpp: ClassVar[float] = 0.6
     weight_bits: ClassVar[float] = 6.5
     frequency_search: ClassVar[FrequencySearch | None] = FrequencySearch(

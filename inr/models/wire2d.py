@@ -45,6 +45,7 @@ class Wire2dMlp(ModelSpec):
     wire_id: ClassVar[int] = 5
     paper: ClassVar[str] = "Saragadam et al. 2023, WIRE: Wavelet Implicit Neural Representations (2-D window)"
     learning_rate: ClassVar[float] = 5e-3
+    usual_width: ClassVar[int | None] = 128
     bpp: ClassVar[float] = 0.6
     weight_bits: ClassVar[float] = 6.5
     frequency_search: ClassVar[FrequencySearch | None] = FrequencySearch(

@@ -63,6 +63,10 @@ class Kind(Spec):
     """What compresses it if nothing else is asked for; None takes the usual one, a network's weights."""
     default_model: ClassVar[str | None] = None
     """Model if none is asked for; None takes the preset's."""
+    large_model: ClassVar[tuple[int, str] | None] = None
+    """Samples, and the model of parts that have more than these, instead of the default one."""
+    default_bpp: ClassVar[float | None] = None
+    """Bits a sample if no size is asked for, whatever the model; None takes what suits the model on a photo."""
     suffix: ClassVar[str]
     """Of a file in which a signal comes back as it was; not ".npy" unless that is all there is."""
 

@@ -30,8 +30,12 @@ FILL = 0.98
 """Share of the target size that the width is chosen for; the quantiser meets the rest."""
 CODING_BITS = 0.1
 """Bits a weight that steps and adaptive models cost on top of the nominal bits."""
-LADDER_BPP = (0.5, 1.0, 2.0, 4.0, 8.0)
-"""Sizes tried in turn for a quality target."""
+RUNGS = 5
+"""How many sizes are tried in turn for a PSNR."""
+LARGEST_BPP = 8.0
+"""The last of them."""
+SMALLEST_SHARE = 1 / 3
+"""Of the usual bits: the first of them."""
 PICTURE = Domain.of_shape((512, 768))
 """What stands for any picture where only settings matter."""
 MARGIN_DB = 0.5
@@ -50,7 +54,7 @@ class WeightsPlan(Plan):
     keep_bits: bool = False
     """True if a user named the bits of a weight, so that they are no matter of rate control."""
     rung: int = 0
-    """Place in `LADDER_BPP`, for a quality target."""
+    """Place among the sizes that are tried for a PSNR."""
     only: bool = False
     """True if no other size of the model can be tried."""
 
@@ -65,7 +69,7 @@ def plan(
         request: what the user asks for.
         files: what files of it would be.
         like: has the model, of this very size; None chooses one.
-        rung: place in `LADDER_BPP`, which overrides the size if the request has a PSNR.
+        rung: place among the sizes that are tried if the request has a PSNR.
 
     Raises:
         SpecError: unknown names, settings out of range.
@@ -81,8 +85,9 @@ def plan(
         raise SpecError(f"give a target size or the settings {', '.join(request.settings)}, not both")
     size: int | None = None
     if not fixed:
-        bpp = None if request.psnr is None else LADDER_BPP[rung]
-        size = _target_size(signal, request, preset.rate * model.bpp, bpp)
+        usual = kind_for(signal.meta).default_bpp
+        bpp = None if request.psnr is None else _rung_bpp(rung, usual or presets.PHOTO_BPP)
+        size = _target_size(signal, request, preset.rate * (usual or model.bpp), bpp)
         if like is None:
             size, model = _sized(model, signal, size, bits, quant, files, raised=bpp is None and not named)
     model.check(signal.domain, signal.channels)
@@ -113,7 +118,7 @@ def unsized(signal: SignalInfo, request: CompressSpec) -> CompressSpec:
 def again(signal: SignalInfo, request: CompressSpec, failed: WeightsPlan, files: Files) -> WeightsPlan | None:
     """The next larger size for a quality target, or None."""
     rung = failed.rung + 1
-    if failed.psnr is None or failed.only or rung == len(LADDER_BPP):
+    if failed.psnr is None or failed.only or rung == RUNGS:
         return None
     return plan(signal, request, files, rung=rung)
 
@@ -180,7 +185,10 @@ def _model(signal: SignalInfo, request: CompressSpec, preset: presets.Preset) ->
 
 
 def _kind(signal: SignalInfo, request: CompressSpec, preset: presets.Preset) -> str:
-    return request.model or kind_for(signal.meta).default_model or preset.model
+    kind = kind_for(signal.meta)
+    if kind.large_model is not None and signal.domain.size > kind.large_model[0]:
+        return request.model or kind.large_model[1]
+    return request.model or kind.default_model or preset.model
 
 
 def _check_settings(kind: str, settings: dict[str, Any]) -> None:
@@ -203,12 +211,19 @@ def _chosen_by_size(cls: type[ModelSpec]) -> frozenset[str]:
     return frozenset(name for name in cls.model_fields if getattr(small, name) != getattr(large, name))
 
 
+def _rung_bpp(rung: int, usual: float) -> float:
+    """Bits a sample of a size that is tried for a PSNR: for a photo 0.5, 1, 2, 4 and 8."""
+    share: float = (SMALLEST_SHARE * usual / LARGEST_BPP) ** (1 - rung / (RUNGS - 1))
+    return LARGEST_BPP * share
+
+
 def _target_size(signal: SignalInfo, request: CompressSpec, default_bpp: float, bpp: float | None) -> int:
     """Bytes to aim at. A size that nobody named is not too small for the smallest models."""
     pixels = signal.domain.size
     if bpp is None and request.size is not None:
         return request.size
-    named = request.bpp if request.quality is None else presets.bpp_of_quality(request.quality)
+    usual = kind_for(signal.meta).default_bpp
+    named = request.bpp if request.quality is None else presets.bpp_of_quality(request.quality, usual)
     if bpp is None and named is not None:
         return max(1, math.floor(named * pixels / 8))
     return max(SMALLEST_DEFAULT, math.floor((bpp or default_bpp) * pixels / 8))

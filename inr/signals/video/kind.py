@@ -51,7 +51,10 @@ class Video(Kind):
     reading: ClassVar[frozenset[str]] = frozenset({"time"})
     targets: ClassVar[frozenset[str]] = frozenset({"scale", "size", "region", "time", "frame_rate"})
     metrics: ClassVar[tuple[Metric, ...]] = (Psnr(), Ssim(frames=True))
-    default_model: ClassVar[str | None] = "finr"
+    # At 0.06 bits a pixel SIREN is 2.3 dB ahead of F-INR on 3 million pixels, 0.9 on 8, and 0.7 behind on 17.
+    default_model: ClassVar[str | None] = "siren"
+    large_model: ClassVar[tuple[int, str] | None] = (2**23, "finr")
+    default_bpp: ClassVar[float | None] = 0.06
     suffix: ClassVar[str] = ".mkv"
 
     def examples(self) -> tuple[Signal, ...]:

@@ -1,6 +1,7 @@
 """Plans of the coder `weights`: what a user asked for, and what suits the signal where nothing was asked."""
 
 import math
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -10,12 +11,16 @@ import inr
 from inr.codec.candidates import Candidates
 from inr.coders.request import CompressSpec
 from inr.coders.weights.header import part_of
-from inr.coders.weights.plan import LADDER_BPP, WeightsPlan, again, fixes_size
+from inr.coders.weights.plan import WeightsPlan, again, fixes_size
 from inr.coders.weights.plan import plan as plan_weights
 from inr.container.file import parse
+from inr.domain import Domain
+from inr.meta import SignalMeta
 from inr.models.base import MODELS
+from inr.signals.image.attributes import ImageAttributes
 from inr.signals.info import SignalInfo
 from inr.signals.signal import Signal
+from inr.signals.video.attributes import VideoAttributes
 from tests.support.small_fits import photo
 
 
@@ -98,7 +103,30 @@ def test_a_quality_target_climbs_a_ladder_of_sizes() -> None:
         sizes.append(found.size)
         parameters.append(found.parameters)
         found = again(info, request, found, files)
-    assert sizes == [64 * 64 * bpp // 8 if 64 * 64 * bpp // 8 > 512 else 512 for bpp in LADDER_BPP]
+    assert sizes == [max(512, round(64 * 64 * bpp / 8)) for bpp in (0.5, 1, 2, 4, 8)]
     assert parameters == sorted(parameters)
     fixed = CompressSpec(model="siren", psnr=30.0, settings={"width": 9})
     assert again(info, fixed, plan_weights(info, fixed, files), files) is None
+
+
+@pytest.mark.parametrize(
+    ("shape", "model", "bpp"),
+    [((16, 96, 128), "siren", 0.06), ((73, 320, 360), "finr", 0.06), ((256, 384), "hashgrid", 1.5)],
+)
+def test_what_suits_a_kind_of_signal(shape: tuple[int, ...], model: str, bpp: float) -> None:
+    """Videos get few bits a sample, short ones the network that uses them best, long ones one that decodes fast."""
+    moving = len(shape) == 3
+    domain = Domain.of_shape(shape, ("t", "y", "x") if moving else ("y", "x"))
+    meta = SignalMeta("uint8", (0.0, 255.0), VideoAttributes(Fraction(25)) if moving else ImageAttributes())
+    info, files = SignalInfo(channels=3, domain=domain, meta=meta), Candidates(inr.load(photo(64).copy()))
+
+    def size(rung: int = 0, **request: Any) -> int | None:
+        return plan_weights(info, CompressSpec(**request), files, rung=rung).size
+
+    assert plan_weights(info, CompressSpec(), files).fit.model.kind == model
+    usual = domain.size * bpp / 8
+    assert size() == int(usual)
+    assert size(preset="fast") == int(usual / 2)
+    assert size(model="hashgrid") == int(usual)
+    assert [size(quality=quality) for quality in (61, 81)] == [int(0.8 / 1.5 * usual), int(1.6 / 1.5 * usual)]
+    assert [size(psnr=30.0), size(psnr=30.0, rung=4)] == pytest.approx([usual / 3, domain.size], abs=1)
