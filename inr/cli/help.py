@@ -48,7 +48,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
 """Lines that work, by sub-command; the empty name is `inr` itself."""
 
 
-GROUPS = ("Arguments", "Target", "Input", "Model", "Training", "Computer", "Output", "Options")
+GROUPS = ("Arguments", "Target", "Input", "Model", "Training", "Computer", "Output", "Server", "Options")
 """Groups of options, in their order; others come before the last."""
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from inr.cli.job_text import line, table
-from inr.cli.options import CompressOptions, Json, takes
+from inr.cli.options import SERVER, CompressOptions, Json, option, takes
 from inr.cli.several import Force
 from inr.cli.terminal import check_one_output, progress_bar, progress_lines, reached, say, say_json, warn
 from inr.errors import SpecError
@@ -28,16 +28,16 @@ if TYPE_CHECKING:
 class ServerOptions:
     """Which server, and as whom."""
 
-    server: Annotated[str | None, typer.Option(help="HOST or HOST:PORT; default INR_SERVER, or this machine.")] = None
-    token: Annotated[str | None, typer.Option(help="Default INR_TOKEN, where others cannot read it.")] = None
-    tls: Annotated[bool, typer.Option("--tls", help="Encrypt, and trust the system's authorities.")] = False
-    ca: Annotated[Path | None, typer.Option(help="PEM file with the authority to trust; default INR_CA.")] = None
-    cert: Annotated[Path | None, typer.Option(help="PEM file with the client's own certificate.")] = None
-    key: Annotated[Path | None, typer.Option(help="PEM file with its key.")] = None
+    server: Annotated[str | None, option(SERVER, help="HOST or HOST:PORT; default INR_SERVER, or this machine.")] = None
+    token: Annotated[str | None, option(SERVER, help="Default INR_TOKEN, where others cannot read it.")] = None
+    tls: Annotated[bool, option(SERVER, "--tls", help="Encrypt, and trust the system's authorities.")] = False
+    ca: Annotated[Path | None, option(SERVER, help="PEM file with the authority to trust; default INR_CA.")] = None
+    cert: Annotated[Path | None, option(SERVER, help="PEM file with the client's own certificate.")] = None
+    key: Annotated[Path | None, option(SERVER, help="PEM file with its key.")] = None
     insecure: Annotated[
-        bool, typer.Option("--insecure", help="Send the token to another machine without TLS, for anybody to read.")
+        bool, option(SERVER, "--insecure", help="Send the token to another machine without TLS, for anybody to read.")
     ] = False
-    patience: Annotated[float, typer.Option(help="Seconds to try again while the server cannot be reached.")] = 20.0
+    patience: Annotated[float, option(SERVER, help="Seconds to try again while the server cannot be reached.")] = 20.0
 
     def client(self) -> "Client":
         """Connect; raises an `InrError`."""

@@ -14,6 +14,7 @@ from inr.errors import SpecError
 T = TypeVar("T")
 
 TARGET, INPUT, MODEL, TRAINING, COMPUTER, OUTPUT = "Target", "Input", "Model", "Training", "Computer", "Output"
+SERVER = "Server"
 """Groups of options in the help."""
 
 
