@@ -74,8 +74,6 @@ class Kind(Spec):
     def examples(self) -> tuple[Signal, ...]:
         """Small signals that the conformance suite saves, compresses and compares: at least 8 samples on each axis."""
 
-    # --- reading ---
-
     @abstractmethod
     def sniff(self, source: Source) -> bool:
         """True for a source that is of this kind, told by its first bytes, and by its name only where bytes cannot.
@@ -146,8 +144,6 @@ class Kind(Spec):
         del shape
         return Reading()
 
-    # --- writing ---
-
     @abstractmethod
     def check_format(self, path: str | Path, shape: Shape, channels: int, meta: SignalMeta) -> None:
         """Raise `SpecError` if the suffix of a path (``-``: standard output) names no format for such samples.
@@ -200,8 +196,6 @@ class Kind(Spec):
         del meta
         return self.suffix
 
-    # --- in a file ---
-
     @abstractmethod
     def axes(self, count: int) -> tuple[str, ...]:
         """Names of the axes of a signal with so many; raises `SpecError` for a number that it cannot have."""
@@ -218,8 +212,6 @@ class Kind(Spec):
             UnsupportedFeatureError: an attribute that this version does not know.
         """
         return self.attributes.from_wire(found.own)
-
-    # --- decoding ---
 
     @final
     def sampling(self, target: Target, domain: Domain, meta: SignalMeta, channels: int) -> Sampling:
@@ -285,8 +277,6 @@ class Kind(Spec):
         """Points of a cell to average over along each axis: about one for each original sample."""
         return tuple(map(whole, ratios(part, grid)))
 
-    # --- measuring ---
-
     def metrics_of(self, meta: SignalMeta) -> tuple[Metric, ...]:
         """Measures of the quality of one signal, the one that matters most first."""
         del meta
@@ -300,8 +290,6 @@ class Kind(Spec):
     def decibels(self, meta: SignalMeta) -> Metric:
         """What decibels are, as targets of a signal and while it is fitted: its first measure in dB, or PSNR."""
         return next((metric for metric in self.metrics_of(meta) if metric.decibels), Psnr())
-
-    # --- showing ---
 
     def size_text(self, shape: Shape) -> str:
         """A grid as messages call it."""
@@ -340,7 +328,6 @@ KINDS: Registry[Kind] = Registry(
     names=ids.SIGNAL_KINDS,
     first_foreign=ids.FIRST_FOREIGN_KIND,
 )
-"""All kinds of signal."""
 
 
 def kind_for(meta: SignalMeta) -> Kind:

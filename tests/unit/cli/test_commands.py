@@ -259,7 +259,7 @@ def test_help_names_every_command(place: Path) -> None:
     assert succeeded(run(cwd=place)) == text
 
 
-LONG = ("compress", "tiny.png", "b.inr", *SMALL, "--steps", "3000")
+LONG = ("compress", "tiny.png", "b.inr", *SMALL, "--steps", "12000")
 
 
 def interrupted_fit(place: Path, *options: str) -> tuple[int, list[str]]:
@@ -284,12 +284,12 @@ def test_ctrl_c_with_a_checkpoint_goes_on_later(place: Path) -> None:
     assert all(line.startswith("fit: ") for line in lines[:-1])
     assert is_one_error(lines[-1])
     done_steps = int(lines[-1].split("cancelled after ")[1].split()[0])
-    assert 300 <= done_steps < 3000
+    assert 300 <= done_steps < 12_000
     assert set(contents(place)) == {"a.png", "a.inr", "tiny.png", "fit.ckpt"}
     resumed = run(*LONG, "--checkpoint", "fit.ckpt", "--json", cwd=place)
-    assert json.loads(succeeded(resumed))["steps"] == 3000
+    assert json.loads(succeeded(resumed))["steps"] == 12_000
     first = resumed.stderr.decode().splitlines()[0]
     assert int(first.split("step ")[1].split()[0]) > done_steps
     settings = {"width": 8, "depth": 1}
-    whole = inr.compress(place / "tiny.png", model="siren", settings=settings, steps=3000)
+    whole = inr.compress(place / "tiny.png", model="siren", settings=settings, steps=12_000)
     assert (place / "b.inr").read_bytes() == whole.data

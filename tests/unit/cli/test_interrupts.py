@@ -98,13 +98,13 @@ def test_writing_is_given_up(place: Path, line: str, number: int) -> None:
 def test_a_video_is_given_up_amid_its_frames(place: Path, output: str, number: int) -> None:
     if output == "new.mkv":
         pytest.importorskip("av")
-    line = ("decompress", "clip.inr", output, "--scale", "20", "--fps", "1000")
+    line = ("decompress", "clip.inr", output, "--scale", "60", "--fps", "1000")
     check_nothing_is_left(place, number, *command(*line))
 
 
 def test_a_terminated_fit_keeps_its_checkpoint(place: Path) -> None:
     """What ends jobs on a cluster gives them the time to save."""
-    line = ("compress", "a.png", "new.inr", "--steps", "100000", *SMALL[:-1], "--checkpoint", "fit.ckpt")
+    line = ("compress", "a.png", "new.inr", "--steps", "10000000", *SMALL[:-1], "--checkpoint", "fit.ckpt")
     with running(place, *command(*line)) as process:
         assert process.stderr is not None
         process.stderr.readline()

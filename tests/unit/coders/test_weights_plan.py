@@ -111,7 +111,7 @@ def test_a_quality_target_climbs_a_ladder_of_sizes() -> None:
 
 @pytest.mark.parametrize(
     ("shape", "model", "bpp"),
-    [((16, 96, 128), "siren", 0.06), ((73, 320, 360), "finr", 0.06), ((256, 384), "hashgrid", 1.5)],
+    [((32, 96, 128), "siren", 0.06), ((73, 320, 360), "finr", 0.06), ((256, 384), "hashgrid", 1.5)],
 )
 def test_what_suits_a_kind_of_signal(shape: tuple[int, ...], model: str, bpp: float) -> None:
     """Videos get few bits a sample, short ones the network that uses them best, long ones one that decodes fast."""
