@@ -1,0 +1,273 @@
+"""Grids and networks to payloads and back.
+
+The networks come first, then every level, coarse to fine, its hyper grid before its latents. A layer of a file is a run
+of these with a range coder of its own: the finest levels have a layer each, the first layer has the rest.
+
+A network is, for its weights and for its biases: five bits for the exponent k of their step 2^-k, then the integers as
+one span. A grid is coded front after front (see `inr.coders.latent.context`): for all symbols of a front whether each
+is the centre of its distribution; then, for those that are not, the side and whether they are further than 1 away;
+then, for those that are, seven bits of how far (see `inr.coders.latent.tables`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from inr.coders.latent.context import PARAMETER_BITS, Context, Integers, Wavefront
+from inr.coders.latent.spec import MODULES, SYMBOL_MAX, SYMBOL_MIN, Grid, LatentSpec, Module, Tensor
+from inr.coders.latent.tables import MIN_SYMBOL_BITS, TAIL_BITS, centre, costs, tables
+from inr.entropy.stream import Decoder, Encoder, decoder, encoder
+from inr.errors import CorruptStreamError, LimitExceededError, SpecError
+
+MAX_PIXELS: Final = 1 << 26
+"""Of a pyramid; larger pictures are cut into tiles."""
+MAX_EXPONENT: Final = 24
+MAX_FIXED_EXPONENT: Final = PARAMETER_BITS
+"""Of what is evaluated in fixed point."""
+VALUE_BITS: Final = 7
+"""Parameters lie within +-2^7."""
+
+_EXPONENT_BITS = 5
+_HALF = 1 << 15
+
+Group = tuple[Module, bool]
+"""A network, and True for its biases."""
+GROUPS: tuple[Group, ...] = tuple((module, bias) for module in MODULES for bias in (False, True))
+
+
+@dataclass(frozen=True, eq=False)
+class Networks:
+    """Quantised networks.
+
+    Attributes:
+        integers: tensors by their names.
+        exponents: k of the step 2^-k of a group, for all groups.
+    """
+
+    integers: Mapping[str, Integers]
+    exponents: Mapping[Group, int]
+
+    def fixed(self, spec: LatentSpec) -> dict[str, Integers]:
+        """Parameters of what is evaluated in fixed point, over 2^16."""
+        return {
+            tensor.name: self.integers[tensor.name] << (PARAMETER_BITS - self.exponents[tensor.module, tensor.bias])
+            for tensor in spec.layout()
+            if _is_fixed(tensor.module)
+        }
+
+    def values(self, spec: LatentSpec) -> dict[str, npt.NDArray[np.float32]]:
+        """All parameters as numbers; exact, as long as they have at most 24 bits."""
+        return {
+            tensor.name: (self.integers[tensor.name] * 2.0 ** -self.exponents[tensor.module, tensor.bias]).astype(
+                np.float32
+            )
+            for tensor in spec.layout()
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Pyramid:
+    """A picture in integers, as far as its levels are there.
+
+    Attributes:
+        spec: of the pyramid.
+        height: of the picture, in pixels.
+        width: of the picture, in pixels.
+        networks: all that is evaluated.
+        grids: symbols by the names of grids, `(height, width)`; levels that are missing have none.
+    """
+
+    spec: LatentSpec
+    height: int
+    width: int
+    networks: Networks
+    grids: Mapping[str, Integers]
+
+
+def runs(levels: int, layers: int) -> tuple[tuple[int, ...], ...]:
+    """The levels of each layer, coarse to fine; those of the first come after the networks, and may be none.
+
+    Raises:
+        LimitExceededError: more layers than the networks and the levels.
+    """
+    if not 1 <= layers <= levels + 1:
+        raise LimitExceededError(f"a pyramid of {levels} levels has 1 to {levels + 1} layers; got {layers}")
+    first = tuple(range(levels - 1, layers - 2, -1))
+    return (first, *((level,) for level in range(layers - 2, -1, -1)))
+
+
+def encode(pyramid: Pyramid, layers: int) -> tuple[bytes, ...]:
+    """The payloads of a pyramid in so many layers, coarse to fine; of those that are there.
+
+    Raises:
+        SpecError: what is there are no numbers that a file can hold.
+    """
+    spec, known = pyramid.spec, pyramid.grids
+    try:
+        context = Context(spec, pyramid.networks.fixed(spec))
+    except CorruptStreamError as error:
+        raise SpecError(str(error)) from None
+    out: list[bytes] = []
+    for number, levels in enumerate(runs(spec.levels, layers)):
+        grids = [grid for grid in spec.grids(pyramid.height, pyramid.width) if grid.level in levels]
+        if any(grid.name not in known for grid in grids):
+            break
+        coder = encoder()
+        if number == 0:
+            _encode_networks(coder, spec, pyramid.networks)
+        for grid in grids:
+            bits, probabilities = decisions(context, grid, known)
+            coder.encode_bits(bits, probabilities)
+        out.append(coder.finish())
+    return tuple(out)
+
+
+def decode(spec: LatentSpec, height: int, width: int, payloads: tuple[bytes, ...], layers: int) -> Pyramid:
+    """The pyramid that the first payloads of so many layers stand for.
+
+    Raises:
+        FormatError: they are not what a writer writes.
+    """
+    if height * width > MAX_PIXELS:
+        raise LimitExceededError(f"latents: {height} x {width} pixels; at most {MAX_PIXELS} are allowed")
+    levels = runs(spec.levels, layers)
+    if not 1 <= len(payloads) <= layers:
+        raise CorruptStreamError(f"latents: {len(payloads)} payloads of {layers} layers")
+    known: dict[str, Integers] = {}
+    coder = decoder(payloads[0])
+    networks = _decode_networks(coder, spec)
+    context = Context(spec, networks.fixed(spec))
+    for number, payload in enumerate(payloads):
+        grids = [grid for grid in spec.grids(height, width) if grid.level in levels[number]]
+        if number > 0:
+            coder = decoder(payload)
+        check_holds(len(payload), sum(grid.size for grid in grids))
+        for grid in grids:
+            known[grid.name] = _decode_grid(coder, context, grid, known)
+        coder.finish()
+    return Pyramid(spec, height, width, networks, known)
+
+
+def check_holds(size: int, symbols: int) -> None:
+    """Refuse to work on more symbols than a payload of so many bytes can hold; raises `CorruptStreamError`."""
+    if symbols * MIN_SYMBOL_BITS > 8 * (size + 4):
+        raise CorruptStreamError(f"a payload of {size} bytes cannot hold {symbols} symbols")
+
+
+def bits_of(context: Context, grid: Grid, known: Mapping[str, Integers]) -> float:
+    """What a grid takes, but for the few bits that its layer ends with."""
+    bits, probabilities = decisions(context, grid, known)
+    p = probabilities.astype(np.int64)
+    return float(costs()[np.where(bits == 1, p, (1 << 16) - p)].sum())
+
+
+def decisions(
+    context: Context, grid: Grid, known: Mapping[str, Integers]
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint16]]:
+    """The decisions about a grid, in coding order, and the probability that each is 1.
+
+    Raises:
+        SpecError: symbols out of range, or of another shape.
+    """
+    symbols = known[grid.name]
+    if symbols.shape != (grid.height, grid.width):
+        raise SpecError(f"latents: {grid.name} has shape {symbols.shape}; expected {(grid.height, grid.width)}")
+    if int(symbols.min()) < SYMBOL_MIN or int(symbols.max()) > SYMBOL_MAX:
+        raise SpecError(f"latents: {grid.name} has symbols beyond {SYMBOL_MIN}..{SYMBOL_MAX}")
+    table = tables()
+    mean, scale = context.whole(grid, symbols, known)
+    nearest, apart = centre(mean)
+    order, front = Wavefront.order(grid)
+    scale, nearest, apart = scale[order], nearest[order], apart[order]
+    distance = symbols.reshape(-1)[order] - nearest
+    away = np.flatnonzero(distance)
+    far = np.flatnonzero(np.abs(distance) > 1)
+    side = np.stack([distance[away] > 0, np.abs(distance[away]) > 1], axis=1)
+    tail = ((np.abs(distance[far]) - 2)[:, None] >> np.arange(TAIL_BITS)) & 1
+    bits = np.concatenate([distance != 0, side.reshape(-1), tail.reshape(-1)]).astype(np.uint8)
+    side_odds = np.stack([table.up[apart[away] + 128, scale[away]], table.more[scale[away]]], axis=1)
+    probabilities = np.concatenate(
+        [table.away[np.abs(apart), scale], side_odds.reshape(-1), table.tail[scale[far]].reshape(-1)]
+    )
+    key = np.concatenate([3 * front, np.repeat(3 * front[away] + 1, 2), np.repeat(3 * front[far] + 2, TAIL_BITS)])
+    coded = np.argsort(key, kind="stable")
+    return bits[coded], probabilities[coded]
+
+
+def _decode_grid(coder: Decoder, context: Context, grid: Grid, known: Mapping[str, Integers]) -> Integers:
+    """The next grid; raises `CorruptStreamError`."""
+    table = tables()
+    wave = Wavefront(context, grid, known)
+    for rows, columns in wave.fronts():
+        mean, scale = wave.predict(rows, columns)
+        nearest, apart = centre(mean)
+        away = np.flatnonzero(coder.decode_bits(table.away[np.abs(apart), scale]))
+        symbols = nearest
+        if away.size:
+            some = scale[away]
+            odds = np.stack([table.up[apart[away] + 128, some], table.more[some]], axis=1)
+            up, more = coder.decode_bits(odds.reshape(-1)).reshape(-1, 2).T
+            distance = 1 + more.astype(np.int64)
+            far = np.flatnonzero(more)
+            if far.size:
+                tail = coder.decode_bits(table.tail[some[far]].reshape(-1)).reshape(-1, TAIL_BITS)
+                distance[far] += (tail.astype(np.int64) << np.arange(TAIL_BITS)).sum(axis=1)
+            symbols[away] += np.where(up == 1, distance, -distance)
+            if int(symbols.min()) < SYMBOL_MIN or int(symbols.max()) > SYMBOL_MAX:
+                raise CorruptStreamError(f"latents: {grid.name} has symbols beyond {SYMBOL_MIN}..{SYMBOL_MAX}")
+        wave.put(rows, columns, symbols)
+    return wave.symbols()
+
+
+def _is_fixed(module: Module) -> bool:
+    return module in ("context", "parents")
+
+
+def _most(group: Group) -> int:
+    """The largest exponent of a group."""
+    return MAX_FIXED_EXPONENT if _is_fixed(group[0]) else MAX_EXPONENT
+
+
+def _tensors(spec: LatentSpec, group: Group) -> list[Tensor]:
+    return [tensor for tensor in spec.layout() if (tensor.module, tensor.bias) == group]
+
+
+def _encode_networks(coder: Encoder, spec: LatentSpec, networks: Networks) -> None:
+    for group in GROUPS:
+        tensors, exponent = _tensors(spec, group), networks.exponents.get(group, 0)
+        if not tensors:
+            continue
+        values = np.concatenate([networks.integers[tensor.name].reshape(-1) for tensor in tensors]).astype(np.int64)
+        if not 0 <= exponent <= _most(group):
+            raise SpecError(f"networks: step 2^-{exponent} of {group[0]}; exponents lie within 0..{_most(group)}")
+        if int(np.abs(values).max()) > 1 << (VALUE_BITS + exponent):
+            raise SpecError(f"networks: {group[0]} has parameters beyond +-{1 << VALUE_BITS}")
+        exponent_bits = [exponent >> i & 1 for i in range(_EXPONENT_BITS)]
+        coder.encode_bits(np.array(exponent_bits, dtype=np.uint8), np.full(_EXPONENT_BITS, _HALF, dtype=np.uint16))
+        coder.encode_integers(values)
+
+
+def _decode_networks(coder: Decoder, spec: LatentSpec) -> Networks:
+    """The networks at the start of the first payload; raises `CorruptStreamError`."""
+    integers: dict[str, Integers] = {}
+    exponents: dict[Group, int] = {}
+    for group in GROUPS:
+        tensors = _tensors(spec, group)
+        if not tensors:
+            continue
+        bits = coder.decode_bits(np.full(_EXPONENT_BITS, _HALF, dtype=np.uint16))
+        exponent = sum(int(bit) << i for i, bit in enumerate(bits))
+        if exponent > _most(group):
+            raise CorruptStreamError(f"networks: step 2^-{exponent} of {group[0]}; at most {_most(group)} is allowed")
+        values = coder.decode_integers(sum(tensor.size for tensor in tensors))
+        if int(np.abs(values).max()) > 1 << (VALUE_BITS + exponent):
+            raise CorruptStreamError(f"networks: {group[0]} has parameters beyond +-{1 << VALUE_BITS}")
+        exponents[group] = exponent
+        first = 0
+        for tensor in tensors:
+            integers[tensor.name] = values[first : first + tensor.size].reshape(tensor.shape)
+            first += tensor.size
+    return Networks(integers, exponents)
