@@ -140,7 +140,7 @@ class LatentSpec(Spec):
         return tuple(level for level in sorted(set(self.hyper)) if 0 <= level < self.levels)
 
     def grids(self, height: int, width: int) -> tuple[Grid, ...]:
-        """All coded grids of a picture in coding order: coarse to fine, the hyper grid of a level before its latents."""
+        """All coded grids of a picture in coding order: coarse to fine, a level's hyper grid before its latents."""
         found = []
         for level in reversed(range(self.levels)):
             rows, columns = level_shape(height, width, level)
