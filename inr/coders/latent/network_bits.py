@@ -1,0 +1,139 @@
+"""Networks to integers: a power-of-two step for the weights and for the biases of each, by the cost of the whole.
+
+Source of the search: Ladune et al. 2023, "COOL-CHIC", section 3.3.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from inr.coders.latent.spec import LatentSpec
+from inr.coders.latent.stream import GROUPS, VALUE_BITS, Group, Networks
+from inr.coders.latent.twin import Measured, Twin
+
+EXPONENTS: Mapping[Group, range] = {
+    ("context", False): range(2, 9),
+    ("context", True): range(2, 13),
+    ("parents", False): range(2, 11),
+    ("upsampling", False): range(4, 13),
+    ("synthesis", False): range(4, 13),
+    ("synthesis", True): range(4, 15),
+}
+"""Exponents k of a step 2^-k that are tried."""
+
+_ORDERS = range(13)
+_ORDER_BITS = 4
+
+
+@dataclass(frozen=True, eq=False)
+class Quantised:
+    """Networks in integers and what they cost.
+
+    Attributes:
+        networks: as a file stores them.
+        measured: of the picture with these.
+        bits: estimate of the networks' size, by exp-Golomb codes.
+    """
+
+    networks: Networks
+    measured: Measured
+    bits: int
+
+
+def golomb_bits(values: npt.NDArray[np.int64]) -> int:
+    """Bits of integers as signed exp-Golomb codes of the best order in 0..12, and of that order."""
+    codes = 2 * np.abs(values) - (values > 0)
+    if codes.size == 0:
+        return _ORDER_BITS
+    return _ORDER_BITS + min(
+        int(sum(1 + order + 2 * (int((code >> order) + 1).bit_length() - 1) for code in codes.ravel()))
+        for order in _ORDERS
+    )
+
+
+def quantise(
+    twin: Twin,
+    symbols: Tensor,
+    networks: Mapping[str, Tensor],
+    target: Tensor,
+    lmbda: float,
+    pixels: int | None = None,
+) -> Quantised:
+    """The steps that minimise ``MSE / lambda + bits of latents and networks a pixel``, one group after the other.
+
+    Args:
+        twin: the model.
+        symbols: all grids, hard-rounded.
+        networks: in floating point, by name.
+        target: the picture, ``(channels, height, width)``.
+        lmbda: as in training.
+        pixels: that share the networks; None for those of the picture.
+    """
+    shared = twin.height * twin.width if pixels is None else pixels
+    values = dict(networks)
+    state = _Costs(twin, symbols, target, lmbda)
+    integers: dict[str, npt.NDArray[np.int64]] = {}
+    exponents: dict[Group, int] = {}
+    total = 0
+    for group in GROUPS:
+        names = _names(twin.spec, group)
+        if not names:
+            continue
+        tries = []
+        for exponent in EXPONENTS.get(group, range(13)):
+            found = {name: _rounded(networks[name], exponent) for name in names}
+            bits = golomb_bits(np.concatenate([array.ravel() for array in found.values()]))
+            trial = values | {name: _floats(array, exponent) for name, array in found.items()}
+            cost = state.cost(trial, group) + bits / shared
+            tries.append((cost, exponent, found, bits))
+        _, exponent, found, bits = min(tries, key=lambda entry: entry[0])
+        values |= {name: _floats(array, exponent) for name, array in found.items()}
+        integers |= found
+        exponents[group] = exponent
+        total += bits
+        state.settle(values)
+    measured = twin.measure(symbols, values, target, lmbda)
+    return Quantised(Networks(integers, exponents), measured, total)
+
+
+class _Costs:
+    """The cost of a picture while one network after the other changes; only what that network changes is computed."""
+
+    def __init__(self, twin: Twin, symbols: Tensor, target: Tensor, lmbda: float) -> None:
+        self._twin, self._symbols, self._target, self._lmbda = twin, symbols, target, lmbda
+        self._known: Measured | None = None
+
+    def cost(self, networks: Mapping[str, Tensor], group: Group) -> float:
+        if self._known is None:
+            self.settle(networks)
+        known = self._known
+        assert known is not None  # noqa: S101  # settle sets it
+        twin = self._twin
+        with torch.no_grad():
+            if group[0] in ("context", "parents"):
+                bits = float(twin.bits(self._symbols, networks).double().sum())
+                return known.mse / self._lmbda + bits / (twin.height * twin.width)
+            error = twin.synthesise(self._symbols, networks).clamp(0, 1) - self._target
+            return float(error.double().square().mean()) / self._lmbda + known.bpp
+
+    def settle(self, networks: Mapping[str, Tensor]) -> None:
+        self._known = self._twin.measure(self._symbols, networks, self._target, self._lmbda)
+
+
+def _names(spec: LatentSpec, group: Group) -> list[str]:
+    return [tensor.name for tensor in spec.layout() if (tensor.module, tensor.bias) == group]
+
+
+def _rounded(tensor: Tensor, exponent: int) -> npt.NDArray[np.int64]:
+    limit = 1 << (VALUE_BITS + exponent)
+    scaled = np.rint(tensor.numpy().astype(np.float64) * 2.0**exponent)
+    result: npt.NDArray[np.int64] = scaled.clip(-limit, limit).astype(np.int64)
+    return result
+
+
+def _floats(values: npt.NDArray[np.int64], exponent: int) -> Tensor:
+    return torch.from_numpy((values * 2.0**-exponent).astype(np.float32))
