@@ -19,8 +19,15 @@ from typing import Final, final
 import numpy as np
 import numpy.typing as npt
 
-from inr.coders.latent.spec import LOG_SCALE_LIMIT, LOG_SCALE_OFFSET, NEIGHBOURS, SYMBOL_MAX, SYMBOL_MIN
-from inr.coders.latent.spec import Grid, LatentSpec
+from inr.coders.latent.spec import (
+    LOG_SCALE_LIMIT,
+    LOG_SCALE_OFFSET,
+    NEIGHBOURS,
+    SYMBOL_MAX,
+    SYMBOL_MIN,
+    Grid,
+    LatentSpec,
+)
 from inr.coders.latent.tables import MEAN_BITS, SCALE_BITS, SCALES
 from inr.errors import CorruptStreamError
 
@@ -57,7 +64,9 @@ def checked(parameters: Mapping[str, Integers], spec: LatentSpec) -> Mapping[str
         if tensor.module in ("context", "parents"):
             values = parameters[tensor.name]
             if values.size and not -LARGEST <= int(values.min()) <= int(values.max()) <= LARGEST:
-                raise CorruptStreamError(f"context model: {tensor.name} has values beyond +-{LARGEST >> PARAMETER_BITS}")
+                raise CorruptStreamError(
+                    f"context model: {tensor.name} has values beyond +-{LARGEST >> PARAMETER_BITS}"
+                )
     return parameters
 
 
@@ -66,7 +75,8 @@ class Context:
     """Predicts the symbols of all grids of a picture from those that are known already."""
 
     def __init__(self, spec: LatentSpec, parameters: Mapping[str, Integers]) -> None:
-        """
+        """Check the parameters.
+
         Args:
             spec: of the pyramid.
             parameters: of the context model and of the parents' maps, over 2^16.
