@@ -76,6 +76,7 @@ def quantise(
     shared = twin.height * twin.width if pixels is None else pixels
     values = dict(networks)
     state = _Costs(twin, symbols, target, lmbda)
+    state.settle(values)
     integers: dict[str, npt.NDArray[np.int64]] = {}
     exponents: dict[Group, int] = {}
     total = 0
@@ -105,14 +106,10 @@ class _Costs:
 
     def __init__(self, twin: Twin, symbols: Tensor, target: Tensor, lmbda: float) -> None:
         self._twin, self._symbols, self._target, self._lmbda = twin, symbols, target, lmbda
-        self._known: Measured | None = None
+        self._known = Measured(0.0, 0.0, lmbda)
 
     def cost(self, networks: Mapping[str, Tensor], group: Group) -> float:
-        if self._known is None:
-            self.settle(networks)
-        known = self._known
-        assert known is not None  # noqa: S101  # settle sets it
-        twin = self._twin
+        twin, known = self._twin, self._known
         with torch.no_grad():
             if group[0] in ("context", "parents"):
                 bits = float(twin.bits(self._symbols, networks).double().sum())

@@ -125,6 +125,9 @@ class Trained:
     measured: Measured
 
 
+Best = tuple[Measured, Tensor, dict[str, Tensor]]
+"""What was measured of the best model so far, its hard-rounded symbols and its networks."""
+
 Report = Callable[[int, Measured], None]
 """Called after a validation with the iterations so far and what was measured."""
 
@@ -144,7 +147,7 @@ class LatentTraining:
         self.twin = Twin(spec, *picture.shape[1:])
         self.target = torch.from_numpy(np.ascontiguousarray(picture, dtype=np.float32))
         self.done = 0
-        self.best: tuple[Measured, Tensor, dict[str, Tensor]] | None = None
+        self.best: Best | None = None
         starts = settings.warm_up[0][0] if settings.warm_up else 1
         self.candidates = [self._start(number) for number in range(starts)]
         self._turns = self._warm_turns()
@@ -188,10 +191,7 @@ class LatentTraining:
 
     def result(self) -> Trained:
         """The best validated model so far."""
-        if self.best is None:
-            self._validate()
-        assert self.best is not None  # noqa: S101  # _validate sets it
-        measured, symbols, networks = self.best
+        measured, symbols, networks = self.best or self._record(self._measure(self.candidates[0]))
         arrays = {name: value.numpy().astype(np.float32) for name, value in networks.items()}
         return Trained(symbols.numpy().astype(np.int8), arrays, measured)
 
@@ -232,8 +232,7 @@ class LatentTraining:
         winner.soap = Soap(SoapSpec(), winner.networks)
 
     def _begin_last(self) -> None:
-        assert self.best is not None  # noqa: S101  # the main phase ends with a validation
-        _, symbols, networks = self.best
+        _, symbols, networks = self.best or self._record(self._measure(self.candidates[0]))
         winner = self.candidates[0]
         winner.latents = symbols / self.settings.gain
         winner.networks = {name: value.clone() for name, value in networks.items()}
@@ -271,12 +270,16 @@ class LatentTraining:
         return self.twin.measure(pyramid, candidate.networks, self.target, self.settings.lmbda)
 
     def _validate(self) -> Measured:
-        candidate = self.candidates[0]
-        measured = self._measure(candidate)
+        measured = self._measure(self.candidates[0])
         if self.best is None or measured.cost < self.best[0].cost:
-            networks = {name: value.detach().clone() for name, value in candidate.networks.items()}
-            self.best = measured, hard_round(candidate.latents * self.settings.gain), networks
+            self._record(measured)
         return measured
+
+    def _record(self, measured: Measured) -> Best:
+        candidate = self.candidates[0]
+        networks = {name: value.detach().clone() for name, value in candidate.networks.items()}
+        self.best = measured, hard_round(candidate.latents * self.settings.gain), networks
+        return self.best
 
 
 def _between(ends: tuple[float, float], share: float) -> float:
