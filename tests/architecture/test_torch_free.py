@@ -22,6 +22,10 @@ WITH_TORCH = {
     "inr/backends/tcnn.py",
     "inr/backends/tcnn_lowering.py",
     "inr/backends/tcnn_probe.py",
+    "inr/coders/latent/network_bits.py",
+    "inr/coders/latent/soap.py",
+    "inr/coders/latent/training.py",
+    "inr/coders/latent/twin.py",
     "inr/reparams/basis.py",
 }
 """Modules outside the folders below that import torch at once; they are imported inside functions."""
@@ -66,11 +70,13 @@ def top_imports(source: str) -> Iterator[str]:
 
 
 def modules_of(name: str) -> list[str]:
-    """A module, or a package with its modules."""
+    """A module, or a package with its modules; none that needs torch."""
     package = importlib.import_module(name)
-    inner = [module.name for module in pkgutil.iter_modules(getattr(package, "__path__", []))]
-    twin = {"twin"} if name == "inr.backends.native" else set()
-    return [name, *(part for one in inner if one not in twin for part in modules_of(f"{name}.{one}"))]
+    inner = [f"{name}.{module.name}" for module in pkgutil.iter_modules(getattr(package, "__path__", []))]
+    return [
+        name,
+        *(part for one in inner if f"{one.replace('.', '/')}.py" not in WITH_TORCH for part in modules_of(one)),
+    ]
 
 
 def loads_torch(code: str, *arguments: str) -> bool:
