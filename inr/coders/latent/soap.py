@@ -76,7 +76,7 @@ class Soap:
                 # the first gradient only sets the basis: a step in a basis fitted to that one gradient would mislead
                 _observe(state, grad, 1 - self.spec.betas[1], 0.0)
                 for side in state.sides:
-                    side.basis = torch.linalg.eigh(side.outer).eigenvectors.flip(1)
+                    side.basis = torch.linalg.eigh(side.outer).eigenvectors.flip(1).contiguous()
                 continue
             self._move(state, tensor, grad, rate)
 
@@ -120,4 +120,6 @@ def _renew(state: _State) -> None:
         estimate = (side.basis * (side.outer @ side.basis)).sum(0)
         order = torch.argsort(estimate, descending=True, stable=True)
         state.square = state.square.index_select(side.dimension, order)
-        side.basis = torch.linalg.qr(side.outer @ side.basis[:, order]).Q
+        side.basis = torch.linalg.qr(
+            side.outer @ side.basis[:, order]
+        ).Q.contiguous()  # rounding depends on the order in memory

@@ -6,8 +6,8 @@ what it interpolates; beyond the centres of the outermost pixels they stay as th
 arms are one pixel of the picture long, wherever its middle lies, clamped to the same range. So a value is defined by
 the file and the place alone, and at the centres of pixels it is what a convolution over the picture gives.
 
-Places are in pixels, the centre of the first at 0, and are rounded to 2^-20 pixels: then neighbours that several places
-share are found to be equal, and computed once.
+Places are in pixels, the centre of the first at 0, and are rounded to 2^-10 pixels, about what coordinates in 32 bits
+tell apart: then neighbours that several places share are found to be equal, and computed once.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ Index = npt.NDArray[np.int64]
 LARGEST: Final = 1e6
 """Values of hostile networks are cut to this; no sound ones come near."""
 
-_SNAP = float(1 << 20)
+_SNAP = float(1 << 10)
 _ARMS = (-1.0, 0.0, 1.0)
 _A = -0.75
 _BATCH: Final = 1 << 16
