@@ -1,3 +1,5 @@
+import copy
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -50,6 +52,18 @@ def test_the_same_seed_gives_the_same_bits(warm_up: tuple[tuple[int, int], ...])
     assert all(np.array_equal(value, again.networks[name]) for name, value in first.networks.items())
     assert first.measured == again.measured
     assert first.measured != other.measured
+
+
+@pytest.mark.parametrize("after", [1, 5, 9])
+def test_a_copied_state_goes_on_to_the_same_bits(after: int) -> None:
+    settings = TrainingSpec(iterations=14, warm_up=((2, 2), (2, 1)), validate_every=3)
+    training = LatentTraining(_picture(24, 20), SPEC, settings)
+    while training.done < after:
+        training.step()
+    copied = copy.deepcopy(training)
+    first, second = training.run(), copied.run()
+    assert np.array_equal(first.symbols, second.symbols)
+    assert all(np.array_equal(value, second.networks[name]) for name, value in first.networks.items())
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 5), (7, 3)])
