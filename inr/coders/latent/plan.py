@@ -6,7 +6,7 @@ from typing import Literal
 from inr.coders import presets
 from inr.coders.base import Files, Plan
 from inr.coders.latent.spec import LatentSpec
-from inr.coders.latent.stream import runs
+from inr.coders.latent.stream import MAX_SIDE, runs
 from inr.coders.request import CompressSpec
 from inr.container.header import CoderPart
 from inr.errors import LimitExceededError, SpecError, TargetError
@@ -92,6 +92,8 @@ def plan(signal: SignalInfo, request: CompressSpec, latents: LatentSpec, files: 
         raise SpecError(f"coder latent: only pictures have latents; got axes {', '.join(signal.domain.axes)}")
     if signal.domain.size > MAX_TRAINED:
         raise SpecError(f"coder latent: {signal.domain.size} pixels; at most {MAX_TRAINED} can be trained at once")
+    if max(signal.domain.shape) > MAX_SIDE:
+        raise SpecError(f"coder latent: sides of at most {MAX_SIDE} pixels; got {max(signal.domain.shape)}")
     try:
         runs(latents.levels, request.layers)
     except LimitExceededError as error:

@@ -22,8 +22,10 @@ from inr.coders.latent.tables import MIN_SYMBOL_BITS, TAIL_BITS, centre, costs, 
 from inr.entropy.stream import Decoder, Encoder, decoder, encoder
 from inr.errors import CorruptStreamError, LimitExceededError, SpecError
 
-MAX_PIXELS: Final = 1 << 26
+MAX_PIXELS: Final = 1 << 22
 """Of a pyramid; larger pictures are cut into tiles."""
+MAX_SIDE: Final = 1 << 14
+"""Rows and columns of a pyramid: a front costs some time, however few symbols it has."""
 MAX_EXPONENT: Final = 24
 MAX_FIXED_EXPONENT: Final = PARAMETER_BITS
 """Of what is evaluated in fixed point."""
@@ -131,8 +133,10 @@ def decode(spec: LatentSpec, height: int, width: int, payloads: tuple[bytes, ...
     Raises:
         FormatError: they are not what a writer writes.
     """
-    if height * width > MAX_PIXELS:
-        raise LimitExceededError(f"latents: {height} x {width} pixels; at most {MAX_PIXELS} are allowed")
+    if height * width > MAX_PIXELS or max(height, width) > MAX_SIDE:
+        raise LimitExceededError(
+            f"latents: {height} x {width} pixels; at most {MAX_PIXELS}, and {MAX_SIDE} a side, are allowed"
+        )
     levels = runs(spec.levels, layers)
     if not 1 <= len(payloads) <= layers:
         raise CorruptStreamError(f"latents: {len(payloads)} payloads of {layers} layers")

@@ -12,13 +12,16 @@ from inr.coders.latent.spec import LatentSpec
 from inr.coders.latent.stream import (
     GROUPS,
     MAX_PIXELS,
+    MAX_SIDE,
     Networks,
     Pyramid,
     bits_of,
+    check_holds,
     decode,
     encode,
     runs,
 )
+from inr.entropy.stream import PythonDecoder, PythonEncoder
 from inr.errors import CorruptStreamError, FormatError, LimitExceededError, SpecError
 from tests.support.random_latents import SIZES, random_pyramid
 
@@ -124,13 +127,29 @@ def test_promises_that_cannot_be_kept_are_refused_early() -> None:
     started = time.perf_counter()
     with pytest.raises(LimitExceededError, match="pixels"):
         decode(spec, 2**20, 2**20, payloads, 1)
+    with pytest.raises(LimitExceededError, match="a side"):
+        decode(spec, MAX_SIDE + 1, 1, payloads, 1)
     with pytest.raises(CorruptStreamError, match="cannot hold"):
-        decode(spec, MAX_PIXELS, 1, (encode(random_pyramid(4, 4, 2), 8)[0], b"", b"", b"", b"", b"", b"", b""), 8)
+        check_holds(0, MAX_PIXELS)
+    with pytest.raises(CorruptStreamError, match="ends before"):
+        decode(spec, MAX_SIDE, MAX_PIXELS // MAX_SIDE, (encode(random_pyramid(4, 4, 2), 8)[0], *[b""] * 7), 8)
     with pytest.raises(LimitExceededError, match="layers"):
         decode(spec, 4, 4, payloads, 9)
     with pytest.raises(CorruptStreamError):
         decode(spec, 4, 4, (b"\xff" * 40,), 1)
     assert time.perf_counter() - started < 5
+
+
+@pytest.mark.parametrize("pure", [False, True])
+def test_a_picture_of_256_by_256_decodes(pure: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To the same integers without compiled kernels, in seconds; the payloads are the same, too."""
+    pyramid = random_pyramid(256, 256, 5)
+    payloads = encode(pyramid, 8)
+    if pure:
+        monkeypatch.setattr("inr.coders.latent.stream.encoder", PythonEncoder)
+        monkeypatch.setattr("inr.coders.latent.stream.decoder", PythonDecoder)
+        assert encode(pyramid, 8) == payloads
+    _assert_same(decode(pyramid.spec, 256, 256, payloads, 8), pyramid, set(pyramid.grids))
 
 
 @pytest.mark.parametrize("value", [-65, 64])
