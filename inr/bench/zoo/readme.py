@@ -76,7 +76,7 @@ def _conditions(name: str, told: dict[str, Any]) -> str:
     sources, seeds = len(settings["sources"]), settings["seeds"]
     return (
         f"`inr bench {name}{models} {budget} --seeds {seeds}`, at most {settings['parameters']:,} parameters, "
-        f"{told['environment']['threads']} threads: medians over {sources} image{'s' * (sources != 1)} and {seeds} "
+        f"{told['environment']['threads']} thread{'s' * (told['environment']['threads'] != 1)}: medians over {sources} image{'s' * (sources != 1)} and {seeds} "
         f"seed{'s' * (seeds != 1)}, the third column paired by image and seed."
     )
 
