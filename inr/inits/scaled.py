@@ -29,7 +29,7 @@ class ScaledInit(InitSpec):
     Published for SIREN of 512 neurons, and for 150 full-batch steps at a rate of 1e-4, where it gains 10 dB and more
     (80 x 80 samples of a photo, 128 neurons: from 32.8 to 47.4 dB): a start for few steps at a low rate, and for a
     network that is wide for its picture (48 x 48 samples of a detailed one: nothing). At 1e-3, the usual rate here, it
-    loses (from 59.3 to 41.3 dB).
+    loses there (from 59.3 to 41.3 dB), and gains 1.7 dB on photos of 512 x 512 samples after 1,800 mini-batches.
     """
 
     kind: Literal["scaled"] = "scaled"

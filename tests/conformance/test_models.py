@@ -19,6 +19,7 @@ from inr.samplers.block import BlockSampler
 from inr.samplers.uniform import UniformSampler
 from tests.support.domains import plain
 from tests.support.model_checks import CHECKS
+from tests.support.native_reference import needs_kernels
 from tests.support.small_fits import photo
 
 SPECS = [spec for cls in MODELS for spec in (cls(), *cls.EXAMPLES)]
@@ -59,6 +60,7 @@ GROWING = ("siren", "gauss", "wire", "finer", "finr", "relu_pe", "sl2a", "iterat
 """Models that are better for being larger from the first steps on; the others take longer than a test has."""
 
 
+@needs_kernels
 @pytest.mark.parametrize("kind", GROWING)
 def test_more_parameters_give_no_worse_picture(kind: str) -> None:
     """At four times those of the zoo, after few steps; with the rate of the usual size SIREN would end at 12 dB."""

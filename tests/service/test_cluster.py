@@ -118,7 +118,7 @@ def tasks(cluster: RayCluster) -> dict[psutil.Process, subprocess.Popen[bytes]]:
         process: node
         for node in cluster.nodes
         for process in psutil.Process(node.pid).children(recursive=True)
-        if re.match("ray::(first_part|other_part|joined)", process.name())
+        if re.match("ray::(first_part|other_part|joined)", command_of(process))
     }
 
 

@@ -1,5 +1,6 @@
 """Real servers for the tests: `inr serve` in a process of its own, on a free port of this machine."""
 
+import contextlib
 import os
 import re
 import select
@@ -90,7 +91,8 @@ class RunningServer:
     def kill_with_workers(self) -> None:
         """SIGKILL to it and to its workers."""
         for process in [psutil.Process(self.process.pid), *self.workers()]:
-            process.kill()
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
         self.process.wait()
         self._close()
 

@@ -73,12 +73,16 @@ def _conditions(name: str, told: dict[str, Any]) -> str:
     settings = told["settings"]
     budget = f"--steps {settings['steps']}" if settings["steps"] else f"--seconds {settings['seconds']:g}"
     models = "" if name == "zoo" else f" --models {','.join(settings['models'])}"
-    sources, seeds = len(settings["sources"]), settings["seeds"]
+    sources, seeds, threads = len(settings["sources"]), settings["seeds"], told["environment"]["threads"]
     return (
         f"`inr bench {name}{models} {budget} --seeds {seeds}`, at most {settings['parameters']:,} parameters, "
-        f"{told['environment']['threads']} threads: medians over {sources} image{'s' * (sources != 1)} and {seeds} "
-        f"seed{'s' * (seeds != 1)}, the third column paired by image and seed."
+        f"{_counted(threads, 'thread')}: medians over {_counted(sources, 'image')} and {_counted(seeds, 'seed')}, the "
+        "third column paired by image and seed."
     )
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'s' * (count != 1)}"
 
 
 def _head(name: str, baseline: str, told: dict[str, Any]) -> list[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from inr.files import remove_temporary, temporary, temporary_folder
-from tests.support.commands import TIMEOUT_S, command, contents, environment, png_of
+from tests.support.commands import TIMEOUT_S, command, contents, environment, lasting, png_of
 from tests.support.servers import until
 from tests.support.small_fits import compressed
 
@@ -104,7 +104,7 @@ def test_a_video_is_given_up_amid_its_frames(place: Path, output: str, number: i
 
 def test_a_terminated_fit_keeps_its_checkpoint(place: Path) -> None:
     """What ends jobs on a cluster gives them the time to save."""
-    line = ("compress", "a.png", "new.inr", "--steps", "1000000", *SMALL[:-1], "--checkpoint", "fit.ckpt")
+    line = ("compress", "a.png", "new.inr", "--steps", str(lasting(1_000_000)), *SMALL[:-1], "--checkpoint", "fit.ckpt")
     with running(place, *command(*line)) as process:
         assert process.stderr is not None
         process.stderr.readline()

@@ -9,7 +9,7 @@ import pytest
 
 import inr
 from inr.cli.main import main
-from tests.support.commands import contents, interrupted, png_of
+from tests.support.commands import contents, interrupted, lasting, png_of
 from tests.support.small_fits import compressed, photo
 
 FAST = ("--steps", "2", "--quiet")
@@ -146,7 +146,7 @@ def test_originals_beside_the_files_are_not_replaced(place: Path, capsys: pytest
 
 def test_ctrl_c_says_what_was_written(place: Path) -> None:
     (place / "z.inr").write_bytes(compressed("siren").data)
-    arguments = ("compress", "a.png", "b.png", "--out-dir", "d", "--steps", "100000")
+    arguments = ("compress", "a.png", "b.png", "--out-dir", "d", "--steps", str(lasting(100_000)))
     code, first, _, rest = interrupted(*arguments, cwd=place)
     assert first.startswith("1/2 a.png: ")
     assert code == 1
