@@ -38,6 +38,7 @@ from inr.signals.info import SignalInfo
 from inr.signals.signal import Signal
 from inr.spec import to_wire
 from tests.golden.make_golden import FOLDER
+from tests.golden.snapshot import FIRST_HOME
 from tests.support.cosine_coder import Cosine
 from tests.support.small_fits import photo, psnr_of
 
@@ -313,6 +314,6 @@ def test_golden_files_open(path: Path) -> None:
     assert open_field(file).signal().samples.shape == (*file.header.shape, file.header.channels)
 
 
-def test_every_coder_has_a_golden_file() -> None:
+def test_every_coder_whose_files_are_settled_has_a_golden_file() -> None:
     found = {parse(path.read_bytes()).header.coder for path in FOLDER.glob("*.inr")}
-    assert found == {cls.wire_id for cls in OWN} == set(ids.CODERS)
+    assert found == {cls.wire_id for cls in OWN if cls.wire_id < FIRST_HOME} == set(ids.CODERS)

@@ -21,6 +21,9 @@ from inr.tasks.base import TASKS
 
 Snapshot = dict[str, Any]
 
+FIRST_HOME = 10_000
+"""Ids from here on mean what whoever wrote a file wants, see docs/architecture.md."""
+
 
 def current() -> Snapshot:
     """What the code says now, as JSON would hold it."""
@@ -31,7 +34,14 @@ def current() -> Snapshot:
     registries: dict[str, Registry[Any]] = {
         r.noun: r for r in (CODERS, KINDS, MODELS, INITS, SAMPLERS, LOSSES, OPTIMISERS, SCHEDULES, REPARAMS, TASKS)
     }
-    components = {noun: {kind_of(cls): cls.wire_id for cls in registry} for noun, registry in registries.items()}
+    components = {
+        noun: {
+            kind_of(cls): cls.wire_id
+            for cls in registry
+            if cls.wire_id < FIRST_HOME  # what is not settled has an id for files that stay at home
+        }
+        for noun, registry in registries.items()
+    }
     snapshot = {
         "signature": file.SIGNATURE.hex(),
         "major": file.MAJOR,

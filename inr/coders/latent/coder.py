@@ -30,10 +30,14 @@ else:
 @final
 @CODERS.register
 class Latent(LatentCoder):
-    """A pyramid of integer grids with small networks that predict and show them, all fitted to one picture."""
+    """A pyramid of integer grids with small networks that predict and show them, all fitted to one picture.
+
+    Not finished: it trains on PyTorch, by the minute, and what its files hold may still change, so that its id is one
+    for files that stay at home. Pictures of at most 2^21 pixels, without a PSNR as the target.
+    """
 
     kind: Literal["latent"] = "latent"
-    wire_id: ClassVar[int] = 1
+    wire_id: ClassVar[int] = 10_014  # not one of the library until what files hold is settled
     paper: ClassVar[str] = "Ladune et al. 2023, COOL-CHIC: Coordinate-based Low Complexity Hierarchical Image Codec"
     takes: ClassVar[frozenset[str] | None] = frozenset({"size", "bpp", "quality", "steps", "layers"})
     EXAMPLES: ClassVar[tuple[Mapping[str, Any], ...]] = (
