@@ -80,8 +80,8 @@ def plan(
     bits = request.bits or model.weight_bits
     quant = QuantSpec(coding=coding_of(request), bits=min(bits, 16), layers=request.layers)
     named = bool(request.size or request.bpp or request.quality)
-    fixed = like is None and fixes_size(type(model), request.settings)
-    if fixed and named:
+    fixed = fixes_size(type(model), request.settings)
+    if fixed and named and like is None:
         raise SpecError(f"give a target size or the settings {', '.join(request.settings)}, not both")
     size: int | None = None
     if not fixed:
@@ -90,6 +90,8 @@ def plan(
         size = _target_size(signal, request, preset.rate * (usual or model.bpp), bpp)
         if like is None:
             size, model = _sized(model, signal, size, bits, quant, files, raised=bpp is None and not named)
+        elif bpp is None and not named:
+            size = max(size, _least(model, signal, bits, quant, files))
     model.check(signal.domain, signal.channels)
     return WeightsPlan(
         fit=_fit(model, request, preset, settled=like is not None),
@@ -229,6 +231,13 @@ def _target_size(signal: SignalInfo, request: CompressSpec, default_bpp: float, 
     return max(SMALLEST_DEFAULT, math.floor((bpp or default_bpp) * pixels / 8))
 
 
+def _least(model: ModelSpec, signal: SignalInfo, bits: float, quant: QuantSpec, files: Files) -> int:
+    """Bytes of a file of a model with few bits a weight, which quantising can meet."""
+    few = min(bits, 4.0) if quant.coding == "uniform" else bits
+    count = model.parameters(signal.domain, signal.channels)
+    return files.framing(part_of(model, quant.coding), quant.layers) + math.ceil(count * few / 8)
+
+
 def _sized(
     model: ModelSpec, signal: SignalInfo, size: int, bits: float, quant: QuantSpec, files: Files, raised: bool
 ) -> tuple[int, ModelSpec]:
@@ -246,7 +255,7 @@ def _sized(
 
     smallest, largest = (model.sized(count, domain, channels) for count in (1, limits.MAX_PARAMETERS))
     low, high = (framing(one) for one in (smallest, largest))
-    least = low + math.ceil(smallest.parameters(domain, channels) * (bits if exact else min(bits, 4.0)) / 8)
+    least = _least(smallest, signal, bits, quant, files)
     most = high + math.floor(largest.parameters(domain, channels) * (bits if exact else MAX_BITS) / 8)
     size = max(size, least) if raised else size
     if not least <= size <= most / SIZE_FLOOR:

@@ -247,3 +247,12 @@ def test_command_line(source: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "b.png" in capsys.readouterr().err
     assert main(["decompress", str(tmp_path / "a.inr"), "-"]) == 2
     assert capsys.readouterr().err.startswith("inr: error: a video cannot go to standard output")
+
+
+@pytest.mark.parametrize(
+    ("model", "settings"), [("siren", {"width": 32, "depth": 2}), ("siren", {}), ("hashgrid", {"log2_hashmap_size": 8})]
+)
+def test_no_segment_is_too_small_for_the_model_of_the_first(model: str, settings: dict[str, int]) -> None:
+    """Where nobody names a size: a few pixels have fewer bits than a model takes that somebody has named."""
+    result = inr.compress(signal(), model=model, settings=settings, segment=2, steps=3)
+    assert inr.open(result.data).decode().shape == signal().samples.shape

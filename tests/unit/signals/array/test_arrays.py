@@ -263,8 +263,8 @@ def test_a_picture_of_one_channel_keeps_its_axis(tmp_path: Path) -> None:
         np.save(tmp_path / f"{name}.npy", wave(*shape))
         fast: dict[str, Any] = {"model": "siren", "settings": {"width": 8, "depth": 1}, "steps": 3}
         inr.compress(tmp_path / f"{name}.npy", tmp_path / f"{name}.inr", **fast)
-        inr.decompress(tmp_path / f"{name}.inr", tmp_path / "c.npy", scale=2.0)
-        assert np.load(tmp_path / "c.npy").shape == (18, 16, *shape[2:])
+        inr.decompress(tmp_path / f"{name}.inr", tmp_path / f"{name}2.npy", scale=2.0)
+        assert np.load(tmp_path / f"{name}2.npy").shape == (18, 16, *shape[2:])
     assert 0 < (tmp_path / "a.inr").stat().st_size - (tmp_path / "b.inr").stat().st_size <= 5
 
 
