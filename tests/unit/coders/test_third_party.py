@@ -100,7 +100,7 @@ def test_through_the_command_line(picture: Path, tmp_path: Path, capsys: pytest.
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--coder", "nonsense"), "unknown coder 'nonsense'; known: weights, cosine"),
+        (("--coder", "nonsense"), "unknown coder 'nonsense'; known: weights, latent, cosine"),
         (("--coder", "cosine", "--model", "siren"), "model: the coder cosine has none; it takes layers, psnr, size"),
         (("--coder", "cosine:terms=0"), "cosine: terms: "),
         (("--coder", "weights:terms=3"), "weights: terms: "),
@@ -147,7 +147,7 @@ def test_settings_are_checked_for_the_coders_that_kinds_name(sounds: Signal) -> 
 
 def test_a_kind_whose_usual_coder_is_not_there(sounds: Signal, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Tone, "default_coder", "lost")
-    with pytest.raises(SpecError, match="unknown coder 'lost'; known: weights, cosine"):
+    with pytest.raises(SpecError, match="unknown coder 'lost'; known: weights, latent, cosine"):
         inr.compress(sounds, size=600)
     assert inr.compress(sounds, coder="cosine", size=600).report.model == "cosine"
 
