@@ -246,7 +246,7 @@ def test_a_lost_node_is_made_good(
     steps = [event.step for event in job.watch() if isinstance(event, ProgressMade)]
     assert job.result() == undisturbed
     assert job.info().attempts == 2
-    assert all(step > 0.2 * LONG_STEPS for step in starts(steps)[1:])
+    assert all(step > 0.05 * LONG_STEPS for step in starts(steps)[1:])  # of a checkpoint, however old
 
 
 def test_a_part_on_a_lost_node_is_made_good(
