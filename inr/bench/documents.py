@@ -10,7 +10,8 @@ from typing import Any
 import torch
 
 from inr import __version__
-from inr.files import write_bytes
+from inr.errors import FileAccessError, SpecError
+from inr.files import read_bytes, reason, write_bytes
 
 
 def markdown(rows: Sequence[Sequence[str]]) -> list[str]:
@@ -35,6 +36,46 @@ def environment() -> dict[str, Any]:
         "cpus": os.cpu_count(),
         "threads": torch.get_num_threads(),
     }
+
+
+class Lines:
+    """A file with one JSON line for each finished piece of a benchmark.
+
+    Args:
+        path: the file.
+        resume: go on with what it holds.
+
+    Attributes:
+        path: the file.
+        known: the whole lines that it had at the start.
+
+    Raises:
+        SpecError: the file exists, and nobody asked to go on with it.
+        FileAccessError: it cannot be read.
+    """
+
+    def __init__(self, path: Path, resume: bool) -> None:
+        self.path = path
+        self.known: list[str] = []
+        self._cut = False
+        if path.exists() and not resume:
+            raise SpecError(f"{path} has results already; --resume goes on with them, or name another --out")
+        if path.exists():
+            lines = read_bytes(path).decode("utf-8", "replace").splitlines(keepends=True)
+            self.known = [line for line in lines if line.endswith("\n")]  # the last one may be cut
+            self._cut = len(self.known) < len(lines)
+
+    def add(self, value: dict[str, Any]) -> None:
+        """Append a line, in the place of one that was cut; raises `FileAccessError`."""
+        if self._cut:  # not before: whoever asked may find that the file is something else
+            write_bytes(self.path, "".join(self.known).encode())
+            self._cut = False
+        line = json.dumps(value, allow_nan=False) + "\n"
+        try:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(line)
+        except OSError as error:
+            raise FileAccessError(f"cannot write {self.path}: {reason(error)}") from None
 
 
 def write_json(path: Path, value: dict[str, Any]) -> None:

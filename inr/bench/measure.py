@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from inr.backends.render import render
+from inr.bench.documents import Lines
 from inr.bench.results import Curve, Result, Run
 from inr.codec.measures import measures, tallied
 from inr.coders.weights.open import open_tensors
 from inr.errors import BackendUnavailableError, DivergenceError, FileAccessError, SpecError
-from inr.files import read_bytes, reason, write_bytes
 from inr.fitting.spec import Budget, FitSpec
 from inr.fitting.steps import fit
 from inr.fitting.trained import TrainedNetwork
@@ -36,15 +36,8 @@ class Journal:
     """
 
     def __init__(self, path: Path, resume: bool) -> None:
-        self._path = path
-        self._results: list[Result] = []
-        if path.exists() and not resume:
-            raise SpecError(f"{path} has results already; --resume goes on with them, or name another --out")
-        if path.exists():
-            lines = read_bytes(path).decode("utf-8", "replace").splitlines(keepends=True)
-            whole = [line for line in lines if line.endswith("\n")]  # the last one may be cut
-            self._results = [_parsed(path, number, line) for number, line in enumerate(whole, start=1)]
-            write_bytes(path, "".join(whole).encode())
+        self._lines = Lines(path, resume)
+        self._results = [_parsed(path, number, line) for number, line in enumerate(self._lines.known, start=1)]
 
     def find(self, run: Run, shape: tuple[int, ...]) -> Result | None:
         """The result of a run, if the file had it at the start."""
@@ -52,12 +45,7 @@ class Journal:
 
     def add(self, result: Result) -> None:
         """Keep a result; raises `FileAccessError`."""
-        line = json.dumps(result.to_json(), allow_nan=False) + "\n"
-        try:
-            with self._path.open("a", encoding="utf-8") as file:
-                file.write(line)
-        except OSError as error:
-            raise FileAccessError(f"cannot write {self._path}: {reason(error)}") from None
+        self._lines.add(result.to_json())
 
 
 def _parsed(path: Path, number: int, line: str) -> Result:

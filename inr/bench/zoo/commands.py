@@ -184,12 +184,11 @@ def _files(
     paths: list[Path], preset: str, rates: list[float], part: tuple[float, float] | None, options: BenchOptions
 ) -> None:
     """Make files of clips, write and print the comparison."""
+    from inr.bench.documents import Lines
     from inr.bench.zoo import files
 
     make_folder(options.out)
-    kept = options.out / "video_files.jsonl"
-    if kept.exists() and not options.resume:
-        raise SpecError(f"{kept} has results already; --resume goes on with them, or name another --out")
+    kept = Lines(options.out / "video_files.jsonl", options.resume)
     found = files.made(
         paths, preset, rates, part, kept, lambda text: None if options.quiet else warn(f"bench video: {text}")
     )

@@ -12,11 +12,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from inr.bench.documents import environment, markdown, short, write_json
+from inr.bench.documents import Lines, environment, markdown, short, write_json
 from inr.codec.compress import compress
 from inr.codec.measures import measures, tallied
 from inr.errors import FileAccessError, SpecError
-from inr.files import read_bytes, reason, temporary_folder, write_bytes
+from inr.files import temporary_folder, write_bytes
 from inr.signals.signal import Signal
 from inr.signals.source import Seconds
 from inr.signals.video.attributes import video_attributes
@@ -56,7 +56,7 @@ def made(
     preset: str,
     rates: Sequence[float],
     part: Seconds | None,
-    kept: Path,
+    kept: Lines,
     tell: Callable[[str], None],
 ) -> list[Made]:
     """All files of all clips: at the size of a preset, at each rate, and the ladder of x264.
@@ -66,14 +66,14 @@ def made(
         preset: of the files of `inr`; its own size is the first.
         rates: bits a sample of further files.
         part: (start, end) in seconds; None for the whole.
-        kept: a file with a JSON line for each that is there already; gets the new ones.
+        kept: has a line for each that is there already; gets the new ones.
         tell: gets a line after each.
 
     Raises:
-        InrError: a clip cannot be read or compressed, or `kept` not read or written.
+        InrError: a clip cannot be read or compressed, or `kept` holds something else or cannot be written.
     """
     check_encoder(".mp4")
-    known = {(one.clip, one.coder, one.setting): one for one in _kept(kept)}
+    known = {(one.clip, one.coder, one.setting): one for one in (_parsed(kept.path, line) for line in kept.known)}
     found = []
     for path in clips:
         load = functools.cache(partial(load_video, path, time=part))
@@ -92,7 +92,7 @@ def made(
                 size, psnr = make()
                 seconds = round(time.perf_counter() - began, 2)
                 one = Made(path.stem, coder, setting, load().domain.size, size, round(psnr, 4), seconds)
-                _keep(kept, one)
+                kept.add(asdict(one))
                 tell(f"{one.clip}, {coder} {setting}: {size} bytes, {psnr:.2f} dB, {one.seconds:.1f} s")
             found.append(one)
     return found
@@ -104,11 +104,8 @@ def _by_inr(path: Path, part: Seconds | None, request: dict[str, Any]) -> tuple[
 
 
 def _by_x264(load: Callable[[], Signal], crf: int) -> tuple[int, float]:
-    return by_x264(load(), crf)
-
-
-def by_x264(signal: Signal, crf: int) -> tuple[int, float]:
     """Bytes of a clip as MP4, and the PSNR of its frames read again, dB."""
+    signal = load()
     attributes = video_attributes(signal.meta)
     height, width, channels = signal.samples.shape[1:]
     with temporary_folder() as folder:
@@ -201,18 +198,8 @@ def write(rows: Sequence[Beside], files: Sequence[Made], settings: dict[str, Any
     return [text, data]
 
 
-def _kept(path: Path) -> list[Made]:
-    if not path.exists():
-        return []
+def _parsed(path: Path, line: str) -> Made:
     try:
-        return [Made(**json.loads(line)) for line in read_bytes(path).decode("utf-8", "replace").splitlines()]
+        return Made(**json.loads(line))
     except (ValueError, TypeError):
         raise FileAccessError(f"cannot read {path}: it holds something else than files of clips") from None
-
-
-def _keep(path: Path, one: Made) -> None:
-    try:
-        with path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(asdict(one)) + "\n")
-    except OSError as error:
-        raise FileAccessError(f"cannot write {path}: {reason(error)}") from None

@@ -11,8 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from inr.coders.latent.spec import LatentSpec
-from inr.coders.latent.stream import GROUPS, VALUE_BITS, Group, Networks
+from inr.coders.latent.stream import GROUPS, VALUE_BITS, Group, Networks, tensors_of
 from inr.coders.latent.twin import Measured, Twin
 
 EXPONENTS: Mapping[Group, range] = {
@@ -81,7 +80,7 @@ def quantise(
     exponents: dict[Group, int] = {}
     total = 0
     for group in GROUPS:
-        names = _names(twin.spec, group)
+        names = [tensor.name for tensor in tensors_of(twin.spec, group)]
         if not names:
             continue
         tries = []
@@ -119,10 +118,6 @@ class _Costs:
 
     def settle(self, networks: Mapping[str, Tensor]) -> None:
         self._known = self._twin.measure(self._symbols, networks, self._target, self._lmbda)
-
-
-def _names(spec: LatentSpec, group: Group) -> list[str]:
-    return [tensor.name for tensor in spec.layout() if (tensor.module, tensor.bias) == group]
 
 
 def _rounded(tensor: Tensor, exponent: int) -> npt.NDArray[np.int64]:

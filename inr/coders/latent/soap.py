@@ -5,7 +5,6 @@ Shampoo using Adam", algorithm 3, with every dimension of a tensor as its own si
 iteration and a QR decomposition.
 """
 
-import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -79,10 +78,6 @@ class Soap:
                     side.basis = torch.linalg.eigh(side.outer).eigenvectors.flip(1).contiguous()
                 continue
             self._move(state, tensor, grad, rate)
-
-    def copy(self) -> "Soap":
-        """An independent optimiser in the same state."""
-        return copy.deepcopy(self)
 
     def _move(self, state: _State, tensor: Tensor, grad: Tensor, rate: float) -> None:
         first, second = self.spec.betas

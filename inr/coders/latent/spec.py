@@ -47,6 +47,9 @@ UP_TAPS = 4
 indices clamped to the grid, the result cut to the size of the finer grid; rows and columns alike.
 """
 
+UP_SOURCES = ((0, -1, 1, -2), (0, 1, -1, 2))
+"""Offsets of the sources that these taps weigh, of an even and of an odd sample."""
+
 PRE_TAPS = 4
 """Free numbers of the 7-tap filter of a finer grid, the middle first: ``y[p] = t0 x[p] + sum tj (x[p-j] + x[p+j])``,
 indices clamped to the grid; rows and columns alike."""

@@ -89,6 +89,11 @@ class Pyramid:
     grids: Mapping[str, Integers]
 
 
+def tensors_of(spec: LatentSpec, group: Group) -> list[Tensor]:
+    """Those of a group, in the order of a file; none where a network has no biases."""
+    return [tensor for tensor in spec.layout() if (tensor.module, tensor.bias) == group]
+
+
 def runs(levels: int, layers: int) -> tuple[tuple[int, ...], ...]:
     """The levels of each layer, coarse to fine; those of the first come after the networks, and may be none.
 
@@ -235,13 +240,9 @@ def _most(group: Group) -> int:
     return MAX_FIXED_EXPONENT if _is_fixed(group[0]) else MAX_EXPONENT
 
 
-def _tensors(spec: LatentSpec, group: Group) -> list[Tensor]:
-    return [tensor for tensor in spec.layout() if (tensor.module, tensor.bias) == group]
-
-
 def _encode_networks(coder: Encoder, spec: LatentSpec, networks: Networks) -> None:
     for group in GROUPS:
-        tensors, exponent = _tensors(spec, group), networks.exponents.get(group, 0)
+        tensors, exponent = tensors_of(spec, group), networks.exponents.get(group, 0)
         if not tensors:
             continue
         values = np.concatenate([networks.integers[tensor.name].reshape(-1) for tensor in tensors]).astype(np.int64)
@@ -259,7 +260,7 @@ def _decode_networks(coder: Decoder, spec: LatentSpec) -> Networks:
     integers: dict[str, Integers] = {}
     exponents: dict[Group, int] = {}
     for group in GROUPS:
-        tensors = _tensors(spec, group)
+        tensors = tensors_of(spec, group)
         if not tensors:
             continue
         bits = coder.decode_bits(np.full(_EXPONENT_BITS, _HALF, dtype=np.uint16))

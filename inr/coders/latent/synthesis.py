@@ -16,7 +16,7 @@ from typing import Final, final
 import numpy as np
 import numpy.typing as npt
 
-from inr.coders.latent.spec import LatentSpec
+from inr.coders.latent.spec import UP_SOURCES, LatentSpec
 
 Floats = npt.NDArray[np.float32]
 Places = npt.NDArray[np.float64]
@@ -30,8 +30,6 @@ _ARMS = (-1.0, 0.0, 1.0)
 _A = -0.75
 _BATCH: Final = 1 << 16
 """Places that are synthesised at once."""
-_SOURCES = ((0, -1, 1, -2), (0, 1, -1, 2))
-"""Offsets of the sources that the taps of an even and of an odd sample weigh."""
 
 
 @final
@@ -235,7 +233,7 @@ def _doubled(maps: Floats, taps: Floats, size: int, axis: int) -> Floats:
     shape = list(maps.shape)
     shape[axis] = size
     out = np.empty(shape, dtype=np.float32)
-    for parity, offsets in enumerate(_SOURCES):
+    for parity, offsets in enumerate(UP_SOURCES):
         count = (size + 1 - parity) // 2
         total = np.zeros((), dtype=np.float32)
         for tap, offset in zip(taps, offsets, strict=True):

@@ -63,11 +63,6 @@ class TrainingSpec(Spec):
         """Iterations of the last phase."""
         return round(self.last_share * self.iterations)
 
-    @property
-    def main_iterations(self) -> int:
-        """Iterations of the main phase."""
-        return max(0, self.iterations - self.warm_iterations - self.last_iterations)
-
 
 @dataclass(eq=False)
 class Adam:
@@ -172,7 +167,9 @@ class LatentTraining:
         if main < length:
             low, high = settings.final_rate, settings.rate
             rate = low + (high - low) * 0.5 * (1 + math.cos(math.pi * share))
-            self._soft_step(self.candidates[0], rate, _between(settings.sigma, share), _temperature(settings, share))
+            self._soft_step(
+                self.candidates[0], rate, _between(settings.sigma, share), _between(settings.temperature, share)
+            )
         else:
             if main == length:
                 self._begin_last()
@@ -284,7 +281,3 @@ class LatentTraining:
 
 def _between(ends: tuple[float, float], share: float) -> float:
     return ends[0] + share * (ends[1] - ends[0])
-
-
-def _temperature(settings: TrainingSpec, share: float) -> float:
-    return _between(settings.temperature, share)

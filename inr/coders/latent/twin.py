@@ -23,6 +23,7 @@ from inr.coders.latent.spec import (
     PRE_TAPS,
     SYMBOL_MAX,
     SYMBOL_MIN,
+    UP_SOURCES,
     UP_TAPS,
     LatentSpec,
 )
@@ -32,7 +33,6 @@ Networks = Mapping[str, Tensor]
 
 _FLOOR = 2.0**-16
 _REACH = 3
-_SOURCES = ((0, -1, 1, -2), (0, 1, -1, 2))  # offsets that the taps of an even and of an odd sample weight
 
 
 def soft_round(x: Tensor, temperature: float) -> Tensor:
@@ -269,7 +269,7 @@ def _filters(size: int) -> dict[str, Tensor]:
     pre = np.zeros((PRE_TAPS, size, size), dtype=np.float32)
     every = np.arange(size)
     for tap in range(UP_TAPS):
-        offset = np.where(every % 2 == 0, _SOURCES[0][tap], _SOURCES[1][tap])
+        offset = np.where(every % 2 == 0, UP_SOURCES[0][tap], UP_SOURCES[1][tap])
         up[tap, every, np.clip(every // 2 + offset, 0, sources - 1)] = 1
     for tap in range(PRE_TAPS):
         for side in (-tap, tap) if tap else (0,):
