@@ -122,7 +122,7 @@ void move(const latent::Soap& soap, int64_t parameters, const Writable& state, c
 
 }  // namespace
 
-void bind_latent(nb::module_& m) {
+void bind_latent_training(nb::module_& m) {
     nb::class_<latent::Trainer>(m, "LatentTrainer", "Losses and gradients of one picture's pyramid.")
         .def(nb::new_(&trainer_of), "counts"_a, "hyper"_a, "target"_a)
         .def_prop_ro("entries", [](const latent::Trainer& t) { return t.shape().entries; })
