@@ -31,10 +31,15 @@ int within(int64_t value, int64_t least, int64_t most, const char* name) {
 
 latent::Counts counts_of(const std::vector<int64_t>& given, const std::vector<int>& hyper) {
     if (given.size() != 8) throw nb::value_error("counts: expected 8 of them");
-    latent::Counts counts{within(given[0], 1, 64, "channels"), within(given[1], 1, 12, "levels"),
-                          within(given[2], 1, latent::kMaxContexts, "contexts"), within(given[3], 0, 16, "features"),
-                          within(given[4], 0, 12, "parent_levels"), within(given[5], 0, 3, "hidden"),
-                          within(given[6], 1, 256, "width"), within(given[7], 0, 3, "residuals"), hyper};
+    latent::Counts counts{within(given[0], 1, 64, "channels"),
+                          within(given[1], 1, 12, "levels"),
+                          within(given[2], 1, latent::kMaxContexts, "contexts"),
+                          within(given[3], 0, 16, "features"),
+                          within(given[4], 0, 12, "parent_levels"),
+                          within(given[5], 0, 3, "hidden"),
+                          within(given[6], 1, 256, "width"),
+                          within(given[7], 0, 3, "residuals"),
+                          hyper};
     for (const int level : hyper) within(level, 0, counts.levels - 1, "hyper");
     return counts;
 }
@@ -66,8 +71,8 @@ latent::Step step_of(const std::string& rounding, double gain, double sigma, dou
 }
 
 std::tuple<double, double> run(latent::Trainer& trainer, const Writable& latents, const Given& params,
-                               const std::string& rounding, double gain, double sigma, double temperature,
-                               uint64_t key, double bit, const std::optional<Writable>& gradients,
+                               const std::string& rounding, double gain, double sigma, double temperature, uint64_t key,
+                               double bit, const std::optional<Writable>& gradients,
                                const std::optional<Moments>& moments, const AdamNumbers& adam, bool clamp, bool rate,
                                bool distortion, int threads) {
     const latent::Shape& shape = trainer.shape();
@@ -142,9 +147,8 @@ void bind_latent_training(nb::module_& m) {
         .def(
             "step",
             [](const latent::Soap& soap, const Writable& state, const Writable& params, const Given& gradients,
-               const std::optional<Given>& anchor, double rate) {
-                move(soap, soap.parameters(), state, params, gradients, anchor, rate);
-            },
+               const std::optional<Given>& anchor,
+               double rate) { move(soap, soap.parameters(), state, params, gradients, anchor, rate); },
             "state"_a, "params"_a, "gradients"_a, "anchor"_a.none() = nb::none(), "rate"_a);
 }
 

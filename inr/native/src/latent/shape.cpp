@@ -6,8 +6,8 @@
 namespace inr {
 namespace latent {
 
-const Offset kNeighbours[kMaxContexts] = {{0, -1},  {-1, 0},  {-1, -1}, {-1, 1}, {0, -2},  {-2, 0}, {-3, 0},
-                                          {0, -3},  {-1, -2}, {-2, 1},  {-1, 2}, {-2, -1}, {-2, 2}, {-2, -2}};
+const Offset kNeighbours[kMaxContexts] = {{0, -1}, {-1, 0},  {-1, -1}, {-1, 1}, {0, -2},  {-2, 0}, {-3, 0},
+                                          {0, -3}, {-1, -2}, {-2, 1},  {-1, 2}, {-2, -1}, {-2, 2}, {-2, -2}};
 
 int64_t Tensor::size() const {
     int64_t n = 1;
@@ -15,8 +15,7 @@ int64_t Tensor::size() const {
     return n;
 }
 
-Shape::Shape(const Counts& counts_, int64_t height_, int64_t width_)
-    : counts(counts_), height(height_), width(width_) {
+Shape::Shape(const Counts& counts_, int64_t height_, int64_t width_) : counts(counts_), height(height_), width(width_) {
     place_grids();
     place_context();
     place_synthesis();

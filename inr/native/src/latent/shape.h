@@ -7,11 +7,11 @@
 namespace inr {
 namespace latent {
 
-constexpr int kReachAbove = 3;   // rows that neighbours reach up
-constexpr int kMargin = 16;      // floats to the left and to the right of a row, so that its first one is aligned
-constexpr int kTaps = 4;         // free numbers of a filter
+constexpr int kReachAbove = 3;  // rows that neighbours reach up
+constexpr int kMargin = 16;     // floats to the left and to the right of a row, so that its first one is aligned
+constexpr int kTaps = 4;        // free numbers of a filter
 constexpr int kMaxContexts = 14;
-constexpr int kMaxParts = 32;    // of the rows of a grid, whatever the number of threads: results do not depend on it
+constexpr int kMaxParts = 32;  // of the rows of a grid, whatever the number of threads: results do not depend on it
 
 struct Offset {
     int row, column;

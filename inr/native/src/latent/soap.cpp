@@ -11,8 +11,8 @@ namespace {
 
 using Numbers = std::vector<double>;
 
-// x (before, length, after) times a matrix (length, length) along its middle: out[.., j, ..] = sum_i x[.., i, ..] m(i, j),
-// or m(j, i) if it is transposed.
+// x (before, length, after) times a matrix (length, length) along its middle: out[.., j, ..] = sum_i x[.., i, ..] m(i,
+// j), or m(j, i) if it is transposed.
 void turn(Numbers& x, const double* m, int64_t before, int64_t length, int64_t after, bool transposed) {
     Numbers out(x.size(), 0.0);
     for (int64_t b = 0; b < before; ++b)
@@ -198,8 +198,7 @@ void Soap::move(const Place& place, double* state, float* params, const double* 
         square[i] = beta2 * square[i] + (1 - beta2) * g * g;
         moved[static_cast<size_t>(i)] /= std::sqrt(square[i]) + static_cast<double>(settings_.epsilon);
     }
-    for (const Side& side : place.sides)
-        turn(moved, state + side.basis, side.before, side.length, side.after, true);
+    for (const Side& side : place.sides) turn(moved, state + side.basis, side.before, side.length, side.after, true);
     const double correction = std::sqrt(1 - std::pow(beta2, steps)) / (1 - std::pow(beta1, steps));
     const double decay = rate * static_cast<double>(settings_.decay);
     for (int64_t i = 0; i < place.size; ++i) {

@@ -129,14 +129,12 @@ void Trainer::forward(std::vector<Phase>& list) const {
             for (int level = levels - 1; level >= std::min(kAlone, levels - 1) && level > 0; --level)
                 k.maps(w, level, {0, shape_.levels[static_cast<size_t>(level)].height}, scratch);
         });
-    if (w.step.rate)
-        coarse.add(static_cast<int>(w.parents.size()), [&](int item, float*) { k.parents(w, item); });
+    if (w.step.rate) coarse.add(static_cast<int>(w.parents.size()), [&](int item, float*) { k.parents(w, item); });
     Phase& middle = list.emplace_back();
     if (w.step.distortion && levels > kAlone) {
         const int64_t height = shape_.levels[1].height;
-        middle.add(parts_of(height), [&, height](int part, float* scratch) {
-            k.maps(w, 1, rows_of(height, part), scratch);
-        });
+        middle.add(parts_of(height),
+                   [&, height](int part, float* scratch) { k.maps(w, 1, rows_of(height, part), scratch); });
     }
     if (w.step.rate)
         middle.add(static_cast<int>(w.context.size()), [&](int item, float* scratch) { k.context(w, item, scratch); });
@@ -195,12 +193,10 @@ void Trainer::backward_filters(std::vector<Phase>& list) const {
                     k.coarse_parent_gradients(w, finer, kMaxParts + 1);
             });
         list.emplace_back()
-            .add(parts_of(coarser), [&, level, coarser](int part, float*) {
-                k.map_gradients(w, level + 1, rows_of(coarser, part));
-            })
-            .add(parts_of(height), [&, level, height, latents](int part, float*) {
-                latents(level, rows_of(height, part));
-            });
+            .add(parts_of(coarser),
+                 [&, level, coarser](int part, float*) { k.map_gradients(w, level + 1, rows_of(coarser, part)); })
+            .add(parts_of(height),
+                 [&, level, height, latents](int part, float*) { latents(level, rows_of(height, part)); });
     }
     list.emplace_back().add(1, [&, alone, levels, latents](int, float* scratch) {
         for (int level = alone; level < levels; ++level) {

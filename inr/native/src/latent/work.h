@@ -93,10 +93,10 @@ struct Work {
     float* planes = nullptr;     // all grids
     float* gradients = nullptr;  // of these
     float* halos = nullptr;
-    std::vector<Maps> maps, map_gradients;    // of each level
+    std::vector<Maps> maps, map_gradients;          // of each level
     std::vector<Maps> up_gradients, pre_gradients;  // on the way through the filters of a level
-    std::vector<Picture> pictures;            // after each layer of the synthesis
-    Picture errors[2];                        // gradients of these
+    std::vector<Picture> pictures;                  // after each layer of the synthesis
+    Picture errors[2];                              // gradients of these
     Picture output_gradients;
     std::vector<ParentMaps> parents;
     std::vector<ContextItem> context;

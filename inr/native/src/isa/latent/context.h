@@ -27,9 +27,15 @@ static void pack_context(Work& w, Matrices& m) {
 class ContextRows {
 public:
     ContextRows(const Work& w, int item, float* scratch)
-        : w_(w), shape_(*w.shape), item_(w.context[static_cast<size_t>(item)]),
-          grid_(shape_.grids[static_cast<size_t>(item_.grid)]), slot_(item), n_(shape_.inputs()),
-          contexts_(shape_.counts.contexts), told_(shape_.has_parents(grid_)), matrices_(w.matrices) {
+        : w_(w),
+          shape_(*w.shape),
+          item_(w.context[static_cast<size_t>(item)]),
+          grid_(shape_.grids[static_cast<size_t>(item_.grid)]),
+          slot_(item),
+          n_(shape_.inputs()),
+          contexts_(shape_.counts.contexts),
+          told_(shape_.has_parents(grid_)),
+          matrices_(w.matrices) {
         const auto take = [&](int64_t size) {
             float* const found = scratch;
             scratch += rounded_up(size, kMargin);
@@ -197,8 +203,7 @@ private:
             const float* row = from[static_cast<size_t>(contexts_ + f)];
             float* to = maps.row(f, y >> 1) + x / 2;
             const bool first = (y & 1) == 0;
-            for (int64_t i = 0; i < columns / 2; ++i)
-                to[i] = (first ? 0.0f : to[i]) + (row[2 * i] + row[2 * i + 1]);
+            for (int64_t i = 0; i < columns / 2; ++i) to[i] = (first ? 0.0f : to[i]) + (row[2 * i] + row[2 * i + 1]);
         }
     }
 

@@ -79,8 +79,7 @@ static void smooth_row(const Padded& from, const float* t, float* out, int64_t w
 struct UpRows {
     const float* rows[kTaps];
     UpRows(const Maps& coarse, int map, int64_t y) {
-        for (int i = 0; i < kTaps; ++i)
-            rows[i] = coarse.row(map, clamped(y / 2 + kSources[y & 1][i], coarse.height));
+        for (int i = 0; i < kTaps; ++i) rows[i] = coarse.row(map, clamped(y / 2 + kSources[y & 1][i], coarse.height));
     }
 };
 

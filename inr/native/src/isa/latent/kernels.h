@@ -28,10 +28,25 @@ static void pack(Work& w) {
     w.matrices = m;
 }
 
-const Kernels kernels = {scratch_size,     pack,          round_rows,        adam_rows,     parent_sums,
-                         parent_gradients, coarse_parent_gradients, context, add_halos,     maps,
-                         filter_gradients, map_gradients, latent_gradients,  mix,           residual,
-                         output,           residual_gradients, mix_gradients, noise};
+const Kernels kernels = {scratch_size,
+                         pack,
+                         round_rows,
+                         adam_rows,
+                         parent_sums,
+                         parent_gradients,
+                         coarse_parent_gradients,
+                         context,
+                         add_halos,
+                         maps,
+                         filter_gradients,
+                         map_gradients,
+                         latent_gradients,
+                         mix,
+                         residual,
+                         output,
+                         residual_gradients,
+                         mix_gradients,
+                         noise};
 
 }  // namespace latent
 }  // namespace INR_ISA

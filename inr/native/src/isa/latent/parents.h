@@ -71,8 +71,7 @@ static void parent_row_gradients(const Work& w, int finer, int level, int64_t y,
             V total{};
             for (int64_t x = 0; x < width; x += kLanes) total += load_any(from + x) * load_any(values + x);
             slot[place] += sum(total);
-            if (w.step.latents)
-                add_scaled(w.gradients + grid.plane + y * grid.stride, from, w.params[place], width);
+            if (w.step.latents) add_scaled(w.gradients + grid.plane + y * grid.stride, from, w.params[place], width);
         }
     }
 }

@@ -22,7 +22,9 @@ constexpr int64_t kChunk = 128;
 static_assert(kChunk % kColumns == 0, "a chunk is made of whole register blocks");
 
 // Rows of a panel: as few panels as there can be, of equal height.
-inline int panel_of(int rows) { return rows == 0 ? 1 : (rows + (rows + kPanel - 1) / kPanel - 1) / ((rows + kPanel - 1) / kPanel); }
+inline int panel_of(int rows) {
+    return rows == 0 ? 1 : (rows + (rows + kPanel - 1) / kPanel - 1) / ((rows + kPanel - 1) / kPanel);
+}
 
 // The matrix of entry(row, column), in panels: all of a column of a panel, then its next column. Numbers are added to
 // `to`, which must not move.

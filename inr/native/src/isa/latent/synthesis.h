@@ -161,8 +161,8 @@ static void output(const Work& w, Rows rows, int slot, float* memory) {
                                   before.data(), columns);
             for (int c = 0; c < channels; ++c) {
                 const float* target = w.target + (c * shape.height + y) * shape.width + x;
-                squares += errors(w, values[static_cast<size_t>(c)], target, w.output_gradients.row(c, y) + x, count,
-                                  columns);
+                squares +=
+                    errors(w, values[static_cast<size_t>(c)], target, w.output_gradients.row(c, y) + x, count, columns);
             }
         }
     w.squares[slot] = squares;
@@ -172,7 +172,10 @@ static void output(const Work& w, Rows rows, int slot, float* memory) {
 class ResidualBack {
 public:
     ResidualBack(const Work& w, int layer)
-        : w_(w), shape_(*w.shape), layer_(static_cast<size_t>(layer)), channels_(shape_.counts.channels),
+        : w_(w),
+          shape_(*w.shape),
+          layer_(static_cast<size_t>(layer)),
+          channels_(shape_.counts.channels),
           given_(layer + 1 == shape_.counts.residuals ? w.output_gradients : w.errors[(layer + 1) & 1]) {}
 
     const Picture& given() const { return given_; }
