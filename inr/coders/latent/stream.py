@@ -186,6 +186,8 @@ def decisions(
         raise SpecError(f"latents: {grid.name} has shape {symbols.shape}; expected {(grid.height, grid.width)}")
     if int(symbols.min()) < SYMBOL_MIN or int(symbols.max()) > SYMBOL_MAX:
         raise SpecError(f"latents: {grid.name} has symbols beyond {SYMBOL_MIN}..{SYMBOL_MAX}")
+    if context.compiled is not None:
+        return context.compiled.decisions(grid, known)
     table = tables()
     mean, scale = context.whole(grid, symbols, known)
     nearest, apart = centre(mean)
@@ -208,6 +210,8 @@ def decisions(
 
 def _decode_grid(coder: Decoder, context: Context, grid: Grid, known: Mapping[str, Integers]) -> Integers:
     """The next grid; raises `CorruptStreamError`."""
+    if context.compiled is not None and context.compiled.reads(coder):
+        return context.compiled.decode(coder, grid, known)
     table = tables()
     wave = Wavefront(context, grid, known)
     for rows, columns in wave.fronts():

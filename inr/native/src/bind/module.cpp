@@ -14,6 +14,7 @@
 #include "engine/pool.h"
 
 void bind_entropy(nanobind::module_& m);
+void bind_latent(nanobind::module_& m);
 void bind_operations(nanobind::module_& m);
 
 namespace inr {
@@ -316,6 +317,7 @@ NB_MODULE(_kernels, m) {
     bind_train_samples(engine);
     bind_profile(engine);
     bind_entropy(m);
+    bind_latent(m);
     m.def("instruction_sets", [] {
         std::vector<std::string> names;
         for (const Isa* isa : available()) names.emplace_back(isa->name);

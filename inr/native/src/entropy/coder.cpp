@@ -238,15 +238,12 @@ inline uint32_t Decoder::next_byte() {
     return 0;
 }
 
+// Without a branch that depends on the bit: what cannot be foreseen should not be guessed.
 inline bool Decoder::decode(uint32_t probability) {
     const uint32_t bound = (range_ >> 16) * probability;
     const bool bit = code_ < bound;
-    if (bit) {
-        range_ = bound;
-    } else {
-        range_ -= bound;
-        code_ -= bound;
-    }
+    range_ = bit ? bound : range_ - bound;
+    code_ -= bit ? 0 : bound;
     while (range_ < kRenormalise) {
         code_ = code_ << 8 | next_byte();
         range_ <<= 8;
@@ -261,7 +258,14 @@ inline bool Decoder::decode(Bit& model) {
 }
 
 void Decoder::decode_bits(const uint16_t* probabilities, uint8_t* bits, size_t count) {
-    for (size_t i = 0; i < count; ++i) bits[i] = decode(checked_probability(probabilities[i])) ? 1 : 0;
+    Decoder state = *this;  // a copy that no pointer leads to stays in registers
+    try {
+        for (size_t i = 0; i < count; ++i) bits[i] = state.decode(checked_probability(probabilities[i])) ? 1 : 0;
+    } catch (...) {
+        *this = state;
+        throw;
+    }
+    *this = state;
 }
 
 template <class Model>
