@@ -1,5 +1,6 @@
 """The shape of a latent pyramid and of its networks: what the trainer, the stream and the synthesis agree on."""
 
+import functools
 import math
 from dataclasses import dataclass
 from typing import Literal
@@ -154,7 +155,12 @@ class LatentSpec(Spec):
 
     def coarser(self, level: int) -> tuple[tuple[int, bool], ...]:
         """(level, hyper) of the grids that tell about a level: all coded ones above it, in coding order."""
-        return tuple((grid.level, grid.hyper) for grid in self.grids(1, 1) if grid.level > level)
+        known = self.hyper_levels
+        return tuple(
+            (coarse, hyper)
+            for coarse in range(self.levels - 1, level, -1)
+            for hyper in ((True, False) if coarse in known else (False,))
+        )
 
     def has_parents(self, level: int, hyper: bool = False) -> bool:
         """True if the features of this grid come from coarser grids."""
@@ -162,7 +168,7 @@ class LatentSpec(Spec):
 
     def layout(self) -> tuple[Tensor, ...]:
         """All tensors of the networks, in the order of a file."""
-        return (*self._context(), *self._parents(), *self._upsampling(), *self._synthesis())
+        return _layout(self)
 
     def _context(self) -> tuple[Tensor, ...]:
         n = self.inputs
@@ -208,6 +214,12 @@ class LatentSpec(Spec):
                 Tensor("synthesis", f"synthesis.residual{i}.bias", (c,)),
             ]
         return (*layers, Tensor("synthesis", "synthesis.bypass.weight", (c, inputs)))
+
+
+@functools.lru_cache(maxsize=64)
+def _layout(spec: LatentSpec) -> tuple[Tensor, ...]:
+    """Asked for again and again."""
+    return (*spec._context(), *spec._parents(), *spec._upsampling(), *spec._synthesis())
 
 
 def level_shape(height: int, width: int, level: int) -> tuple[int, int]:
