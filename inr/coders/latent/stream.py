@@ -155,7 +155,7 @@ def decode(spec: LatentSpec, height: int, width: int, payloads: tuple[bytes, ...
             coder = decoder(payload)
         check_holds(len(payload), sum(grid.size for grid in grids))
         for grid in grids:
-            known[grid.name] = _decode_grid(coder, context, grid, known)
+            known[grid.name] = decode_grid(coder, context, grid, known)
         coder.finish()
     return Pyramid(spec, height, width, networks, known)
 
@@ -208,7 +208,7 @@ def decisions(
     return bits[coded], probabilities[coded]
 
 
-def _decode_grid(coder: Decoder, context: Context, grid: Grid, known: Mapping[str, Integers]) -> Integers:
+def decode_grid(coder: Decoder, context: Context, grid: Grid, known: Mapping[str, Integers]) -> Integers:
     """The next grid; raises `CorruptStreamError`."""
     if context.compiled is not None and context.compiled.reads(coder):
         return context.compiled.decode(coder, grid, known)

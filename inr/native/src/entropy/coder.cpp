@@ -242,8 +242,9 @@ inline uint32_t Decoder::next_byte() {
 inline bool Decoder::decode(uint32_t probability) {
     const uint32_t bound = (range_ >> 16) * probability;
     const bool bit = code_ < bound;
-    range_ = bit ? bound : range_ - bound;
-    code_ -= bit ? 0 : bound;
+    const uint32_t rest = static_cast<uint32_t>(bit) - 1;  // all ones unless the bit is 1
+    range_ = bound + (rest & (range_ - 2 * bound));
+    code_ -= rest & bound;
     while (range_ < kRenormalise) {
         code_ = code_ << 8 | next_byte();
         range_ <<= 8;
@@ -323,6 +324,10 @@ void Decoder::decode_refinements(const int64_t* coarse, int64_t* fine, size_t co
 }
 
 void Decoder::finish() const {
+    // the interval starts one short of 2^32, and this is what it lacks
+    if (size_ >= 4 && data_[0] == 0xff && data_[1] == 0xff && data_[2] == 0xff && data_[3] == 0xff) {
+        throw CorruptStream(payload_of(size_) + " does not begin as it should");
+    }
     const uint32_t found = window();
     const Ending end = ending(found - code_, range_);
     const size_t expected = position_ - 4 + end.length;
