@@ -78,9 +78,11 @@ class CompiledContext:
 class CompiledSynthesis:
     """Shows feature maps; see `inr.coders.latent.synthesis`."""
 
-    def __init__(self, kernels: ModuleType, spec: LatentSpec, parameters: Mapping[str, Floats]) -> None:
-        """Take the parameters of all 1x1 and 3x3 layers, in numbers."""
-        self._kernels = kernels
+    def __init__(
+        self, kernels: ModuleType, spec: LatentSpec, parameters: Mapping[str, Floats], threads: int | None
+    ) -> None:
+        """Take the parameters of all 1x1 and 3x3 layers, in numbers, and how many threads may be used."""
+        self._kernels, self._threads = kernels, native.threads(threads)
 
         def layer(name: str) -> tuple[Floats, Floats]:
             return _floats(parameters[f"synthesis.{name}.weight"]), _floats(parameters[f"synthesis.{name}.bias"])
@@ -104,16 +106,17 @@ class CompiledSynthesis:
         """
         given = None if symbols is None else _integers(symbols)
         found: Floats = self._kernels.latent_level(
-            maps, _floats(up), given, _floats(pre), *shape, threads=_threads(shape[0] * shape[1])
+            maps, _floats(up), given, _floats(pre), *shape, threads=self._useful(shape[0] * shape[1])
         )
         return found
 
     def show(self, maps: Floats, rows: Axis, columns: Axis) -> Floats:
         """Values where rows and columns cross, `(m, n, channels)`."""
-        found: Floats = self._synthesis.show(
-            maps, rows, columns, threads=_threads(len(rows[0]) * max(len(columns[0]), 1))
-        )
+        found: Floats = self._synthesis.show(maps, rows, columns, threads=self._useful(len(rows[0]) * len(columns[0])))
         return found
+
+    def _useful(self, pixels: int) -> int:
+        return max(1, min(self._threads, pixels // _PIXELS_A_THREAD))
 
 
 def compiled_context(spec: LatentSpec, parameters: Mapping[str, Integers]) -> CompiledContext | None:
@@ -122,14 +125,12 @@ def compiled_context(spec: LatentSpec, parameters: Mapping[str, Integers]) -> Co
     return None if kernels is None else CompiledContext(kernels, spec, parameters)
 
 
-def compiled_synthesis(spec: LatentSpec, parameters: Mapping[str, Floats]) -> CompiledSynthesis | None:
+def compiled_synthesis(
+    spec: LatentSpec, parameters: Mapping[str, Floats], threads: int | None = None
+) -> CompiledSynthesis | None:
     """The compiled twin of a synthesis, if there is one."""
     kernels = native.load()
-    return None if kernels is None else CompiledSynthesis(kernels, spec, parameters)
-
-
-def _threads(pixels: int) -> int:
-    return max(1, min(native.threads(), pixels // _PIXELS_A_THREAD))
+    return None if kernels is None else CompiledSynthesis(kernels, spec, parameters, threads)
 
 
 def _integers(values: npt.NDArray[Any]) -> Integers:

@@ -44,6 +44,7 @@ class Synthesis:
         width: int,
         parameters: Mapping[str, Floats],
         grids: Mapping[str, npt.NDArray[np.int64]],
+        threads: int | None = None,
     ) -> None:
         """Bring all levels to the size of the picture.
 
@@ -53,9 +54,10 @@ class Synthesis:
             width: of the picture, in pixels.
             parameters: all tensors of `LatentSpec.layout`.
             grids: symbols by the names of grids; levels that are missing count as zeros.
+            threads: at most, of compiled kernels; None for those of `inr.native.threads`.
         """
         self._spec, self._shape, self._parameters = spec, (height, width), parameters
-        self._compiled = compiled_synthesis(spec, parameters)
+        self._compiled = compiled_synthesis(spec, parameters, threads)
         with np.errstate(all="ignore"):
             self._maps = _feature_maps(self._compiled, spec, (height, width), parameters, grids)
 
@@ -66,15 +68,15 @@ class Synthesis:
 
     def grid(self, rows: Places, columns: Places) -> Floats:
         """Values where rows `(m,)` and columns `(n,)` cross, `(m, n, channels)`, about [0, 1]."""
-        out = np.empty((len(rows), len(columns), self._spec.channels), dtype=np.float32)
         if self._compiled is not None:
             order = np.argsort(rows, kind="stable")  # neighbours in the result share what they need
             axes = [
                 _axis(_stencils(_snapped(places, size), size, self._spec.residuals), size)
                 for places, size in zip((rows[order], columns), self._shape, strict=True)
             ]
-            out[order] = self._compiled.show(self._maps, *axes)
-            return out
+            values = self._compiled.show(self._maps, *axes)
+            return values if np.array_equal(order, np.arange(len(rows))) else values[np.argsort(order)]
+        out = np.empty((len(rows), len(columns), self._spec.channels), dtype=np.float32)
         band = max(1, _BATCH // max(len(columns), 1))
         reach = _stencils(_snapped(columns, self._shape[1]), self._shape[1], self._spec.residuals)
         for first in range(0, len(rows), band):
