@@ -126,8 +126,8 @@ class Latent(LatentCoder):
         resources: Resources = DEFAULT_RESOURCES,
     ) -> Opened:
         """See `Coder`."""
-        del backend, device, resources
-        return Opened(field_of(encoded))
+        del backend, device
+        return Opened(field_of(encoded, resources.threads))
 
     def facts(self, encoded: EncodedLatents) -> Facts:
         """See `Coder`."""
