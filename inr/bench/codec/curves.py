@@ -75,7 +75,7 @@ def _slopes(x: Floats, y: Floats) -> Floats:
     for k in range(1, len(d)):
         if d[k - 1] * d[k] > 0:
             before, after = 2 * h[k] + h[k - 1], h[k] + 2 * h[k - 1]
-            slopes[k] = (before + after) / (before / d[k - 1] + after / d[k])
+            slopes[k] = (before + after) * d[k - 1] * d[k] / (before * d[k] + after * d[k - 1])
     slopes[0] = _end_slope(h[0], h[1], d[0], d[1])
     slopes[-1] = _end_slope(h[-1], h[-2], d[-1], d[-2])
     return slopes

@@ -36,12 +36,14 @@ def request_at(lmbda: float) -> dict[str, Any]:
 
 @functools.cache
 def _build() -> str:
-    """The first digits of a hash of the code of the coder and of the compiled kernels."""
+    """The first digits of a hash of the code and the networks of the coder, and of the compiled kernels."""
+    module = native.load()
+    files = sorted(path for path in Path(str(latent.__file__)).parent.rglob("*") if path.is_file())
+    files = [path for path in files if path.parent.name != "__pycache__"]
+    files += [] if module is None else [Path(str(module.__file__))]
     digest = hashlib.sha256()
-    for package in (latent, native):
-        for path in sorted(Path(str(package.__file__)).parent.rglob("*")):
-            if path.suffix in (".py", ".so", ".pyd", ".npz", ".bin"):
-                digest.update(path.name.encode() + path.read_bytes())
+    for path in files:
+        digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()[:8]
 
 
