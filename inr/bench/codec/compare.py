@@ -31,7 +31,7 @@ QUALITIES: dict[str, Callable[[Point], float | None]] = {
 
 @dataclass(frozen=True)
 class Compared:
-    """Two codecs on one picture; no difference if they reach no common quality, or one has not two points.
+    """Two codecs on one picture; no difference if they reach no common quality, or one has no curve (see `curve`).
 
     Attributes:
         codec: the name of one.
@@ -110,9 +110,20 @@ def names(points: Sequence[Point]) -> list[str]:
 
 
 def curve(points: Sequence[Point], codec: str, picture: str, metric: str) -> Curve | None:
-    """The curve of a codec on a picture; None with less than two points."""
+    """The curve of a codec on a picture; None with less than two points that no other one beats in both."""
     found = [(p.bpp, QUALITIES[metric](p)) for p in done(points, codec, picture)]
     return _curve([(bpp, quality) for bpp, quality in found if bpp is not None and quality is not None])
+
+
+def beaten_points(points: Sequence[Point], codec: str, picture: str) -> list[Point]:
+    """The points that are not on the curve by PSNR of a codec on a picture, as another one is at least as good."""
+    beaten, best = [], -math.inf
+    measured = [(p.bpp, p.psnr, p) for p in done(points, codec, picture) if p.bpp is not None and p.psnr is not None]
+    for _, psnr, point in sorted(measured, key=lambda one: (one[0], -one[1])):
+        if psnr <= best:
+            beaten.append(point)
+        best = max(best, psnr)
+    return beaten
 
 
 def _curve(points: Sequence[tuple[float, float]]) -> Curve | None:

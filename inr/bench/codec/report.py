@@ -10,6 +10,7 @@ from inr.bench.codec.compare import (
     AtTheirs,
     Compared,
     MeanRate,
+    beaten_points,
     common,
     compare,
     compare_published,
@@ -211,12 +212,26 @@ def _point_tables(told: Told) -> list[str]:
 
 def _notes(told: Told, means: Sequence[MeanRate]) -> list[str]:
     notes = []
-    for mean in means:
-        pair = f"{mean.codec} against {mean.against} by {METRIC_NAMES[mean.metric]}"
-        if mean.small:
-            notes.append(f"- {pair}: both reach less than {SMALL_SHARE:.0%} of its range on {', '.join(mean.small)}.")
-        if mean.missing:
-            notes.append(f"- {pair}: no common quality on {', '.join(mean.missing)}.")
+    for title, where in (
+        (f"both reach less than {SMALL_SHARE:.0%} of its range", [mean.small for mean in means]),
+        ("no common quality, or not two points of which none beats the other", [mean.missing for mean in means]),
+    ):
+        lines: dict[tuple[str, str, tuple[str, ...]], list[str]] = {}
+        for mean, pictures in zip(means, where, strict=True):
+            lines.setdefault((mean.codec, mean.against, pictures), []).append(METRIC_NAMES[mean.metric])
+        notes += [
+            f"- {codec} against {against} by {', '.join(metrics)}: {title} on {', '.join(pictures)}."
+            for (codec, against, pictures), metrics in lines.items()
+            if pictures
+        ]
+    for codec in told.own:
+        for picture in names(told.found.points):
+            beaten = beaten_points(told.found.points, codec, picture)
+            if beaten:
+                notes.append(
+                    f"- {codec} on {picture}: left out of its curve, as another point is smaller and has a PSNR as "
+                    f"high: lambda {', '.join(f'{point.value:g}' for point in beaten)}."
+                )
     notes += [f"- {codec} left out on {picture}: {why}." for codec, picture, why in told.found.left_out]
     failed = [point for point in told.found.points if point.outcome == "failed"]
     notes += [f"- {p.codec} at {p.parameter} {p.value:g} failed on {p.picture}: {p.reason}." for p in failed]
@@ -244,7 +259,7 @@ def panels(told: Told) -> Panels:
         shown = [(row.bpp, row.psnr) for row in means if low <= row.bpp <= high]
         if shown:
             marks = shown if name in told.own else []
-            lines[name] = Line([x for x, _ in shown], [y for _, y in shown], f"{shown[-1][1]:.1f}", marks)
+            lines[name] = Line([x for x, _ in shown], [y for _, y in shown], marks=marks)
     title = pictures[0] if len(pictures) == 1 else f"mean of {len(pictures)} pictures"
     return {title: lines}
 
