@@ -3,6 +3,7 @@
 import csv
 import io
 import math
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +38,14 @@ class Table:
 
     codec: str
     points: Mapping[str, Sequence[Published]]
+
+    def means(self, pictures: Sequence[str]) -> list[tuple[float, float]]:
+        """Mean bpp and PSNR over pictures by rising rate; empty unless all have as many points."""
+        ordered = [sorted(self.points.get(name, ()), key=lambda point: point.bpp) for name in pictures]
+        if len({len(points) for points in ordered}) != 1:
+            return []
+        ranks = zip(*ordered, strict=True)
+        return [(statistics.fmean(p.bpp for p in rank), statistics.fmean(p.psnr for p in rank)) for rank in ranks]
 
 
 def load_table(path: Path, codec: str) -> Table:

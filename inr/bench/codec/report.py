@@ -245,7 +245,10 @@ def _notes(told: Told, means: Sequence[MeanRate]) -> list[str]:
 
 
 def panels(told: Told) -> Panels:
-    """Curves of means over the pictures that all codecs hold; empty if there are none."""
+    """Curves of means over the pictures that all codecs hold; empty if there are none.
+
+    That of a published codec is there if its file has as many points of each of these pictures.
+    """
     points = told.found.points
     codecs = [name for name in (*told.own, *told.rivals) if done(points, name)]
     pictures = common(points, codecs)
@@ -255,11 +258,15 @@ def panels(told: Told) -> Panels:
     low, high = min(own_bpp) / BEYOND, max(own_bpp) * BEYOND
     lines = {}
     for name in codecs:
-        means = sorted(mean_points(points, name, pictures), key=lambda row: row.bpp)
-        shown = [(row.bpp, row.psnr) for row in means if low <= row.bpp <= high]
+        rows = sorted(mean_points(points, name, pictures), key=lambda row: row.bpp)
+        shown = [(row.bpp, row.psnr) for row in rows if low <= row.bpp <= high]
         if shown:
             marks = shown if name in told.own else []
             lines[name] = Line([x for x, _ in shown], [y for _, y in shown], marks=marks)
+    if told.published is not None:
+        means = told.published.means(pictures)
+        if means:
+            lines[f"{told.published.codec} (published)"] = Line([bpp for bpp, _ in means], [psnr for _, psnr in means])
     title = pictures[0] if len(pictures) == 1 else f"mean of {len(pictures)} pictures"
     return {title: lines}
 

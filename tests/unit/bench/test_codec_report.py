@@ -107,6 +107,10 @@ def test_a_published_codec_is_compared_by_picture() -> None:
     assert one.difference.percent == pytest.approx(-20)
     assert [row.bpp for row in at[:4]] == pytest.approx([0.8 * row.theirs for row in at[:4]])
     assert at[4].bpp is None
+    own = points("own", "a", 1.0)
+    assert list(panels(told(own, published=table))["a"]["theirs (published)"].x) == [p.bpp for p in theirs]
+    both = points("own", "b", 1.0) + own
+    assert list(panels(told(both, published=table))["mean of 2 pictures"]) == ["own"]  # theirs have nothing of b
     assert "| a" in text(told(points("own", "a", 1.0), published=table)).split("bpp at the PSNR of theirs")[1]
 
 
