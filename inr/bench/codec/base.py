@@ -35,6 +35,11 @@ class Codec(ABC):
     def encode(self, signal: Signal, value: float, path: Path) -> None:
         """Write the file; raises `InrError`, OSError or ValueError."""
 
+    def warm_up(self, signal: Signal, value: float, path: Path) -> None:
+        """Do once, in short, what the first call of a process does more slowly than others; raises as `encode`."""
+        self.encode(signal, value, path)
+        self.decode(path)
+
     @abstractmethod
     def decode(self, path: Path) -> Samples:
         """The picture `(h, w, channels)` in memory, by one thread: what is timed; raises as `encode`."""

@@ -238,9 +238,7 @@ def _move(cores: dict[int, set[int]]) -> None:
 def _warm_up(codec: Codec, picture: Picture, value: float) -> None:
     samples = np.ascontiguousarray(picture.signal.samples[:WARM_UP_SIDE, :WARM_UP_SIDE])
     with temporary_folder() as folder, contextlib.suppress(InrError, OSError, ValueError):  # the point itself will say
-        path = folder / f"file{codec.suffix}"
-        codec.encode(image_from_array(samples), value, path)
-        codec.decode(path)
+        codec.warm_up(image_from_array(samples), value, folder / f"file{codec.suffix}")
 
 
 def _told(point: Point) -> str:

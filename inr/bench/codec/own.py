@@ -26,6 +26,8 @@ CODER = "latent"
 LAMBDAS = (1e-4, 3e-4, 1e-3, 3e-3, 8e-3, 2e-2)
 """About 1.4 to 0.1 bits a pixel of a photo."""
 
+WARM_UP_STEPS = 16
+
 
 def request_at(lmbda: float) -> dict[str, Any]:
     """The fields of a request that ask for a lambda; the nearest quality where requests have none."""
@@ -91,6 +93,11 @@ class Own(Codec):
     def encode(self, signal: Signal, value: float, path: Path) -> None:
         """See `Codec`."""
         inr.compress(signal, path, overwrite=True, **self._request, **request_at(value))
+
+    def warm_up(self, signal: Signal, value: float, path: Path) -> None:
+        """See `Codec`: with few steps, whatever the preset."""
+        inr.compress(signal, path, overwrite=True, **{**self._request, "steps": WARM_UP_STEPS}, **request_at(value))
+        self.decode(path)
 
     def decode(self, path: Path) -> Samples:
         """See `Codec`."""
