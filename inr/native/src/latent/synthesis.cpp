@@ -1,29 +1,15 @@
 #include "latent/synthesis.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cstring>
 
-#include "engine/pool.h"
+#include "latent/share.h"
 
 namespace inr::latent {
 namespace {
 
 constexpr int64_t kBandRows = 64;
 constexpr int64_t kBandPlaces = 64 * 768;  // results of a band: some hundred kilobytes
-
-// Calls work(worker, piece) for all pieces, each by whichever worker is free.
-template <typename Work>
-void share(int64_t pieces, int threads, const Work& work) {
-    std::atomic<int64_t> next{0};
-    run_parallel(threads, [&](int worker) {
-        for (int64_t piece = next++; piece < pieces; piece = next++) work(worker, piece);
-    });
-}
-
-int workers(int64_t pieces, int threads) {
-    return static_cast<int>(std::max<int64_t>(1, std::min<int64_t>(pieces, threads)));
-}
 
 // A row with room for what filters read beyond its ends.
 class Row {
@@ -295,9 +281,7 @@ private:
             const float* const b = bypass + c * plan_.strides[0];
             float* const to = out + row * n * channels_ + c;
             for (int64_t i = 0; i < n; ++i) {
-                const float v = a[i] + b[plan_.middle_columns[static_cast<size_t>(i)]];
-                const float cut = v < -kLargestValue ? -kLargestValue : v > kLargestValue ? kLargestValue : v;
-                to[i * channels_] = v != v ? 0.0f : cut;
+                to[i * channels_] = cut(a[i] + b[plan_.middle_columns[static_cast<size_t>(i)]]);
             }
         }
     }
