@@ -219,6 +219,14 @@ class LatentSynthesis:
     ) -> None: ...
     def show(self, maps: Floats, rows: LatentAxis, columns: LatentAxis, threads: int) -> Floats:
         """Values where rows and columns cross, `(m, n, channels)`, the same for any number of threads."""
+    def show_points(
+        self,
+        maps: Floats,
+        rows: tuple[npt.NDArray[np.int64], Floats],
+        columns: tuple[npt.NDArray[np.int64], Floats],
+        threads: int,
+    ) -> Floats:
+        """Values at single places whose arms are not clamped, `(n, channels)`; sources before them, and weights."""
 
 def latent_level(
     maps: Floats,

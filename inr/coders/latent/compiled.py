@@ -115,6 +115,11 @@ class CompiledSynthesis:
         found: Floats = self._synthesis.show(maps, rows, columns, threads=self._useful(len(rows[0]) * len(columns[0])))
         return found
 
+    def points(self, maps: Floats, rows: tuple[Integers, Floats], columns: tuple[Integers, Floats]) -> Floats:
+        """Values at single places by the sources before them `(n,)` and the weights of four, `(n, channels)`."""
+        found: Floats = self._synthesis.show_points(maps, rows, columns, threads=self._useful(16 * len(rows[0])))
+        return found
+
     def _useful(self, pixels: int) -> int:
         return max(1, min(self._threads, pixels // _PIXELS_A_THREAD))
 

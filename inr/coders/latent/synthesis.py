@@ -88,9 +88,20 @@ class Synthesis:
         """Values at single places, `(n,)` each, `(n, channels)`, about [0, 1]."""
         out = np.empty((len(rows), self._spec.channels), dtype=np.float32)
         count = max(1, _BATCH >> (4 * self._spec.residuals))
-        for first in range(0, len(rows), count):
-            some = slice(first, first + count)
-            out[some] = self._singles(_snapped(rows[some], self._shape[0]), _snapped(columns[some], self._shape[1]))
+        down, right = _snapped(rows, self._shape[0]), _snapped(columns, self._shape[1])
+        left = np.arange(len(rows))
+        if self._compiled is not None:  # all but those whose arms are clamped
+            reach = self._spec.residuals
+            inner = _within(down, self._shape[0], reach) & _within(right, self._shape[1], reach)
+            places = [
+                (np.floor(axis[inner]).astype(np.int64), _kernel(axis[inner], size)[1])
+                for axis, size in zip((down, right), self._shape, strict=True)
+            ]
+            out[inner] = self._compiled.points(self._maps, *places)
+            left = np.flatnonzero(~inner)
+        for first in range(0, len(left), count):
+            some = left[first : first + count]
+            out[some] = self._singles(down[some], right[some])
         return out
 
     def _crossings(self, rows: "list[_Stencil]", columns: "list[_Stencil]") -> Floats:
@@ -179,6 +190,12 @@ def _axis(stencils: list[_Stencil], size: int) -> Axis:
 
 def _snapped(places: Places, size: int) -> Places:
     found: Places = np.clip(np.rint(places * _SNAP) / _SNAP, 0.0, size - 1.0)
+    return found
+
+
+def _within(places: Places, size: int, reach: int) -> npt.NDArray[np.bool_]:
+    """Where arms of so many layers end at centres or between them."""
+    found: npt.NDArray[np.bool_] = (places >= reach) & (places <= size - 1.0 - reach)
     return found
 
 

@@ -201,6 +201,7 @@ int64_t counted(const Given& array, const char* name, size_t axis, int64_t most)
 void init_synthesis(Synthesis* self, const Layer& mix0, const Layer& mix1, const std::vector<Layer>& residuals,
                     const Given& bypass) {
     constexpr int64_t kMost = 4096;
+    require(residuals.size() <= 8, "residuals: expected at most 8 layers");
     Synthesis made;
     const int64_t width = counted(mix0.first, "mix0", 0, kMost), maps = counted(mix0.first, "mix0", 1, kMost);
     const int64_t channels = counted(mix1.first, "mix1", 0, kMost);
@@ -264,15 +265,19 @@ Axis axis_of(const AxisGiven& given, int64_t size, size_t layers) {
     return axis;
 }
 
+Maps maps_of(const Synthesis& self, const Given& maps) {
+    Maps given;
+    given.count = self.mixer.first.depth;
+    given.data = checked<float>(maps, "maps", {given.count, kAny, kAny});
+    given.height = static_cast<int64_t>(maps.shape(1));
+    given.width = static_cast<int64_t>(maps.shape(2));
+    return given;
+}
+
 Array<float> show_grid(const Synthesis& self, const Given& maps, const AxisGiven& rows, const AxisGiven& columns,
                        int threads) {
     require(0 < threads && threads <= 1024, "threads: expected 1 to 1024");
-    const int64_t count = self.mixer.first.depth;
-    Maps given;
-    given.data = checked<float>(maps, "maps", {count, kAny, kAny});
-    given.count = count;
-    given.height = static_cast<int64_t>(maps.shape(1));
-    given.width = static_cast<int64_t>(maps.shape(2));
+    const Maps given = maps_of(self, maps);
     const Axis down = axis_of(rows, given.height, self.residuals.size());
     const Axis right = axis_of(columns, given.width, self.residuals.size());
     const int64_t m = down.results(), n = right.results();
@@ -284,6 +289,33 @@ Array<float> show_grid(const Synthesis& self, const Given& maps, const AxisGiven
         show(self, given, down, right, out.get(), threads);
     }
     return owned(std::move(out), {static_cast<size_t>(m), static_cast<size_t>(n), static_cast<size_t>(self.channels)});
+}
+
+Places places_of(const Given& base, const Given& factors, int64_t size) {
+    Places places;
+    const int64_t* values = checked<int64_t>(base, "base", {kAny});
+    const int64_t n = static_cast<int64_t>(base.shape(0));
+    require(n <= kLargestSide, "base: expected at most 2^24 places");
+    places.base = indices(values, n, size, "base");
+    const float* by = checked<float>(factors, "factors", {n, 4});
+    places.factors.assign(by, by + 4 * n);
+    return places;
+}
+
+Array<float> show_places(const Synthesis& self, const Given& maps, const std::pair<Given, Given>& rows,
+                         const std::pair<Given, Given>& columns, int threads) {
+    require(0 < threads && threads <= 1024, "threads: expected 1 to 1024");
+    const Maps given = maps_of(self, maps);
+    const Places down = places_of(rows.first, rows.second, given.height);
+    const Places right = places_of(columns.first, columns.second, given.width);
+    require(down.base.size() == right.base.size(), "places: expected as many rows as columns");
+    const size_t n = down.base.size(), channels = static_cast<size_t>(self.channels);
+    std::unique_ptr<float[]> out(new float[n * channels]);
+    {
+        const nb::gil_scoped_release free;
+        show_points(self, given, down, right, out.get(), threads);
+    }
+    return owned(std::move(out), {n, channels});
 }
 
 Array<float> level_maps(const Given& maps, const Given& up, const std::optional<Given>& symbols, const Given& pre,
@@ -324,7 +356,8 @@ void bind_latent(nanobind::module_& m) {
         .def("decisions", grid_decisions, "name"_a, "symbols"_a, "parents"_a, "weights"_a.none());
     nb::class_<Synthesis>(m, "LatentSynthesis", "Shows feature maps.")
         .def("__init__", init_synthesis, "mix0"_a, "mix1"_a, "residuals"_a, "bypass"_a)
-        .def("show", show_grid, "maps"_a, "rows"_a, "columns"_a, "threads"_a);
+        .def("show", show_grid, "maps"_a, "rows"_a, "columns"_a, "threads"_a)
+        .def("show_points", show_places, "maps"_a, "rows"_a, "columns"_a, "threads"_a);
     m.def("latent_level", level_maps, "maps"_a, "up"_a, "symbols"_a.none(), "pre"_a, "height"_a, "width"_a,
           "threads"_a);
 }

@@ -1,29 +1,16 @@
 #include "latent/synthesis.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cstring>
 
-#include "engine/pool.h"
+#include "latent/share.h"
 
 namespace inr::latent {
 namespace {
 
 constexpr int64_t kBandRows = 64;
+constexpr int32_t kSourceRows = 8;
 constexpr int64_t kBandPlaces = 64 * 768;  // results of a band: some hundred kilobytes
-
-// Calls work(worker, piece) for all pieces, each by whichever worker is free.
-template <typename Work>
-void share(int64_t pieces, int threads, const Work& work) {
-    std::atomic<int64_t> next{0};
-    run_parallel(threads, [&](int worker) {
-        for (int64_t piece = next++; piece < pieces; piece = next++) work(worker, piece);
-    });
-}
-
-int workers(int64_t pieces, int threads) {
-    return static_cast<int>(std::max<int64_t>(1, std::min<int64_t>(pieces, threads)));
-}
 
 // A row with room for what filters read beyond its ends.
 class Row {
@@ -202,12 +189,13 @@ public:
         : plan_(plan),
           channels_(plan.synthesis.channels),
           inputs_(static_cast<size_t>(plan.maps.count * plan.strides[0] + kSpare)),
-          across_(plan.maps.width),
           gathered_(static_cast<size_t>(9 * channels_ * kStrip)),
           pointers_(static_cast<size_t>(std::max(9 * channels_, plan.maps.count))) {
         for (size_t k = 0; k < plan.sizes.size(); ++k)
             values_.emplace_back(static_cast<size_t>(plan.deepest[k] * channels_ * plan.strides[k] + kSpare));
         bypass_.resize(values_[0].size());
+        held_.fill(-1);
+        for (std::vector<float>& row : sources_) row.resize(inputs_.size());
     }
 
     void run(const Band& band, float* out) {
@@ -225,24 +213,29 @@ private:
     // Features at the first places of a row, and through the 1x1 layers.
     void mix_row(int64_t row, int64_t at) {
         const int64_t stride = plan_.strides[0], n = plan_.sizes[0];
-        for (int64_t k = 0; k < plan_.maps.count; ++k) {
-            float* const to = inputs_.data() + k * stride;
-            take(row_of_map(k, row), to, n);
-            pointers_[static_cast<size_t>(k)] = to;
+        const int32_t* const sources = plan_.rows.sources.data() + row * plan_.rows.taps;
+        const float* x = source_row(sources[0]);
+        if (plan_.rows.taps == 4) {
+            const float* rows[4] = {x, source_row(sources[1]), source_row(sources[2]), source_row(sources[3])};
+            plan_.kernels.combine(rows, plan_.rows.factors.data() + 4 * row, 4, inputs_.data(),
+                                  plan_.maps.count * stride);
+            x = inputs_.data();
         }
-        plan_.kernels.mix(plan_.synthesis.mixer, inputs_.data(), row_of(values_[0], 0, at), stride, n);
+        for (int64_t k = 0; k < plan_.maps.count; ++k) pointers_[static_cast<size_t>(k)] = x + k * stride;
+        plan_.kernels.mix(plan_.synthesis.mixer, x, row_of(values_[0], 0, at), stride, n);
         plan_.kernels.multiply(plan_.synthesis.bypass, pointers_.data(), row_of(bypass_, 0, at), stride, n, false);
     }
 
-    // A row of a map, as it is or between others.
-    const float* row_of_map(int64_t map, int64_t row) {
-        const float* const data = plan_.maps.data + map * plan_.maps.height * plan_.maps.width;
-        const int32_t* const sources = plan_.rows.sources.data() + row * plan_.rows.taps;
-        if (plan_.rows.taps == 1) return data + sources[0] * plan_.maps.width;
-        const float* rows[4];
-        for (int tap = 0; tap < 4; ++tap) rows[tap] = data + sources[tap] * plan_.maps.width;
-        RowSums(plan_.kernels, plan_.maps.width)(rows, plan_.rows.factors.data() + 4 * row, 4, across_.data());
-        return across_.data();
+    // A row of all maps at the first places of columns; the last ones are kept, as rows between them share them.
+    const float* source_row(int32_t row) {
+        const size_t slot = static_cast<size_t>(row % kSourceRows);
+        float* const to = sources_[slot].data();
+        if (held_[slot] == row) return to;
+        held_[slot] = row;
+        for (int64_t k = 0; k < plan_.maps.count; ++k)
+            take(plan_.maps.data + (k * plan_.maps.height + row) * plan_.maps.width, to + k * plan_.strides[0],
+                 plan_.sizes[0]);
+        return to;
     }
 
     void take(const float* x, float* to, int64_t n) const {
@@ -295,9 +288,7 @@ private:
             const float* const b = bypass + c * plan_.strides[0];
             float* const to = out + row * n * channels_ + c;
             for (int64_t i = 0; i < n; ++i) {
-                const float v = a[i] + b[plan_.middle_columns[static_cast<size_t>(i)]];
-                const float cut = v < -kLargestValue ? -kLargestValue : v > kLargestValue ? kLargestValue : v;
-                to[i * channels_] = v != v ? 0.0f : cut;
+                to[i * channels_] = cut(a[i] + b[plan_.middle_columns[static_cast<size_t>(i)]]);
             }
         }
     }
@@ -305,7 +296,8 @@ private:
     const Plan& plan_;
     int64_t channels_;
     std::vector<float> inputs_;
-    Row across_;
+    std::array<std::vector<float>, kSourceRows> sources_;
+    std::array<int32_t, kSourceRows> held_;  // which row of the maps each is of
     std::vector<float> gathered_;
     std::vector<const float*> pointers_;
     std::vector<std::vector<float>> values_;  // of each layer: (rows of the band, channels, columns)

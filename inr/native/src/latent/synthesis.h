@@ -9,7 +9,13 @@
 
 namespace inr::latent {
 
-constexpr float kLargestValue = 1e6f;  // results are cut to this, and NaN becomes 0
+constexpr float kLargestValue = 1e6f;
+
+// A result: within the largest values, and 0 for NaN.
+inline float cut(float v) {
+    const float within = v < -kLargestValue ? -kLargestValue : v > kLargestValue ? kLargestValue : v;
+    return v != v ? 0.0f : within;
+}
 
 // Maps of one level, finest first, from those of the level below it, which has half the size.
 struct Level {
@@ -49,5 +55,14 @@ struct Maps {
 
 // Values where rows and columns cross, (rows, columns, channels). The same for any number of threads.
 void show(const Synthesis&, const Maps&, const Axis& rows, const Axis& columns, float* out, int threads);
+
+// Places along one axis that lie so far within the maps that no arm of a stencil is clamped.
+struct Places {
+    std::vector<int32_t> base;   // (n,) the last source that is not beyond the place
+    std::vector<float> factors;  // (n, 4) of the sources from the one before it on
+};
+
+// Values at single places, (n, channels). The same for any number of threads.
+void show_points(const Synthesis&, const Maps&, const Places& rows, const Places& columns, float* out, int threads);
 
 }  // namespace inr::latent

@@ -164,14 +164,38 @@ def test_pictures_are_the_same_up_to_rounding(
             np.testing.assert_allclose(found, values, rtol=0, atol=TOLERANCE * np.abs(expected[0]).max())
 
 
+@pytest.mark.parametrize(("height", "width"), SIZES)
+@pytest.mark.parametrize("spec", SPECS)
+def test_points_are_the_same_up_to_rounding(
+    monkeypatch: pytest.MonkeyPatch, spec: LatentSpec, height: int, width: int
+) -> None:
+    """Anywhere, at pixels, and where arms of stencils are just about to be clamped."""
+    pyramid = random_pyramid(height, width, 11, spec)
+    _, reference = _in_numpy(monkeypatch, pyramid)
+    rng = np.random.default_rng(4)
+    rows, columns = (
+        np.concatenate([rng.uniform(-1, size, 90), np.arange(0.0, 5.0, 0.5), size - 1 - np.arange(0.0, 5.0, 0.5)])
+        for size in (height, width)
+    )
+    columns = rng.permutation(columns)
+    expected = reference.points(rows, columns)
+    for name in SETS:
+        monkeypatch.setenv("INR_ISA", name)
+        found = _synthesis(pyramid).points(rows, columns)
+        np.testing.assert_allclose(found, expected, rtol=0, atol=TOLERANCE * np.abs(expected).max())
+
+
 def test_threads_do_not_change_a_picture(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of several bands; nor does the part of it that is asked for change a value."""
+    """Of several bands; nor points, of several groups."""
     pyramid = random_pyramid(300, 700, 10)
     pictures = []
     for threads in ("1", "3"):
         monkeypatch.setenv("OMP_NUM_THREADS", threads)
-        pictures.append(_synthesis(pyramid).picture())
-    np.testing.assert_array_equal(pictures[0], pictures[1])
+        synthesis = _synthesis(pyramid)
+        places = np.linspace(0, 299, 20000)
+        pictures.append((synthesis.picture(), synthesis.points(places, places * 2)))
+    np.testing.assert_array_equal(pictures[0][0], pictures[1][0])
+    np.testing.assert_array_equal(pictures[0][1], pictures[1][1])
 
 
 def test_missing_levels_are_zeros(monkeypatch: pytest.MonkeyPatch) -> None:
