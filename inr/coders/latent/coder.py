@@ -33,7 +33,7 @@ class Latent(LatentCoder):
     """A pyramid of integer grids with small networks that predict and show them, all fitted to one picture.
 
     Not finished: it trains on PyTorch, by the minute, and what its files hold may still change, so that its id is one
-    for files that stay at home. Pictures of at most 2^21 pixels, without a PSNR as the target.
+    for files that stay at home. Pictures of at most 2^24 pixels, without a PSNR as the target.
     """
 
     kind: Literal["latent"] = "latent"
@@ -53,8 +53,8 @@ class Latent(LatentCoder):
     residuals: Annotated[int, Limits(ge=0, le=3), Wire(4)] = 2
 
     def check(self, request: "CompressSpec") -> None:
-        """See `Coder`."""
-        refuse_others(self, request)
+        """See `Coder`; it is trained on the CPU."""
+        refuse_others(self, request.replace(device="auto") if request.device == "cpu" else request)
 
     def plan(
         self, signal: SignalInfo, request: "CompressSpec", files: Files, like: CoderPart | None = None
