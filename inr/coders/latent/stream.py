@@ -22,9 +22,9 @@ from inr.coders.latent.tables import MIN_SYMBOL_BITS, TAIL_BITS, centre, costs, 
 from inr.entropy.stream import Decoder, Encoder, decoder, encoder
 from inr.errors import CorruptStreamError, LimitExceededError, SpecError
 
-MAX_PIXELS: Final = 1 << 22
+MAX_PIXELS: Final = 1 << 24
 """Of a pyramid; larger pictures are cut into tiles."""
-MAX_SIDE: Final = 1 << 14
+MAX_SIDE: Final = 1 << 16
 """Rows and columns of a pyramid: a front costs some time, however few symbols it has."""
 MAX_EXPONENT: Final = 24
 MAX_FIXED_EXPONENT: Final = PARAMETER_BITS
