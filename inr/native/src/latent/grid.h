@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "entropy/coder.h"
-#include "isa/latent.h"
+#include "isa/latent/table.h"
 
 namespace inr::latent {
 

@@ -4,7 +4,7 @@
 #include <utility>
 
 namespace inr {
-namespace latent {
+namespace training {
 
 const Offset kNeighbours[kMaxContexts] = {{0, -1}, {-1, 0},  {-1, -1}, {-1, 1}, {0, -2},  {-2, 0}, {-3, 0},
                                           {0, -3}, {-1, -2}, {-2, 1},  {-1, 2}, {-2, -1}, {-2, 2}, {-2, -2}};
@@ -96,5 +96,5 @@ Rows rows_of(int64_t rows, int part) {
     return {2 * (part * pairs / n), std::min(rows, 2 * ((part + 1) * pairs / n))};
 }
 
-}  // namespace latent
+}  // namespace training
 }  // namespace inr

@@ -5,7 +5,7 @@
 #include <vector>
 
 namespace inr {
-namespace latent {
+namespace training {
 
 constexpr int kReachAbove = 3;  // rows that neighbours reach up
 constexpr int kMargin = 16;     // floats to the left and to the right of a row, so that its first one is aligned
@@ -92,5 +92,5 @@ private:
 int parts_of(int64_t rows);
 Rows rows_of(int64_t rows, int part);
 
-}  // namespace latent
+}  // namespace training
 }  // namespace inr

@@ -5,7 +5,7 @@
 #include <numeric>
 
 namespace inr {
-namespace latent {
+namespace training {
 
 namespace {
 
@@ -213,5 +213,5 @@ void Soap::move(const Place& place, double* state, float* params, const double* 
             renew(state + side.outer, state + side.basis, square, side.before, side.length, side.after);
 }
 
-}  // namespace latent
+}  // namespace training
 }  // namespace inr

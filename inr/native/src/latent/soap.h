@@ -7,7 +7,7 @@
 #include "latent/shape.h"
 
 namespace inr {
-namespace latent {
+namespace training {
 
 struct SoapSettings {
     float beta1, beta2, decay, epsilon;
@@ -46,5 +46,5 @@ private:
     int64_t size_ = 0;
 };
 
-}  // namespace latent
+}  // namespace training
 }  // namespace inr

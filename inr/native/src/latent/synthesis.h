@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "isa/latent.h"
+#include "isa/latent/table.h"
 
 namespace inr::latent {
 

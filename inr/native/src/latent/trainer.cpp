@@ -7,7 +7,7 @@
 #include "engine/pool.h"
 
 namespace inr {
-namespace latent {
+namespace training {
 
 // Items that are independent of each other.
 struct Trainer::Phase {
@@ -254,5 +254,5 @@ Loss Trainer::run(const Step& step, const Adam& adam, float* latents, float* mea
     return loss;
 }
 
-}  // namespace latent
+}  // namespace training
 }  // namespace inr

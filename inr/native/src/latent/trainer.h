@@ -8,7 +8,7 @@
 #include "latent/work.h"
 
 namespace inr {
-namespace latent {
+namespace training {
 
 struct Loss {
     double bits, mse;
@@ -48,5 +48,5 @@ private:
     int64_t scratch_size_ = 0;
 };
 
-}  // namespace latent
+}  // namespace training
 }  // namespace inr

@@ -9,7 +9,7 @@
 #include "latent/shape.h"
 
 namespace inr {
-namespace latent {
+namespace training {
 
 // What is done with the numbers that a pyramid is made of.
 enum class Rounding {
@@ -135,5 +135,5 @@ struct Kernels {
     void (*noise)(const uint32_t* key, int64_t first, int64_t count, float* out);
 };
 
-}  // namespace latent
+}  // namespace training
 }  // namespace inr

@@ -5,7 +5,7 @@
 
 namespace inr {
 namespace INR_ISA {
-namespace latent {
+namespace training {
 
 static void pack_context(Work& w, Matrices& m) {
     const Shape& shape = *w.shape;
@@ -237,6 +237,6 @@ static void add_halos(const Work& w) {
     }
 }
 
-}  // namespace latent
+}  // namespace training
 }  // namespace INR_ISA
 }  // namespace inr

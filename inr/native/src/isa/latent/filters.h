@@ -7,7 +7,7 @@
 
 namespace inr {
 namespace INR_ISA {
-namespace latent {
+namespace training {
 
 // Sources of an even and of an odd sample that the taps of a doubling filter weigh.
 constexpr int kSources[2][kTaps] = {{0, -1, 1, -2}, {0, 1, -1, 2}};
@@ -267,6 +267,6 @@ static void latent_gradients(const Work& w, int number, Rows rows) {
     }
 }
 
-}  // namespace latent
+}  // namespace training
 }  // namespace INR_ISA
 }  // namespace inr

@@ -6,7 +6,7 @@
 
 namespace inr {
 namespace INR_ISA {
-namespace latent {
+namespace training {
 
 // y[i] += a x[i].
 static void add_scaled(float* y, const float* x, float a, int64_t n) {
@@ -104,6 +104,6 @@ static void coarse_parent_gradients(const Work& w, int finer, int slot) {
     }
 }
 
-}  // namespace latent
+}  // namespace training
 }  // namespace INR_ISA
 }  // namespace inr

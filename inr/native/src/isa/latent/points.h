@@ -6,7 +6,7 @@
 
 namespace inr {
 namespace INR_ISA {
-namespace latent {
+namespace training {
 
 // The natural logarithm of normal numbers; absolute error below 1e-6 for results of up to 20.
 INR_INLINE V logarithm(V x) {
@@ -166,6 +166,6 @@ INR_INLINE Rate laplace(V value, V mean, V log_scale) {
     return rate;
 }
 
-}  // namespace latent
+}  // namespace training
 }  // namespace INR_ISA
 }  // namespace inr

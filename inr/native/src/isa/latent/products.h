@@ -9,9 +9,9 @@
 
 namespace inr {
 namespace INR_ISA {
-namespace latent {
+namespace training {
 
-using namespace inr::latent;
+using namespace inr::training;
 
 // A block of registers: up to kPanel rows of kAcross vectors.
 constexpr int kPanel = 6;
@@ -189,6 +189,6 @@ static void take_rows(const float* sums, int count, float* to) {
     for (int i = 0; i < count; ++i) to[i] += sum(load(sums + i * kLanes));
 }
 
-}  // namespace latent
+}  // namespace training
 }  // namespace INR_ISA
 }  // namespace inr

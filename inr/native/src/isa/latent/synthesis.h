@@ -5,7 +5,7 @@
 
 namespace inr {
 namespace INR_ISA {
-namespace latent {
+namespace training {
 
 static void pack_synthesis(Work& w, Matrices& m) {
     const Shape& shape = *w.shape;
@@ -208,8 +208,7 @@ private:
     RowPointers<const float> from(int64_t q, int64_t x) const {
         RowPointers<const float> found;
         for (int c = 0; c < channels_; ++c)
-            for (int arm = 0; arm < 9; ++arm)
-                found.at[9 * c + arm] = given_row(c, q - arm / 3 + 1) + x - arm % 3 + 1;
+            for (int arm = 0; arm < 9; ++arm) found.at[9 * c + arm] = given_row(c, q - arm / 3 + 1) + x - arm % 3 + 1;
         return found;
     }
 
@@ -302,6 +301,6 @@ static void mix_gradients(const Work& w, Rows rows, int slot, float* memory) {
     take_rows(bias1, channels, found + shape.mix1.bias);
 }
 
-}  // namespace latent
+}  // namespace training
 }  // namespace INR_ISA
 }  // namespace inr

@@ -2,7 +2,7 @@
 #include <string>
 
 #include "isa/isa.h"
-#include "isa/latent.h"
+#include "isa/latent/table.h"
 
 namespace inr {
 

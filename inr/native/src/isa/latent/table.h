@@ -1,8 +1,11 @@
-// What each instruction set implements for pyramids of latents: the context model, and rows of the synthesis.
+// What each instruction set implements for pyramids of latents: the context model and rows of the
+// synthesis to decode, and the steps of a training.
 #pragma once
 
 #include <cstdint>
 #include <vector>
+
+#include "latent/work.h"
 
 namespace inr {
 
@@ -56,6 +59,7 @@ struct LatentKernels {
     void (*mix)(const Mixer&, const float* x, float* y, int64_t stride, int64_t n);
     // y (rows, n) = matrix times the rows x[0], x[1], ... + bias, rows of y `stride` apart; `rectified`: not below 0.
     void (*multiply)(const Panels<float>&, const float* const* x, float* y, int64_t stride, int64_t n, bool rectified);
+    const training::Kernels* training;
 };
 
 constexpr int64_t kReach = 4;   // samples before and after a row that filters read

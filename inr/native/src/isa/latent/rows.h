@@ -1,7 +1,7 @@
 // Rows of feature maps and of pictures: filters, 1x1 layers and stencils.
 #pragma once
 
-#include "isa/latent.h"
+#include "isa/latent/table.h"
 #include "isa/simd.h"
 
 namespace inr {

@@ -6,7 +6,7 @@
 
 namespace inr {
 namespace INR_ISA {
-namespace latent {
+namespace training {
 
 static int64_t scratch_size(const Shape& shape) {
     return std::max({ContextRows::scratch(shape), synthesis_scratch(shape), filter_scratch(shape)});
@@ -48,6 +48,6 @@ const Kernels kernels = {scratch_size,
                          mix_gradients,
                          noise};
 
-}  // namespace latent
+}  // namespace training
 }  // namespace INR_ISA
 }  // namespace inr

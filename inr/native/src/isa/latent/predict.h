@@ -1,7 +1,7 @@
 // The context model of latents on symbols side by side, in doubles that hold integers.
 #pragma once
 
-#include "isa/latent.h"
+#include "isa/latent/table.h"
 #include "isa/simd.h"
 
 namespace inr {

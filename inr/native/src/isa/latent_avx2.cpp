@@ -1,2 +1,0 @@
-#define INR_ISA avx2
-#include "isa/latent_instance.h"

@@ -1,2 +1,0 @@
-#define INR_ISA portable
-#include "isa/latent_instance.h"
