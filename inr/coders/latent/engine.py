@@ -103,6 +103,8 @@ class Engine(Protocol):
     `LatentSpec.layout` one after the other.
     """
 
+    name: str
+    """The backend, as reports call it."""
     spec: LatentSpec
     height: int
     width: int
@@ -148,6 +150,8 @@ def engine_of(spec: LatentSpec, picture: Floats, threads: int | None = None) -> 
 
 class CompiledEngine:
     """See `Engine`."""
+
+    name = "native"
 
     def __init__(self, module: Any, spec: LatentSpec, picture: Floats, threads: int | None) -> None:
         """Take memory for all gradients."""

@@ -95,11 +95,13 @@ class Trained:
 
     Attributes:
         symbols: all grids in coding order, int8.
+        values: the same before they were rounded, float32.
         networks: by name, float32.
         measured: of these, hard-rounded.
     """
 
     symbols: npt.NDArray[np.int8]
+    values: Floats
     networks: dict[str, npt.NDArray[np.float32]]
     measured: Measured
 
@@ -201,6 +203,14 @@ class LatentTraining:
         """The networks of `result` in integers, by the search of `quantise` at the present lambda."""
         _, latents, networks = self.best or self._record(self._measure(self.candidates[0]))
         return quantise(self.engine, self._symbols(latents), networks, self.settings.lmbda)
+
+    def grids(self, values: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:
+        """A vector of all symbols, or of something about each, as grids by their names."""
+        found, first = {}, 0
+        for grid in self.spec.grids(self.engine.height, self.engine.width):
+            found[grid.name] = values[first : first + grid.size].reshape(grid.height, grid.width)
+            first += grid.size
+        return found
 
     def change_lmbda(self, lmbda: float) -> None:
         """Go on with another lambda. Costs by two of them do not compare, so the best is forgotten."""
@@ -336,7 +346,8 @@ class LatentTraining:
         return self.best
 
     def _trained(self, measured: Measured, latents: Floats, networks: Floats) -> Trained:
-        return Trained(self._symbols(latents).astype(np.int8), self.spec.split(networks.copy()), measured)
+        values = latents * np.float32(self.settings.gain)
+        return Trained(self._symbols(latents).astype(np.int8), values, self.spec.split(networks.copy()), measured)
 
     def _filled(self, state: dict[str, Any]) -> Candidate:
         """What `_plain` was made of."""

@@ -220,6 +220,8 @@ def _filters(size: int) -> dict[str, Tensor]:
 class TwinEngine:
     """See `inr.coders.latent.engine.Engine`: gradients by torch, the rest by numpy."""
 
+    name = "torch"
+
     def __init__(self, spec: LatentSpec, picture: Floats) -> None:
         """Build the constants for a picture, ``(channels, height, width)``."""
         self.spec, (self.height, self.width) = spec, picture.shape[1:]
