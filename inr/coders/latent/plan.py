@@ -46,7 +46,8 @@ class LatentPlan(Plan):
     latents: LatentSpec
     """The pyramid and its networks."""
     lmbda: float
-    """Mean squared error (of values in [0, 1]) that a bit a pixel may cost: to the end, or with a target at first."""
+    """Mean squared error (of values in [0, 1]) that a bit a pixel may cost; with a target that of an average photo, and
+    the training begins with a guess from the picture itself."""
     payload: int | None = None
     """Bytes that all payloads may have together, or None."""
     iterations: int

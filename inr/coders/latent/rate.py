@@ -29,7 +29,7 @@ LARGEST_LEAD = 5.0
 FIRST = 1e-3
 """The lambda of the warm-up, at least. One that is too low while the networks are still random lets the symbols run
 away, and they do not come back in time; one that is too high costs little."""
-LOWEST, HIGHEST = 1 / 2, 30.0
+LOWEST, HIGHEST, HIGHEST_FOR_PSNR = 1 / 2, 30.0, 4.0
 """Factors of the lambda that was planned, between which it stays at first; it may always go down to `SAFE`."""
 SAFE = 3e-4
 SECURE, FARTHEST = 0.4, 1 / 20
@@ -226,7 +226,8 @@ class RateControl:
         error = self._estimate(goal, measured) + falls - goal.aim
         wanted = state.settled * _power(error / goal.follows / (1 - math.exp(-ahead)), LARGEST_LEAD)
         lowest = min(LOWEST, SAFE / self._planned) if training.share < SECURE else FARTHEST
-        state.lmbda = self._planned * min(max(wanted / self._planned, lowest), max(HIGHEST, FIRST / self._planned))
+        highest = HIGHEST if goal.size else HIGHEST_FOR_PSNR
+        state.lmbda = self._planned * min(max(wanted / self._planned, lowest), max(highest, FIRST / self._planned))
         training.change_lmbda(state.lmbda)
 
     def _leave_main(self, goal: Goal, level: float) -> None:
