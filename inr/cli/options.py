@@ -145,6 +145,9 @@ class TargetOptions:
     )
     size: Annotated[int | None, option(TARGET, help="Bytes of the file, at most.")] = None
     quality: Annotated[int | None, option(TARGET, help="1 to 100.")] = None
+    lmbda: Annotated[
+        float | None, option(TARGET, "--lambda", help="Squared error that a bit a pixel may cost; coder latent only.")
+    ] = None
     bits: Annotated[float | None, option(TARGET, help="Bits a weight: 1 to 12; 16 or 32 store floats.")] = None
     layers: Annotated[int, option(TARGET, help="Quality layers, 1 to 8.")] = 1
     coder: Annotated[

@@ -115,9 +115,9 @@ def _say_idle(idle: "Idle") -> None:
     warn(f"warning: {idle.path} holds {idle.step} steps, {idle.seconds:.1f} s: {said}; nothing more is trained")
 
 
-def reached(step: int, psnr: float) -> str:
+def reached(step: int, psnr: float, bpp: float | None = None) -> str:
     """How far a fit is, for a bar or a line."""
-    return f"step {step}  {psnr:.2f} dB"
+    return f"step {step}  {psnr:.2f} dB" + ("" if bpp is None else f"  {bpp:.3f} bpp")
 
 
 @contextlib.contextmanager
@@ -137,15 +137,15 @@ def progress_bar(title: str, beside: str = "") -> Iterator[Callable[..., None]]:
         yield lambda **changes: progress.update(task, **changes)
 
 
-def progress_lines(title: str = "fit") -> Callable[[int, float, float, float], None]:
-    """Plain lines on standard error, `PLAIN_LINES` a fit; returns what takes step, share, PSNR and seconds left."""
+def progress_lines(title: str = "fit") -> Callable[..., None]:
+    """Plain lines on standard error, `PLAIN_LINES` a fit; returns what takes step, share, PSNR, seconds left, bpp."""
     shown = 0.0
 
-    def show(step: int, share: float, psnr: float, seconds_left: float) -> None:
+    def show(step: int, share: float, psnr: float, seconds_left: float, bpp: float | None = None) -> None:
         nonlocal shown
         if share >= shown + 1 / PLAIN_LINES or share < shown:
             shown = share
-            sys.stderr.write(f"{title}: {share:4.0%}  {reached(step, psnr)}  {seconds_left:.0f} s left\n")
+            sys.stderr.write(f"{title}: {share:4.0%}  {reached(step, psnr, bpp)}  {seconds_left:.0f} s left\n")
 
     return show
 
@@ -158,7 +158,7 @@ def _bar(title: str) -> Iterator[Callable[["Event"], None]]:
 
         def show(event: "Event") -> None:
             if isinstance(event, Progress):
-                update(completed=event.share, beside=reached(event.point.step, event.point.psnr))
+                update(completed=event.share, beside=reached(event.point.step, event.point.psnr, event.bpp))
 
         yield show
 
@@ -171,7 +171,7 @@ def _lines(title: str) -> Iterator[Callable[["Event"], None]]:
 
     def show(event: "Event") -> None:
         if isinstance(event, Progress):
-            line(event.point.step, event.share, event.point.psnr, event.seconds_left)
+            line(event.point.step, event.share, event.point.psnr, event.seconds_left, event.bpp)
 
     yield show
 

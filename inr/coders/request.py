@@ -23,9 +23,12 @@ from inr.spec import Spec
 from inr.tasks.base import TASKS, TaskSpec
 from inr.tasks.fit import FitSamples
 
+TARGETS = ("bpp", "psnr", "size", "quality", "lmbda")
+"""Fields of `CompressSpec` that say what the file is to be; at most one is given."""
+
 
 class CompressSpec(Spec):
-    """What a user may ask of `compress`. At most one of bpp, psnr, size and quality.
+    """What a user may ask of `compress`. At most one of bpp, psnr, size, quality and lmbda.
 
     Raises:
         SpecError: a value out of range, or settings that contradict each other.
@@ -47,7 +50,10 @@ class CompressSpec(Spec):
     size: Annotated[int, Field(ge=1, le=2**31)] | None = None
     """Bytes of the file, at most; at least 85 % of it are used."""
     quality: Annotated[int, Field(ge=1, le=100)] | None = None
-    """1 to 100, a size in other words: see `presets.bpp_of_quality`."""
+    """1 to 100: of the coder `weights` a size in other words, see `presets.bpp_of_quality`; of the coder `latent` a
+    lambda, which looks about the same for all pictures, whatever size that takes."""
+    lmbda: Annotated[float, Field(ge=1e-7, le=1)] | None = None
+    """Lambda of the coder `latent`: mean squared error, of values in [0, 1], that a bit a pixel may cost."""
     steps: Annotated[int, Field(ge=1, le=10**8)] | None = None
     seconds: Annotated[float, Field(gt=0, le=10**7)] | None = None
     """Wall time of the fit."""
@@ -81,10 +87,9 @@ class CompressSpec(Spec):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        targets = {"bpp": self.bpp, "psnr": self.psnr, "size": self.size, "quality": self.quality}
-        given = [name for name, value in targets.items() if value is not None]
+        given = [name for name in TARGETS if getattr(self, name) is not None]
         if len(given) > 1:
-            raise SpecError(f"give at most one of bpp, psnr, size and quality; got {' and '.join(given)}")
+            raise SpecError(f"give at most one of bpp, psnr, size, quality and lmbda; got {' and '.join(given)}")
         if self.bits is not None and self.bits > 12 and self.bits not in (16, 32):
             raise SpecError(f"bits: 1 to 12, or 16 or 32 for floats; got {self.bits:g}")
         presets.get(self.preset)

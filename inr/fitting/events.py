@@ -32,11 +32,13 @@ class Progress:
         point: step, seconds, loss and PSNR.
         share: part of the budget that is used, 0 to 1.
         seconds_left: estimate, wall time.
+        bpp: bits that the file will have for each sample position (pixel), about; None if the training does not know.
     """
 
     point: CurvePoint
     share: float
     seconds_left: float
+    bpp: float | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -118,6 +118,7 @@ class _Run(Generic[TrainedT]):
 
     def run(self) -> TrainedT:
         reached = bool(self._curve) and self._curve[-1].step == self._step and self._target_reached()  # when resumed
+        reached = reached or self._training.finished
         self._tell_if_idle(reached)
         while not reached and (self._step == 0 or self._budget.progress(self._step, self._seconds()) < 1):
             self._advance()
@@ -132,6 +133,7 @@ class _Run(Generic[TrainedT]):
                 self._save()
                 kept = f"; {self._hooks.checkpoint.path} keeps it to go on from" if self._hooks.checkpoint else ""
                 raise FitCancelledError(f"fit cancelled after {self._step} steps{kept}")
+            reached = self._training.finished
         if not self._curve or self._curve[-1].step != self._step:
             self._observe()
         self._save()
@@ -170,9 +172,12 @@ class _Run(Generic[TrainedT]):
         return CurvePoint(self._step, seconds, loss, observe.subset_psnr(self._training.seen(), self._signal, chosen))
 
     def _tell(self, point: CurvePoint) -> None:
-        share = self._budget.progress(point.step, point.seconds)
+        share, left = self._budget.progress(point.step, point.seconds), self._training.steps_left
+        if left is not None:
+            share = point.step / max(point.step + left, 1)
         if self._hooks.on_event is not None:
-            self._hooks.on_event(Progress(point, share, point.seconds * (1 / max(share, 1e-9) - 1)))
+            seconds_left = point.seconds * (1 / max(share, 1e-9) - 1)
+            self._hooks.on_event(Progress(point, share, seconds_left, self._training.bits))
         self._news_at = time.perf_counter() + NEWS_SECONDS
 
     def _tell_if_due(self) -> None:

@@ -42,6 +42,21 @@ class Training(ABC, Generic[TrainedT]):
     on_grids: bool = False
     remedy: str = "use a lower learning rate"
 
+    @property
+    def finished(self) -> bool:
+        """True if nothing is left to do, though the budget may not be used; False by default."""
+        return False
+
+    @property
+    def steps_left(self) -> int | None:
+        """Steps to come, about; None, the default, for what the budget leaves."""
+        return None
+
+    @property
+    def bits(self) -> float | None:
+        """Bits that the file will have for each sample position, about; None, the default, if that is not known."""
+        return None
+
     @abstractmethod
     def step(self, moment: Moment) -> float:
         """Do one step; returns the loss before it. `moment` says how far the budget is used."""

@@ -241,7 +241,7 @@ class Teller:
             step=event.point.step,
             share=event.share,
             psnr=event.point.psnr,
-            bpp=self._bpp,
+            bpp=self._bpp if event.bpp is None else event.bpp,
             seconds_left=event.seconds_left,
         )
         self._queue.progress(self._claim, message.SerializeToString())

@@ -38,10 +38,10 @@ class Latent(LatentCoder):
     kind: Literal["latent"] = "latent"
     wire_id: ClassVar[int] = 1
     paper: ClassVar[str] = "Ladune et al. 2023, COOL-CHIC: Coordinate-based Low Complexity Hierarchical Image Codec"
-    takes: ClassVar[frozenset[str] | None] = frozenset({"size", "bpp", "quality", "steps", "layers"})
+    takes: ClassVar[frozenset[str] | None] = frozenset({"size", "bpp", "psnr", "quality", "lmbda", "steps", "layers"})
     EXAMPLES: ClassVar[tuple[Mapping[str, Any], ...]] = (
         {"coder": "latent", "size": 900, "steps": 30},
-        {"coder": "latent:width=8,contexts=4", "steps": 24, "layers": 2},
+        {"coder": "latent:width=8,contexts=4", "lmbda": 2e-3, "steps": 24, "layers": 2},
     )
 
     contexts: Annotated[int, Limits(ge=1, le=14), Wire(0)] = 14
@@ -72,7 +72,7 @@ class Latent(LatentCoder):
     def again(
         self, signal: SignalInfo, request: "CompressSpec", plan: "LatentPlan", files: Files
     ) -> "LatentPlan | None":
-        """See `Coder`: nothing, as no PSNR can be asked for."""
+        """See `Coder`: nothing, the training itself has tried all it could."""
         del signal, request, plan, files
         return None
 
@@ -83,7 +83,7 @@ class Latent(LatentCoder):
         return LatentFit(signal, plan)
 
     def encode(self, trained: "TrainedLatents", plan: "LatentPlan", files: Files) -> EncodedLatents:
-        """See `Coder`: the training has met the size already."""
+        """See `Coder`: the training has met the target already."""
         encoded = EncodedLatents(
             pyramid=trained.pyramid,
             channels=trained.channels,
@@ -93,6 +93,10 @@ class Latent(LatentCoder):
         )
         if plan.size is not None and files.size(encoded) > plan.size:
             raise TargetError(f"size: the file has {files.size(encoded)} bytes; asked {plan.size}")
+        if plan.psnr is not None and (reached := files.psnr(encoded)) < plan.psnr:
+            raise TargetError(
+                f"psnr: {plan.psnr:g} dB was not reached, the file has {reached:.2f} dB; allow more steps"
+            )
         return encoded
 
     def part(self, encoded: EncodedLatents) -> CoderPart:

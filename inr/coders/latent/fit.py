@@ -1,42 +1,31 @@
-"""The training of a pyramid as the rest of the library drives it, and how it meets a size."""
+"""The training of a pyramid as the rest of the library drives it."""
 
-import dataclasses
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, final
+from typing import TypeVar, final
 
 import numpy as np
-import torch
+import numpy.typing as npt
 
 from inr.backends.base import Field
 from inr.coders.latent.encoded import LatentField
-from inr.coders.latent.network_bits import quantise
-from inr.coders.latent.plan import PARAMETER_BYTES, LatentPlan, parameters_of
+from inr.coders.latent.guess import guessed_lmbda
+from inr.coders.latent.plan import PARAMETER_BYTES, LatentPlan, parameters_of, warm_up
+from inr.coders.latent.rate import PSNR_AIM, PSNR_MORE, Goal, RateControl, reserve
+from inr.coders.latent.squeeze import squeezed
 from inr.coders.latent.stream import Pyramid, encode
 from inr.coders.latent.synthesis import Synthesis
 from inr.coders.latent.training import LatentTraining, TrainingSpec
-from inr.coders.latent.twin import Measured, Twin, hard_round
+from inr.fitting.observe import whole_psnr
 from inr.fitting.spec import Budget
 from inr.fitting.trained import FitReport, Trained
 from inr.fitting.training import State, Training
 from inr.samplers.base import Moment
 from inr.signals.info import SignalInfo
 from inr.signals.signal import Signal
-from inr.spec import Spec
 
-FILL = 0.985
-"""Share of a size that the training aims at; what is left is for errors of the estimate."""
-LARGEST_MOVE = 2.0
-"""Factor by which one correction changes lambda, at most."""
-FARTHEST = 100.0
-"""Factor by which lambda may differ from what was planned while the schedule lasts."""
-SETTLED = 0.3
-"""Share of the main phase after which sizes say something."""
-REPAIRS = 8
-"""Corrections after the end, at most; after them the finest levels are left out one by one."""
-REPAIR_STEPS = 20
-"""Iterations of each."""
-REPAIR_RATE = 1e-2
+Number = TypeVar("Number", np.int8, np.int64, np.float32)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -48,61 +37,70 @@ class TrainedLatents(Trained):
 
 @final
 class LatentFit(Training[TrainedLatents]):
-    """Iterations of `LatentTraining`, with a lambda that follows the size where there is one."""
+    """Iterations of `LatentTraining` under `RateControl`."""
 
     def __init__(self, signal: Signal, plan: LatentPlan) -> None:
         """Prepare the first step."""
         self.signal, self.seed, self.backend = signal, plan.seed, "torch"
-        self.budget = Budget(steps=plan.iterations)
         self.identity, self.on_grids = f"latent {plan.to_json()}", True
-        self._plan, self._spec = plan, plan.latents
+        self._plan = plan
         shape = signal.domain.shape
         values = signal.block_targets(tuple(np.arange(n) for n in shape)).reshape(*shape, -1)
         picture = np.ascontiguousarray(np.moveaxis((values + 1) / 2, -1, 0), dtype=np.float32)
         settings = TrainingSpec(
-            lmbda=plan.lmbda,
+            lmbda=_first_lmbda(picture, plan),
             iterations=plan.iterations,
             seed=plan.seed,
-            warm_up=_warm_up(plan.iterations),
+            warm_up=warm_up(plan.iterations),
             validate_every=max(1, min(50, plan.iterations // 20)),
         )
-        self._training = LatentTraining(picture, self._spec, settings)
-        self._loss = float(np.square(values).mean())
+        self._training = LatentTraining(picture, plan.latents, settings)
+        goal = None
+        if plan.payload is not None:
+            goal = Goal.of_size(plan.payload)
+        elif plan.psnr is not None:
+            goal = Goal.of_psnr(plan.psnr)
+        self._control = RateControl(self._training, goal, self._level)
+        self.budget = Budget(steps=plan.iterations + (0 if goal is None else reserve(plan.iterations)))
+
+    @property
+    def finished(self) -> bool:
+        """See `Training`."""
+        return self._control.finished
+
+    @property
+    def steps_left(self) -> int | None:
+        """See `Training`."""
+        return self._control.left
+
+    @property
+    def bits(self) -> float | None:
+        """See `Training`."""
+        framing = 0 if self._plan.size is None or self._plan.payload is None else self._plan.size - self._plan.payload
+        return self._control.bits + 8 * framing / self.signal.domain.size
 
     def step(self, moment: Moment) -> float:
         """See `Training`."""
         del moment
-        measured = self._training.step()
-        if measured is not None:
-            self._loss = 4 * measured.mse
-            self._follow(measured)
-        return self._loss
+        self._control.step()
+        soft = self._training.soft
+        return 0.0 if soft is None else 4 * soft.mse
 
     def field(self) -> Field:
         """See `Training`: with hard-rounded symbols."""
-        training = self._training
-        winner = training.candidates[0]
-        symbols = hard_round(winner.latents * training.settings.gain).numpy().astype(np.int64)
-        values = {name: tensor.numpy().copy() for name, tensor in winner.networks.items()}
-        synthesis = Synthesis(
-            self._spec, training.twin.height, training.twin.width, values, _grids(training.twin, symbols)
-        )
-        return LatentField(self.signal.domain, synthesis)
+        found = self._training.present()
+        return self._shown(found.networks, self._grids(found.symbols.astype(np.int64)))
 
     def trained(self, report: FitReport) -> TrainedLatents:
-        """See `Training`; iterations with a higher lambda follow as long as the size is not met."""
-        pyramid = self._quantised()
-        for repair in range(REPAIRS + self._spec.levels):
-            excess = self._excess(pyramid)
-            if excess <= 1:
-                break
-            if repair < REPAIRS:
-                self._change_lmbda(max(1.1, min(excess**2, 2.0)))
-                for _ in range(REPAIR_STEPS):
-                    self._training._soft_step(self._training.candidates[0], REPAIR_RATE, 0.15, 0.1)
-            else:
-                self._leave_out(repair - REPAIRS)
-            pyramid = self._quantised()
+        """See `Training`; what is still too large loses details, finest first."""
+        pyramid, _ = self._quantised()
+        values = self._grids(self._training.result().values)
+        payload, psnr = self._plan.payload, self._plan.psnr
+        if payload is not None:
+            pyramid = squeezed(pyramid, values, lambda one: self._size(one) <= payload)
+        elif psnr is not None and self._psnr(pyramid) > psnr + PSNR_MORE:
+            trial = squeezed(pyramid, values, lambda one: self._psnr(one) <= psnr + PSNR_AIM)
+            pyramid = trial if self._psnr(trial) >= psnr else pyramid
         info = SignalInfo.of(self.signal)
         return TrainedLatents(
             pyramid=pyramid, channels=info.channels, domain=info.domain, meta=info.meta, report=report
@@ -110,125 +108,53 @@ class LatentFit(Training[TrainedLatents]):
 
     def state(self) -> State:
         """See `Training`."""
-        training = self._training
-        best = None
-        if training.best is not None:
-            measured, symbols, networks = training.best
-            best = [dataclasses.asdict(measured), _plain(symbols), _plain(networks)]
-        return {
-            "done": training.done,
-            "lmbda": training.settings.lmbda,
-            "loss": self._loss,
-            "best": best,
-            "candidates": _plain(training.candidates),
-        }
+        return {"training": self._training.state(), "control": self._control.state()}
 
     def restore(self, state: State) -> None:
         """See `Training`."""
-        training = self._training
-        training.done, self._loss = int(state["done"]), float(state["loss"])
-        training.settings = training.settings.replace(lmbda=float(state["lmbda"]))
-        template = training._start(0)  # the only one that knows how to make a candidate
-        training.candidates = [_filled(template, one) for one in state["candidates"]]
-        training.best = None
-        if state["best"] is not None:
-            measured, symbols, networks = state["best"]
-            training.best = (
-                Measured(**measured),
-                _filled(template.latents, symbols),
-                _filled(template.networks, networks),
-            )
+        self._training.restore(state["training"])
+        self._control.restore(state["control"])
 
-    def _follow(self, measured: Measured) -> None:
-        """Correct lambda by what the file would take now, while the symbols still move."""
-        payload, settings = self._plan.payload, self._training.settings
-        main = settings.iterations - settings.last_iterations
-        first = settings.warm_iterations + SETTLED * (main - settings.warm_iterations)
-        if payload is None or not first <= self._training.done <= main - settings.validate_every:
-            return
-        networks = PARAMETER_BYTES * parameters_of(self._spec)
-        aim = max(FILL * payload - networks, 0.1 * payload)
-        ratio = max(measured.bpp * self.signal.domain.size / 8, 1.0) / aim
-        factor = min(max(ratio**1.5, 1 / LARGEST_MOVE), LARGEST_MOVE)
-        wanted = min(max(settings.lmbda * factor, self._plan.lmbda / FARTHEST), self._plan.lmbda * FARTHEST)
-        self._change_lmbda(wanted / settings.lmbda)
+    def _level(self) -> tuple[float, float]:
+        """See `RateControl`."""
+        pyramid, network_bytes = self._quantised()
+        level = self._psnr(pyramid) if self._plan.payload is None else math.log(self._size(pyramid))
+        return level, network_bytes
 
-    def _excess(self, pyramid: Pyramid) -> float:
-        """What the payloads take, over what they may take."""
-        if self._plan.payload is None:
-            return 0.0
-        return sum(map(len, encode(pyramid, self._plan.layers))) / self._plan.payload
+    def _size(self, pyramid: Pyramid) -> int:
+        """Bytes of all payloads."""
+        return sum(map(len, encode(pyramid, self._plan.layers)))
 
-    def _leave_out(self, level: int) -> None:
-        """Clear the grids up to a level, and let the networks see what remains."""
-        training = self._training
-        winner = training.candidates[0]
-        for grid, (a, b) in zip(training.twin.grids, training.twin.spans, strict=True):
-            if grid.level <= level:
-                winner.latents[a:b] = 0
-        training.best = None
-        for _ in range(REPAIR_STEPS):
-            training._hard_step(winner)
+    def _psnr(self, pyramid: Pyramid) -> float:
+        """PSNR in dB of the decoded file."""
+        return whole_psnr(self._shown(pyramid.networks.values(pyramid.spec), pyramid.grids), self.signal)
 
-    def _change_lmbda(self, factor: float) -> None:
-        """Costs by another lambda do not compare, so the best is looked for anew."""
-        training = self._training
-        lmbda = min(max(training.settings.lmbda * factor, 1e-7), 1e3)
-        training.settings = training.settings.replace(lmbda=lmbda)
-        training.best = None
-
-    def _quantised(self) -> Pyramid:
+    def _quantised(self) -> tuple[Pyramid, float]:
+        """The best model as a file holds it, and the bytes of its networks, about."""
         training, twin = self._training, self._training.twin
-        found = training.result()
-        symbols = torch.from_numpy(found.symbols).float()
-        networks = {name: torch.from_numpy(value) for name, value in found.networks.items()}
-        quantised = quantise(twin, symbols, networks, training.target, training.settings.lmbda)
-        grids = _grids(twin, found.symbols.astype(np.int64))
-        return Pyramid(self._spec, twin.height, twin.width, quantised.networks, grids)
+        quantised = training.quantised()
+        grids = self._grids(training.result().symbols.astype(np.int64))
+        return Pyramid(training.spec, twin.height, twin.width, quantised.networks, grids), quantised.bits / 8
+
+    def _shown(
+        self, networks: dict[str, npt.NDArray[np.float32]], grids: Mapping[str, npt.NDArray[np.int64]]
+    ) -> LatentField:
+        twin = self._training.twin
+        return LatentField(self.signal.domain, Synthesis(self._plan.latents, twin.height, twin.width, networks, grids))
+
+    def _grids(self, symbols: npt.NDArray[Number]) -> dict[str, npt.NDArray[Number]]:
+        """The vector of all symbols as grids by their names."""
+        twin = self._training.twin
+        return {
+            grid.name: symbols[a:b].reshape(grid.height, grid.width)
+            for grid, (a, b) in zip(twin.grids, twin.spans, strict=True)
+        }
 
 
-def _warm_up(iterations: int) -> tuple[tuple[int, int], ...]:
-    """Rounds of the warm-up: a sixth of all iterations, none of very few."""
-    if iterations < 120:
-        return ()
-    if iterations < 2000:
-        return ((2, math.ceil(iterations / 20)), (1, math.ceil(iterations / 20)))
-    return ((5, 50), (2, 50))
-
-
-def _grids(twin: Twin, symbols: Any) -> dict[str, Any]:
-    """The vector of all symbols as grids by their names."""
-    return {
-        grid.name: symbols[a:b].reshape(grid.height, grid.width)
-        for grid, (a, b) in zip(twin.grids, twin.spans, strict=True)
-    }
-
-
-def _plain(value: Any) -> Any:
-    """Candidates and optimisers as arrays, numbers, lists and dicts."""
-    if isinstance(value, torch.Tensor):
-        return value.detach().numpy().copy()
-    if isinstance(value, Spec):
-        return value.model_dump(mode="json")
-    if isinstance(value, dict):
-        return {name: _plain(one) for name, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
-    return _plain(vars(value)) if hasattr(value, "__dict__") else value
-
-
-def _filled(template: Any, plain: Any) -> Any:
-    """What `_plain` was made of, shaped like a template."""
-    if isinstance(template, torch.Tensor):
-        return torch.from_numpy(np.array(plain)).clone()  # in memory that torch aligned: rounding depends on it
-    if isinstance(template, Spec):
-        return type(template).model_validate(plain)
-    if isinstance(template, dict):
-        return {name: _filled(one, plain[name]) for name, one in template.items()}  # sums go in this order
-    if isinstance(template, list | tuple):
-        return type(template)(_filled(one, value) for one, value in zip(template, plain, strict=True))
-    if hasattr(template, "__dict__"):
-        made = object.__new__(type(template))
-        vars(made).update({name: _filled(vars(template)[name], one) for name, one in plain.items()})
-        return made
-    return type(template)(plain)
+def _first_lmbda(picture: npt.NDArray[np.float32], plan: LatentPlan) -> float:
+    """That of the plan, or what might meet its target for this picture."""
+    if plan.payload is not None:
+        networks = PARAMETER_BYTES * parameters_of(plan.latents)
+        latents = max(plan.payload - networks, 0.2 * plan.payload)
+        return guessed_lmbda(picture, bpp=8 * latents / picture[0].size)
+    return plan.lmbda if plan.psnr is None else guessed_lmbda(picture, psnr=plan.psnr)

@@ -3,7 +3,6 @@
 import math
 from typing import Literal
 
-from inr.coders import presets
 from inr.coders.base import Files, Plan
 from inr.coders.latent.spec import LatentSpec
 from inr.coders.latent.stream import MAX_PIXELS, MAX_SIDE, runs
@@ -12,13 +11,19 @@ from inr.container.header import CoderPart
 from inr.errors import LimitExceededError, SpecError, TargetError
 from inr.signals.info import SignalInfo
 
-ITERATIONS = {"fast": 300, "default": 1000, "best": 4000}
-"""Of the presets."""
+ITERATIONS = {"fast": 350, "default": 1500, "best": 7500}
+"""Of the presets: 15, 60 and 300 s for 768x512 pixels at 40 ms each. A target may take `RESERVE` more."""
+RESERVE = 0.25
+"""Share of the iterations that meeting a target may take beside them."""
+LEAST_RESERVE = 120
+"""Iterations that it may take in any case."""
 USUAL_LMBDA = 1e-3
 """Where no target is given."""
-SHARE = 0.2
+QUALITY_LMBDA = (3e-2, 2e-5)
+"""Of quality 1 and of quality 100."""
+SHARE = 0.35
 """Of a file, that networks may take."""
-PARAMETER_BYTES = 1.1
+PARAMETER_BYTES = 0.7
 """Of a stored parameter, about."""
 SMALLEST_BYTES = 80
 """Of payloads, below which no picture is tried."""
@@ -41,7 +46,7 @@ class LatentPlan(Plan):
     latents: LatentSpec
     """The pyramid and its networks."""
     lmbda: float
-    """Mean squared error (of values in [0, 1]) that a bit a pixel may cost; where `payload` is None, to the end."""
+    """Mean squared error (of values in [0, 1]) that a bit a pixel may cost: to the end, or with a target at first."""
     payload: int | None = None
     """Bytes that all payloads may have together, or None."""
     iterations: int
@@ -51,7 +56,23 @@ class LatentPlan(Plan):
 
 def lmbda_of(bpp: float) -> float:
     """The lambda that gives a photo so many bits a pixel: 1e-4 for 1.36, 2e-2 for 0.084, a power between."""
-    return 1e-4 * math.exp(math.log(200) * math.log(bpp / 1.36) / math.log(0.084 / 1.36))
+    return 1e-4 * math.exp(math.log(bpp / 1.36) * math.log(200) / math.log(0.084 / 1.36))
+
+
+def bpp_of(lmbda: float) -> float:
+    """Bits a pixel that a photo has with a lambda: the inverse of `lmbda_of`."""
+    return 1.36 * math.exp(math.log(lmbda / 1e-4) * math.log(0.084 / 1.36) / math.log(200))
+
+
+def lmbda_of_psnr(psnr: float) -> float:
+    """The lambda that gives a photo such a PSNR in dB: 1e-4 for 40, 2e-2 for 26.6, a power between."""
+    return float(min(max(1e-4 * 200 ** ((40 - psnr) / 13.4), 1e-7), 1.0))
+
+
+def lmbda_of_quality(quality: int) -> float:
+    """The lambda of a quality 1 to 100: `QUALITY_LMBDA`, a geometric series between."""
+    low, high = QUALITY_LMBDA
+    return float(low * (high / low) ** ((quality - 1) / 99))
 
 
 def arrangement(channels: int, size: float) -> dict[str, int]:
@@ -68,14 +89,34 @@ def parameters_of(spec: LatentSpec) -> int:
     return sum(tensor.size for tensor in spec.layout())
 
 
+def first_lmbda(signal: SignalInfo, request: CompressSpec) -> float:
+    """Lambda as a request says it, or what would meet its target for a photo."""
+    if request.lmbda is not None:
+        return request.lmbda
+    if request.quality is not None:
+        return lmbda_of_quality(request.quality)
+    if request.psnr is not None:
+        return lmbda_of_psnr(request.psnr)
+    if request.bpp is not None:
+        return lmbda_of(request.bpp)
+    return USUAL_LMBDA if request.size is None else lmbda_of(8 * request.size / signal.domain.size)
+
+
 def expected_size(signal: SignalInfo, request: CompressSpec) -> float:
     """Bytes of the file that a request asks for, or will about get."""
     if request.size is not None:
         return request.size
-    if request.bpp is not None:
-        return request.bpp * signal.domain.size / 8
-    bpp = 0.4 if request.quality is None else presets.bpp_of_quality(request.quality)
+    bpp = bpp_of(first_lmbda(signal, request)) if request.bpp is None else request.bpp
     return bpp * signal.domain.size / 8
+
+
+def warm_up(iterations: int) -> tuple[tuple[int, int], ...]:
+    """Rounds of the warm-up, see `TrainingSpec`: a sixth of all iterations, none of very few."""
+    if iterations < 120:
+        return ()
+    if iterations < 2000:
+        return ((2, math.ceil(iterations / 20)), (1, math.ceil(iterations / 20)))
+    return ((5, 50), (2, 50))
 
 
 def plan(signal: SignalInfo, request: CompressSpec, latents: LatentSpec, files: Files, part: CoderPart) -> LatentPlan:
@@ -104,23 +145,22 @@ def plan(signal: SignalInfo, request: CompressSpec, latents: LatentSpec, files: 
         runs(latents.levels, request.layers)
     except LimitExceededError as error:
         raise SpecError(f"layers: {error}") from None
-    expected = expected_size(signal, request)
     named = request.size is not None or request.bpp is not None
-    size = math.floor(expected) if named else None
+    size = math.floor(expected_size(signal, request)) if named else None
     payload = None
     if size is not None:
         payload = size - files.framing(part, request.layers)
         if payload < SMALLEST_BYTES:
             raise TargetError(f"size: {size} bytes are too few; the smallest is {size - payload + SMALLEST_BYTES}")
-    targeted = named or request.quality is not None
-    steps = ITERATIONS.get(request.preset, 1000) if request.steps is None else request.steps
+    steps = ITERATIONS.get(request.preset, ITERATIONS["default"]) if request.steps is None else request.steps
     return LatentPlan(
         size=size,
         named=named,
         model="latent",
         parameters=parameters_of(latents) + sum(grid.size for grid in latents.grids(*signal.domain.shape)),
         latents=latents,
-        lmbda=lmbda_of(8 * expected / signal.domain.size) if targeted else USUAL_LMBDA,
+        psnr=request.psnr,
+        lmbda=first_lmbda(signal, request),
         payload=payload,
         iterations=steps,
         seed=request.seed,

@@ -4,9 +4,11 @@ Schedule: Ladune et al. 2023-2026 (Cool-Chic 5): a warm-up that keeps the best o
 soft rounding with noise, and a last phase of hard rounding in which only the networks move.
 """
 
+import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +16,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from inr.coders.latent.network_bits import Quantised, quantise
 from inr.coders.latent.soap import EPSILON, Soap, SoapSpec
 from inr.coders.latent.spec import LatentSpec
 from inr.coders.latent.twin import Measured, Twin, hard_round, soft_round, start_networks
@@ -111,17 +114,19 @@ class Trained:
 
     Attributes:
         symbols: all grids in coding order, int8.
+        values: the same before they were rounded, float32.
         networks: by name, float32.
         measured: of these, hard-rounded.
     """
 
     symbols: npt.NDArray[np.int8]
+    values: npt.NDArray[np.float32]
     networks: dict[str, npt.NDArray[np.float32]]
     measured: Measured
 
 
 Best = tuple[Measured, Tensor, dict[str, Tensor]]
-"""What was measured of the best model so far, its hard-rounded symbols and its networks."""
+"""What was measured of the best model so far, its latents and its networks."""
 
 Report = Callable[[int, Measured], None]
 """Called after a validation with the iterations so far and what was measured."""
@@ -142,6 +147,8 @@ class LatentTraining:
         self.twin = Twin(spec, *picture.shape[1:])
         self.target = torch.from_numpy(np.ascontiguousarray(picture, dtype=np.float32))
         self.done = 0
+        self.soft: Measured | None = None
+        """Of the last iteration: of its noisy pyramid, before it moved anything."""
         self.best: Best | None = None
         starts = settings.warm_up[0][0] if settings.warm_up else 1
         self.candidates = [self._start(number) for number in range(starts)]
@@ -151,6 +158,13 @@ class LatentTraining:
     def finished(self) -> bool:
         """True after the last iteration."""
         return self.done >= self.settings.iterations
+
+    @property
+    def share(self) -> float:
+        """How much of the main phase is done: 0 during the warm-up, 1 from its end on."""
+        first = len(self._turns)
+        length = max(1, self.settings.iterations - first - self.settings.last_iterations)
+        return min(max((self.done - first) / length, 0.0), 1.0)
 
     def step(self) -> Measured | None:
         """One iteration; what was measured after it, if it was time to."""
@@ -173,7 +187,7 @@ class LatentTraining:
         else:
             if main == length:
                 self._begin_last()
-            self._hard_step(self.candidates[0])
+            self._hard_step(self.candidates[0], settings.last_rate)
         if (main + 1) % settings.validate_every == 0 or main + 1 == length or self.finished:
             return self._validate()
         return None
@@ -188,9 +202,66 @@ class LatentTraining:
 
     def result(self) -> Trained:
         """The best validated model so far."""
-        measured, symbols, networks = self.best or self._record(self._measure(self.candidates[0]))
-        arrays = {name: value.numpy().astype(np.float32) for name, value in networks.items()}
-        return Trained(symbols.numpy().astype(np.int8), arrays, measured)
+        return self._trained(*(self.best or self._record(self._measure(self.candidates[0]))))
+
+    def present(self) -> Trained:
+        """The model as it is now, without the measurement of a validation: the cost is that of the last iteration."""
+        winner = self.candidates[0]
+        return self._trained(self.soft or Measured(0.0, 0.0, self.settings.lmbda), winner.latents, winner.networks)
+
+    def quantised(self) -> Quantised:
+        """The networks of `result` in integers, by the search of `quantise` at the present lambda."""
+        _, latents, networks = self.best or self._record(self._measure(self.candidates[0]))
+        symbols = hard_round(latents * self.settings.gain)
+        return quantise(self.twin, symbols, networks, self.target, self.settings.lmbda)
+
+    def change_lmbda(self, lmbda: float) -> None:
+        """Go on with another lambda. Costs by two of them do not compare, so the best is forgotten."""
+        self.settings = self.settings.replace(lmbda=lmbda)
+        self.best = None
+
+    def adopt(self) -> Measured:
+        """Measure the present model, and make it the best whatever it costs."""
+        return self._record(self._measure(self.candidates[0]))[0]
+
+    def tune(self, rate: float, hard: bool = False) -> None:
+        """One iteration outside the schedule, after the main phase; it does not count as `done`.
+
+        Args:
+            rate: of latents and networks.
+            hard: with hard rounding, where only networks move; otherwise with the noise and the temperature that the
+                main phase ends with.
+        """
+        if hard:
+            self._hard_step(self.candidates[0], rate)
+        else:
+            self._soft_step(self.candidates[0], rate, self.settings.sigma[1], self.settings.temperature[1])
+
+    def state(self) -> dict[str, Any]:
+        """A copy of all that changes, as arrays, numbers, lists and dicts."""
+        best = None
+        if self.best is not None:
+            measured, latents, networks = self.best
+            best = [dataclasses.asdict(measured), _plain(latents), _plain(networks)]
+        return {
+            "done": self.done,
+            "lmbda": self.settings.lmbda,
+            "soft": None if self.soft is None else dataclasses.asdict(self.soft),
+            "best": best,
+            "candidates": _plain(self.candidates),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from what `state` of a training of the same picture and settings returned."""
+        self.done = int(state["done"])
+        self.settings = self.settings.replace(lmbda=float(state["lmbda"]))
+        self.soft = None if state["soft"] is None else Measured(**state["soft"])
+        template = self._start(0)  # the only one that knows how to make a candidate
+        self.candidates = [_filled(template, one) for one in state["candidates"]]
+        self.best = None
+        if state["best"] is not None:
+            measured, latents, networks = state["best"]
+            self.best = Measured(**measured), _filled(template.latents, latents), _filled(template.networks, networks)
 
     def _start(self, number: int) -> Candidate:
         settings = self.settings
@@ -229,9 +300,9 @@ class LatentTraining:
         winner.soap = Soap(SoapSpec(), winner.networks)
 
     def _begin_last(self) -> None:
-        _, symbols, networks = self.best or self._record(self._measure(self.candidates[0]))
+        _, latents, networks = self.best or self._record(self._measure(self.candidates[0]))
         winner = self.candidates[0]
-        winner.latents = symbols / self.settings.gain
+        winner.latents = latents.clone()
         winner.networks = {name: value.clone() for name, value in networks.items()}
         winner.soap = Soap(SoapSpec(), winner.networks)
 
@@ -244,14 +315,17 @@ class LatentTraining:
         grads = self._move_networks(candidate, pyramid, rate, latents)
         candidate.adam.step(candidate.latents, grads, rate)
 
-    def _hard_step(self, candidate: Candidate) -> None:
+    def _hard_step(self, candidate: Candidate, rate: float) -> None:
         pyramid = hard_round(candidate.latents * self.settings.gain)
-        self._move_networks(candidate, pyramid, self.settings.last_rate, None)
+        self._move_networks(candidate, pyramid, rate, None)
 
     def _move_networks(self, candidate: Candidate, pyramid: Tensor, rate: float, latents: Tensor | None) -> Tensor:
         """One step of the networks; the gradient of the latents, or an empty tensor if there are none to move."""
         leaves = {name: value.detach().requires_grad_(True) for name, value in candidate.networks.items()}
-        loss = self.twin.loss(pyramid, leaves, self.target, self.settings.lmbda)
+        lmbda = self.settings.lmbda
+        mse, bpp = self.twin.costs(pyramid, leaves, self.target)
+        self.soft = Measured(bpp.item(), mse.item(), lmbda)
+        loss = mse + lmbda * bpp
         inputs = [*leaves.values(), *([] if latents is None else [latents])]
         found = torch.autograd.grad(loss, inputs)
         grads = dict(zip(leaves, found[: len(leaves)], strict=True))
@@ -275,9 +349,44 @@ class LatentTraining:
     def _record(self, measured: Measured) -> Best:
         candidate = self.candidates[0]
         networks = {name: value.detach().clone() for name, value in candidate.networks.items()}
-        self.best = measured, hard_round(candidate.latents * self.settings.gain), networks
+        self.best = measured, candidate.latents.detach().clone(), networks
         return self.best
+
+    def _trained(self, measured: Measured, latents: Tensor, networks: Mapping[str, Tensor]) -> Trained:
+        arrays = {name: value.numpy().astype(np.float32) for name, value in networks.items()}
+        values = latents * self.settings.gain
+        return Trained(hard_round(values).numpy().astype(np.int8), values.numpy(), arrays, measured)
 
 
 def _between(ends: tuple[float, float], share: float) -> float:
     return ends[0] + share * (ends[1] - ends[0])
+
+
+def _plain(value: Any) -> Any:
+    """Candidates and optimisers as arrays, numbers, lists and dicts."""
+    if isinstance(value, torch.Tensor):
+        return value.detach().numpy().copy()
+    if isinstance(value, Spec):
+        return value.model_dump(mode="json")
+    if isinstance(value, dict):
+        return {name: _plain(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    return _plain(vars(value)) if hasattr(value, "__dict__") else value
+
+
+def _filled(template: Any, plain: Any) -> Any:
+    """What `_plain` was made of, shaped like a template."""
+    if isinstance(template, torch.Tensor):
+        return torch.from_numpy(np.array(plain)).clone()  # in memory that torch aligned: rounding depends on it
+    if isinstance(template, Spec):
+        return type(template).model_validate(plain)
+    if isinstance(template, dict):
+        return {name: _filled(one, plain[name]) for name, one in template.items()}  # sums go in this order
+    if isinstance(template, list | tuple):
+        return type(template)(_filled(one, value) for one, value in zip(template, plain, strict=True))
+    if hasattr(template, "__dict__"):
+        made = object.__new__(type(template))
+        vars(made).update({name: _filled(vars(template)[name], one) for name, one in plain.items()})
+        return made
+    return type(template)(plain)

@@ -133,8 +133,13 @@ class Twin:
 
     def loss(self, pyramid: Tensor, networks: Networks, target: Tensor, lmbda: float) -> Tensor:
         """``MSE + lambda bits / pixels``, the quantity that is descended."""
+        mse, bpp = self.costs(pyramid, networks, target)
+        return mse + lmbda * bpp
+
+    def costs(self, pyramid: Tensor, networks: Networks, target: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean squared error, and bits a pixel."""
         mse = (self.synthesise(pyramid, networks) - target).square().mean()
-        return mse + lmbda / (self.height * self.width) * self.bits(pyramid, networks).sum()
+        return mse, self.bits(pyramid, networks).sum() / (self.height * self.width)
 
     @torch.no_grad()
     def measure(self, pyramid: Tensor, networks: Networks, target: Tensor, lmbda: float) -> Measured:

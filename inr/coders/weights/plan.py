@@ -139,6 +139,8 @@ def coding_of(request: CompressSpec) -> Coding:
 def check(request: CompressSpec) -> None:
     """Raise `SpecError` for a request that makes no sense whatever the signal is."""
     QuantSpec(coding=coding_of(request), layers=request.layers)
+    if request.lmbda is not None:
+        raise SpecError("lmbda: the coder weights has none; give a size, bpp, psnr or quality")
     if request.psnr is not None and coding_of(request) != "uniform":
         raise SpecError(f"psnr: cannot be combined with weights stored as {coding_of(request)}")
     if request.psnr is not None and request.task.pulls:

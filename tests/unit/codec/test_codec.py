@@ -328,7 +328,7 @@ def test_profile_and_orientation_are_kept(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("request_", "message"),
     [
-        ({"size": 900, "bpp": 2.0}, "at most one of bpp, psnr, size and quality; got bpp and size"),
+        ({"size": 900, "bpp": 2.0}, "at most one of bpp, psnr, size, quality and lmbda; got bpp and size"),
         ({"bits": 13}, "bits: 1 to 12, or 16 or 32"),
         ({"bits": 16, "layers": 2}, "float16 come in 1 layer; got 2"),
         ({"bits": 32, "psnr": 30.0}, "cannot be combined"),
