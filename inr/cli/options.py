@@ -155,7 +155,7 @@ class TargetOptions:
         option(
             TARGET,
             completed_by="coders",
-            help="Way to compress; with settings as kind:name=value. Default: weights.",
+            help="Way to compress, latent or weights; settings as kind:name=value. Default: latent for pictures.",
         ),
     ] = None
     segment: Annotated[

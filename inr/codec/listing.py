@@ -95,13 +95,14 @@ def list_components(what: str) -> list[ComponentInfo]:
 
 
 def list_presets() -> list[dict[str, Any]]:
-    """All presets, with the models and bits of kinds of signal that have their own."""
+    """All presets, with the coders, models and bits of kinds of signal that have their own."""
     from inr.coders.presets import PRESETS
     from inr.signals.kind import KINDS
 
     own: dict[str, Any] = {}
     for cls in KINDS:
         found = {
+            "coder": cls.default_coder,
             "model": cls.default_model,
             "large_model": cls.large_model and cls.large_model[1],
             "bpp": cls.default_bpp,

@@ -149,13 +149,17 @@ def facts(data: bytes) -> Facts:
 
 
 def symbols_sha256(encoded: Encoded) -> str:
-    """SHA-256 of all symbols, tensor after tensor, then grid after grid, as little-endian 64-bit integers."""
+    """SHA-256 of all symbols, tensor after tensor, then grid after grid, as little-endian 64-bit integers.
+
+    Of latents the parameters count as numbers over 2^24, so what files only name is part of it.
+    """
     symbols: list[npt.NDArray[np.int64]] = []
     if isinstance(encoded, EncodedWeights):
         symbols += [tensor.symbols for tensor in encoded.tensors]
     if isinstance(encoded, EncodedLatents):
         pyramid = encoded.pyramid
-        symbols += [pyramid.networks.integers[tensor.name] for tensor in pyramid.spec.layout()]
+        values = pyramid.networks.values(pyramid.spec)
+        symbols += [np.rint(values[tensor.name] * 2.0**24).astype(np.int64) for tensor in pyramid.spec.layout()]
         names = [grid.name for grid in pyramid.spec.grids(pyramid.height, pyramid.width)]
         symbols += [pyramid.grids[name] for name in names if name in pyramid.grids]
     assert symbols

@@ -17,7 +17,7 @@ from inr.models.base import MODELS
 from tests.golden import latent_files
 from tests.golden.make_golden import CASES, FOLDER, Facts, steps_of, symbols_sha256, write_case
 
-MAX_BYTES = 4096
+MAX_BYTES = 2048
 FILES = sorted(FOLDER.glob("*.inr"))
 
 each_file = pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)

@@ -59,6 +59,7 @@ def test_a_cancelled_job_ends(client: inr.Client, large: Picture) -> None:
     until(lambda: job.info().progress is not None)
     job.cancel()
     until(lambda: job.info().state == "cancelled", seconds=20)
+    assert job.info().attempts == 1
 
 
 @pytest.mark.parametrize("everything", [False, True])

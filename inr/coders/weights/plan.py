@@ -19,6 +19,7 @@ from inr.models.base import MODELS, ModelSpec
 from inr.samplers.base import SamplerSpec
 from inr.samplers.block import BlockSampler
 from inr.samplers.uniform import UniformSampler
+from inr.signals.image.kind import check_sides
 from inr.signals.info import SignalInfo
 from inr.signals.kind import kind_for
 
@@ -73,8 +74,11 @@ def plan(
 
     Raises:
         SpecError: unknown names, settings out of range.
+        SignalError: a picture that is too small.
         TargetError: a size that no model can have.
     """
+    if signal.domain.axes == PICTURE.axes:
+        check_sides(*signal.domain.shape)
     preset = presets.get(request.preset)
     model = _model(signal, request, preset) if like is None else model_in(like)
     bits = request.bits or model.weight_bits

@@ -125,10 +125,6 @@ class Image(Kind):
         plane = layout.shape[0] * layout.shape[1] if layout.fortran else 0
         return partial(light_survey, channels, colour_space, plane) if layout.dtype.kind == "f" else None
 
-    def check(self, shape: Shape) -> None:
-        """As `Kind.check`."""
-        check_sides(*shape[-2:])
-
     def check_format(self, path: str | Path, shape: Shape, channels: int, meta: SignalMeta) -> None:
         """As `Kind.check_format`."""
         check_format(format_of(path), channels, meta.dtype, stored=image_attributes(meta).channels)

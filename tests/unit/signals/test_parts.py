@@ -307,8 +307,7 @@ def test_limits_are_checked_before_anything_is_read(tmp_path: Path) -> None:
     with pytest.raises(SignalError, match="2 samples of a slab along the first axis are 536870912 samples"):
         load_parts(thick)
     thin = np.zeros((8, 1), np.uint8)
-    with pytest.raises(SignalError, match="a picture needs at least 2 pixels on each side; got 1x8"):
-        load_parts(Image().load(Source.of(thin), Reading()), segment=4)
+    assert load_parts(Image().load(Source.of(thin), Reading()), segment=4).lengths == (4, 4)
     many = sparse(tmp_path / "channels.npy", (64, 2**10, 2**10, 64))  # 2^26 samples, but 2^32 values
     assert max(load_parts(many, axes=3).lengths) * 2**20 * 64 <= 2**28
 

@@ -19,6 +19,7 @@ from inr.errors import SpecError
 from inr.signals.image.attributes import ImageAttributes
 from inr.signals.info import SignalInfo
 from inr.signals.signal import Signal
+from tests.support.image_files import png_bytes
 from tests.support.small_fits import photo
 
 Array = npt.NDArray[Any]
@@ -49,6 +50,16 @@ def test_any_size(sides: tuple[int, int]) -> None:
     result, _ = shown(of_type(waves(*sides), "uint8"))
     assert result.report.psnr > 20
     assert result.report.bytes < 600
+
+
+@pytest.mark.parametrize("sides", [(1, 1), (1, 9), (9, 1)])
+def test_points_and_lines(sides: tuple[int, int]) -> None:
+    picture = of_type(waves(*sides), "uint8")
+    result = inr.compress(png_bytes(picture), steps=150)
+    field = inr.open(result.data)
+    assert (result.report.model, field.decode().shape) == ("latent", picture.shape)
+    assert result.report.psnr > 15
+    assert field.decode(scale=3.0).shape == (3 * sides[0], 3 * sides[1], 3)
 
 
 @pytest.mark.parametrize(
