@@ -22,10 +22,6 @@ WITH_TORCH = {
     "inr/backends/tcnn.py",
     "inr/backends/tcnn_lowering.py",
     "inr/backends/tcnn_probe.py",
-    "inr/coders/latent/fit.py",
-    "inr/coders/latent/network_bits.py",
-    "inr/coders/latent/soap.py",
-    "inr/coders/latent/training.py",
     "inr/coders/latent/twin.py",
     "inr/reparams/basis.py",
 }

@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from inr.backends.base import Field
 from inr.coders.latent.encoded import LatentField
-from inr.coders.latent.engine import engine_of
 from inr.coders.latent.guess import guessed_lmbda
+from inr.coders.latent.kernels import engine_of
 from inr.coders.latent.plan import PARAMETER_BYTES, LatentPlan, parameters_of, warm_up
 from inr.coders.latent.rate import PSNR_AIM, PSNR_MORE, Goal, RateControl, reserve
 from inr.coders.latent.squeeze import squeezed

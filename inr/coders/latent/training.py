@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from inr.coders.latent.engine import Engine, Floats, Measured, Moments, Optimiser, Softness, engine_of
+from inr.coders.latent.engine import Engine, Floats, Measured, Moments, Optimiser, Softness
+from inr.coders.latent.kernels import engine_of
 from inr.coders.latent.network_bits import Quantised, quantise
 from inr.coders.latent.spec import SYMBOL_MAX, SYMBOL_MIN, LatentSpec
 from inr.coders.latent.start import random_start

@@ -7,7 +7,8 @@ import numpy.typing as npt
 import pytest
 
 from inr import native
-from inr.coders.latent.engine import CompiledEngine, Moments, Softness
+from inr.coders.latent.engine import Moments, Softness
+from inr.coders.latent.kernels import CompiledEngine
 from inr.coders.latent.soap import Soap, SoapSpec
 from inr.coders.latent.spec import NEIGHBOURS, LatentSpec
 from inr.coders.latent.start import random_start
@@ -180,7 +181,7 @@ def test_bad_arguments_are_named(module: Any) -> None:
     with pytest.raises(ValueError, match="latents: expected shape"):
         engine.hard_gradients(latents[1:], networks, 16.0, 1e-3)
     with pytest.raises(TypeError, match="params: expected float32; got float64"):
-        engine.hard_gradients(latents, networks.astype(np.float64), 16.0, 1e-3)  # type: ignore[arg-type]
+        engine.hard_gradients(latents, networks.astype(np.float64), 16.0, 1e-3)
 
 
 def test_neighbours_are_those_of_the_specification(module: Any) -> None:

@@ -2,7 +2,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from inr.coders.latent.engine import engine_of
+from inr.coders.latent.kernels import engine_of
 from inr.coders.latent.network_bits import golomb_bits, quantise
 from inr.coders.latent.spec import LatentSpec
 from inr.coders.latent.training import LatentTraining, Trained, TrainingSpec
