@@ -173,3 +173,63 @@ def available_cores() -> int: ...
 def operation_kinds() -> list[OperationKind]: ...
 def elementwise(operation: Operation, x: Floats, y: Floats, slope: Floats, bf16: bool = False) -> None: ...
 def ceilings(seconds: float) -> dict[str, float]: ...
+
+class LatentTrainer:
+    """Losses and gradients of one picture's pyramid; see `inr.coders.latent.engine`.
+
+    `counts` are channels, levels, contexts, features, parent_levels, hidden, width and residuals of a `LatentSpec`,
+    `target` is `(channels, height, width)`. Raises `ValueError` for counts out of range.
+    """
+
+    def __init__(self, counts: Sequence[int], hyper: Sequence[int], target: Floats) -> None: ...
+    @property
+    def entries(self) -> int: ...
+    @property
+    def parameters(self) -> int: ...
+    def run(
+        self,
+        latents: Floats,
+        params: Floats,
+        *,
+        rounding: str,
+        gain: float = 1.0,
+        sigma: float = 0.0,
+        temperature: float = 1.0,
+        key: int = 0,
+        bit: float = 0.0,
+        gradients: Floats | None = None,
+        moments: Moments | None = None,
+        adam: tuple[float, float, float, float, float, float] = ...,
+        clamp: bool = False,
+        rate: bool = True,
+        distortion: bool = True,
+        threads: int = 1,
+    ) -> tuple[float, float]:
+        """Bits and mean squared error; gradients of `MSE + bit * bits` by the networks, and a step of the latents.
+
+        `adam` is the factor of gradients, the learning rate, both betas, the correction, epsilon. Rounding is "soft"
+        or "hard".
+        """
+
+class LatentSoap:
+    """See `inr.coders.latent.soap`."""
+
+    def __init__(
+        self,
+        shapes: Sequence[Sequence[int]],
+        beta1: float,
+        beta2: float,
+        decay: float,
+        epsilon: float,
+        every: int,
+        largest: int,
+    ) -> None: ...
+    @property
+    def size(self) -> int:
+        """Of the state."""
+    def step(
+        self, state: npt.NDArray[np.float64], params: Floats, gradients: Floats, anchor: Floats | None, rate: float
+    ) -> None: ...
+
+def latent_noise(key: int, first: int, out: Floats) -> None:
+    """Standard normal numbers of the entries from `first` on."""

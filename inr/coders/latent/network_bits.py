@@ -8,11 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
 
+from inr.coders.latent.engine import Engine, Floats, Measured
 from inr.coders.latent.stream import GROUPS, VALUE_BITS, Group, Networks, tensors_of
-from inr.coders.latent.twin import Measured, Twin
 
 EXPONENTS: Mapping[Group, range] = {
     ("context", False): range(2, 9),
@@ -55,37 +53,36 @@ def golomb_bits(values: npt.NDArray[np.int64]) -> int:
 
 
 def quantise(
-    twin: Twin,
-    symbols: Tensor,
-    networks: Mapping[str, Tensor],
-    target: Tensor,
+    engine: Engine,
+    symbols: Floats,
+    networks: Floats,
     lmbda: float,
     pixels: int | None = None,
 ) -> Quantised:
     """The steps that minimise ``MSE / lambda + bits of latents and networks a pixel``, one group after the other.
 
     Args:
-        twin: the model.
-        symbols: all grids, hard-rounded.
-        networks: in floating point, by name.
-        target: the picture, ``(channels, height, width)``.
+        engine: of the picture.
+        symbols: all grids, hard-rounded, ``(size,)``.
+        networks: in floating point, ``(parameters,)``.
         lmbda: as in training.
         pixels: that share the networks; None for those of the picture.
     """
-    shared = twin.height * twin.width if pixels is None else pixels
-    values = dict(networks)
-    state = _Costs(twin, symbols, target, lmbda)
+    spec, shared = engine.spec, engine.height * engine.width if pixels is None else pixels
+    floats = spec.split(networks)
+    values = spec.split(networks.copy())
+    state = _Costs(engine, symbols, lmbda)
     state.settle(values)
     integers: dict[str, npt.NDArray[np.int64]] = {}
     exponents: dict[Group, int] = {}
     total = 0
     for group in GROUPS:
-        names = [tensor.name for tensor in tensors_of(twin.spec, group)]
+        names = [tensor.name for tensor in tensors_of(spec, group)]
         if not names:
             continue
         tries = []
         for exponent in EXPONENTS.get(group, range(13)):
-            found = {name: _rounded(networks[name], exponent) for name in names}
+            found = {name: _rounded(floats[name], exponent) for name in names}
             bits = golomb_bits(np.concatenate([array.ravel() for array in found.values()]))
             trial = values | {name: _floats(array, exponent) for name, array in found.items()}
             cost = state.cost(trial, group) + bits / shared
@@ -96,36 +93,34 @@ def quantise(
         exponents[group] = exponent
         total += bits
         state.settle(values)
-    measured = twin.measure(symbols, values, target, lmbda)
-    return Quantised(Networks(integers, exponents), measured, total)
+    return Quantised(Networks(integers, exponents), state.known, total)
 
 
 class _Costs:
     """The cost of a picture while one network after the other changes; only what that network changes is computed."""
 
-    def __init__(self, twin: Twin, symbols: Tensor, target: Tensor, lmbda: float) -> None:
-        self._twin, self._symbols, self._target, self._lmbda = twin, symbols, target, lmbda
-        self._known = Measured(0.0, 0.0, lmbda)
+    def __init__(self, engine: Engine, symbols: Floats, lmbda: float) -> None:
+        self._engine, self._symbols, self._lmbda = engine, symbols, lmbda
+        self.known = Measured(0.0, 0.0, lmbda)
 
-    def cost(self, networks: Mapping[str, Tensor], group: Group) -> float:
-        twin, known = self._twin, self._known
-        with torch.no_grad():
-            if group[0] in ("context", "parents"):
-                bits = float(twin.bits(self._symbols, networks).double().sum())
-                return known.mse / self._lmbda + bits / (twin.height * twin.width)
-            error = twin.synthesise(self._symbols, networks).clamp(0, 1) - self._target
-            return float(error.double().square().mean()) / self._lmbda + known.bpp
+    def cost(self, networks: Mapping[str, Floats], group: Group) -> float:
+        engine = self._engine
+        flat = engine.spec.joined(networks)
+        if group[0] in ("context", "parents"):
+            bits = engine.bits(self._symbols, flat)
+            return self.known.mse / self._lmbda + bits / (engine.height * engine.width)
+        return engine.mse(self._symbols, flat) / self._lmbda + self.known.bpp
 
-    def settle(self, networks: Mapping[str, Tensor]) -> None:
-        self._known = self._twin.measure(self._symbols, networks, self._target, self._lmbda)
+    def settle(self, networks: Mapping[str, Floats]) -> None:
+        self.known = self._engine.measure(self._symbols, self._engine.spec.joined(networks), 1.0, self._lmbda)
 
 
-def _rounded(tensor: Tensor, exponent: int) -> npt.NDArray[np.int64]:
+def _rounded(tensor: Floats, exponent: int) -> npt.NDArray[np.int64]:
     limit = 1 << (VALUE_BITS + exponent)
-    scaled = np.rint(tensor.numpy().astype(np.float64) * 2.0**exponent)
+    scaled = np.rint(tensor.astype(np.float64) * 2.0**exponent)
     result: npt.NDArray[np.int64] = scaled.clip(-limit, limit).astype(np.int64)
     return result
 
 
-def _floats(values: npt.NDArray[np.int64], exponent: int) -> Tensor:
-    return torch.from_numpy((values * 2.0**-exponent).astype(np.float32))
+def _floats(values: npt.NDArray[np.int64], exponent: int) -> Floats:
+    return (values * 2.0**-exponent).astype(np.float32)

@@ -2,18 +2,23 @@
 
 Source: Vyas, Morwani, Zhao, Kwun, Shapira, Brandfonbrener, Janson, Kakade 2024, "SOAP: Improving and Stabilizing
 Shampoo using Adam", algorithm 3, with every dimension of a tensor as its own side and eigenbases renewed by one power
-iteration and a QR decomposition.
+iteration and a QR decomposition. Tensors of one dimension are moved by Adam.
+
+The state is one vector of float64, for every tensor: the number of steps, the running means of gradients and of squares
+in the eigenbasis, and for every side the running mean of the gradients' outer products and its eigenvectors as columns.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-import torch
-from torch import Tensor
+import numpy as np
+import numpy.typing as npt
 
+from inr.coders.latent.engine import EPSILON
 from inr.spec import Spec
 
-EPSILON = 1e-8
+Numbers = npt.NDArray[np.float64]
+Floats = npt.NDArray[np.float32]
 
 
 class SoapSpec(Spec):
@@ -28,93 +33,113 @@ class SoapSpec(Spec):
     """Dimensions larger than this are not preconditioned."""
 
 
-@dataclass(eq=False)
+@dataclass(frozen=True, eq=False)
 class _Side:
-    """One dimension of a tensor: the running mean of its gradients' outer products, and that mean's eigenvectors."""
+    """One dimension of a tensor; views of the state, ``(n, n)``."""
 
     dimension: int
-    outer: Tensor
-    basis: Tensor
-
-
-@dataclass(eq=False)
-class _State:
-    mean: Tensor
-    square: Tensor
-    sides: list[_Side] = field(default_factory=list)
-    steps: int = 0
+    outer: Numbers
+    basis: Numbers
 
 
 class Soap:
-    """The optimiser's state for named tensors, which `step` changes in place. Vectors are moved by Adam."""
+    """The optimiser of tensors that lie in one vector; the twin of the compiled one."""
 
-    def __init__(self, spec: SoapSpec, tensors: Mapping[str, Tensor]) -> None:
-        """Start at rest."""
-        self.spec, self.steps = spec, 0
-        self._states: dict[str, _State] = {}
-        for name, tensor in tensors.items():
-            state = _State(torch.zeros_like(tensor), torch.zeros_like(tensor))
-            if tensor.ndim > 1:
-                sizes = [(d, n) for d, n in enumerate(tensor.shape) if 1 < n <= spec.largest]
-                state.sides = [_Side(d, torch.zeros(n, n), torch.eye(n)) for d, n in sizes]
-            self._states[name] = state
-
-    @torch.no_grad()
-    def step(self, tensors: Mapping[str, Tensor], grads: Mapping[str, Tensor], rate: float) -> None:
-        """Move the tensors against their gradients.
+    def __init__(self, spec: SoapSpec, shapes: Sequence[tuple[int, ...]], anchor: Floats | None = None) -> None:
+        """Start at rest.
 
         Args:
-            tensors: those that the optimiser was made for.
-            grads: their gradients, by the same names.
+            spec: settings.
+            shapes: of the tensors, in order.
+            anchor: what weights decay to, of all tensors; None for 0.
+        """
+        self.spec, self.every, self._shapes, self._anchor = spec, spec.every, shapes, anchor
+        self.state: Numbers = np.zeros(sum(self._size(shape) for shape in shapes))
+
+    def step(self, networks: Floats, gradients: Floats, rate: float) -> None:
+        """Move all tensors against their gradients.
+
+        Args:
+            networks: all tensors, changed in place.
+            gradients: of them.
             rate: learning rate.
         """
-        self.steps += 1
-        for name, tensor in tensors.items():
-            state, grad = self._states[name], grads[name]
-            if state.sides and state.steps == 0 and not any(side.outer.any() for side in state.sides):
-                # the first gradient only sets the basis: a step in a basis fitted to that one gradient would mislead
-                _observe(state, grad, 1 - self.spec.betas[1], 0.0)
-                for side in state.sides:
-                    side.basis = torch.linalg.eigh(side.outer).eigenvectors.flip(1).contiguous()
-                continue
-            self._move(state, tensor, grad, rate)
+        place = first = 0
+        for shape in self._shapes:
+            size = int(np.prod(shape))
+            here = slice(first, first + size)
+            anchor = np.float64(0) if self._anchor is None else self._anchor[here].reshape(shape).astype(np.float64)
+            moved = self._moved(
+                self.state[place : place + self._size(shape)],
+                networks[here].reshape(shape).astype(np.float64),
+                gradients[here].reshape(shape).astype(np.float64),
+                anchor,
+                rate,
+            )
+            networks[here] = moved.reshape(-1)
+            first, place = first + size, place + self._size(shape)
 
-    def _move(self, state: _State, tensor: Tensor, grad: Tensor, rate: float) -> None:
+    def _sides(self, shape: tuple[int, ...]) -> list[int]:
+        return [d for d, n in enumerate(shape) if 1 < n <= self.spec.largest] if len(shape) > 1 else []
+
+    def _size(self, shape: tuple[int, ...]) -> int:
+        return 1 + 2 * int(np.prod(shape)) + sum(2 * shape[d] ** 2 for d in self._sides(shape))
+
+    def _views(self, state: Numbers, shape: tuple[int, ...]) -> tuple[Numbers, Numbers, list[_Side]]:
+        size = int(np.prod(shape))
+        sides, place = [], 1 + 2 * size
+        for d in self._sides(shape):
+            n = shape[d]
+            both = state[place : place + 2 * n * n].reshape(2, n, n)
+            sides.append(_Side(d, both[0], both[1]))
+            place += 2 * n * n
+        return state[1 : 1 + size].reshape(shape), state[1 + size : 1 + 2 * size].reshape(shape), sides
+
+    def _moved(
+        self, state: Numbers, tensor: Numbers, grad: Numbers, anchor: Numbers | np.float64, rate: float
+    ) -> Numbers:
+        mean, square, sides = self._views(state, tensor.shape)
         first, second = self.spec.betas
-        state.steps += 1
-        state.mean.lerp_(grad, 1 - first)
-        bases = [(side.dimension, side.basis) for side in state.sides]
-        turned = _turn(grad, bases)
-        state.square.mul_(second).addcmul_(turned, turned, value=1 - second)
-        correction = (1 - second**state.steps) ** 0.5 / (1 - first**state.steps)
-        move = _turn(state.mean, bases) / (state.square.sqrt() + EPSILON)
-        tensor.sub_(_turn(move, [(d, basis.T) for d, basis in bases]), alpha=rate * correction)
-        tensor.mul_(1 - rate * self.spec.weight_decay)
-        if state.sides:
-            _observe(state, grad, 1 - second, second)
-            if state.steps % self.spec.every == 0:
-                _renew(state)
+        if sides and not sides[0].basis[0].any():
+            # the first gradient only sets the basis: a step in a basis fitted to that one gradient would mislead
+            _observe(sides, grad, 1 - second, 0.0)
+            for side in sides:
+                side.basis[:] = np.linalg.eigh(side.outer).eigenvectors[:, ::-1]
+            return tensor
+        state[0] += 1
+        mean += (1 - first) * (grad - mean)
+        turned, move = grad, mean
+        for side in sides:
+            turned, move = _turned(turned, side.basis, side.dimension), _turned(move, side.basis, side.dimension)
+        square *= second
+        square += (1 - second) * turned**2
+        move = move / (np.sqrt(square) + EPSILON)
+        for side in sides:
+            move = _turned(move, side.basis.T, side.dimension)
+        correction = (1 - second ** state[0]) ** 0.5 / (1 - first ** state[0])
+        tensor = tensor - rate * correction * move
+        tensor = tensor - rate * self.spec.weight_decay * (tensor - anchor)
+        _observe(sides, grad, 1 - second, second)
+        if state[0] % self.spec.every == 0:
+            _renew(sides, square)
+        return tensor
 
 
-def _turn(x: Tensor, bases: Sequence[tuple[int, Tensor]]) -> Tensor:
-    """A tensor in other coordinates: each dimension multiplied by the transpose of its basis."""
-    for dimension, basis in bases:
-        x = torch.tensordot(x, basis, dims=([dimension], [0])).movedim(-1, dimension)
-    return x
+def _turned(x: Numbers, basis: Numbers, dimension: int) -> Numbers:
+    """A tensor in other coordinates: one dimension multiplied by the transpose of a basis."""
+    return np.moveaxis(np.tensordot(x, basis, axes=([dimension], [0])), -1, dimension)
 
 
-def _observe(state: _State, grad: Tensor, share: float, keep: float) -> None:
-    for side in state.sides:
-        flat = grad.movedim(side.dimension, 0).reshape(grad.shape[side.dimension], -1)
-        side.outer.mul_(keep).addmm_(flat, flat.T, alpha=share)
+def _observe(sides: Sequence[_Side], grad: Numbers, share: float, keep: float) -> None:
+    for side in sides:
+        flat = np.moveaxis(grad, side.dimension, 0).reshape(grad.shape[side.dimension], -1)
+        side.outer[:] = keep * side.outer + share * (flat @ flat.T)
 
 
-def _renew(state: _State) -> None:
+def _renew(sides: Sequence[_Side], square: Numbers) -> None:
     """One power iteration for every basis, columns by falling eigenvalue; the squares move with their columns."""
-    for side in state.sides:
-        estimate = (side.basis * (side.outer @ side.basis)).sum(0)
-        order = torch.argsort(estimate, descending=True, stable=True)
-        state.square = state.square.index_select(side.dimension, order)
-        side.basis = torch.linalg.qr(
-            side.outer @ side.basis[:, order]
-        ).Q.contiguous()  # rounding depends on the order in memory
+    for side in sides:
+        product = side.outer @ side.basis
+        order = np.argsort(-(side.basis * product).sum(0), kind="stable")
+        square[:] = np.take(square, order, axis=side.dimension)
+        side.basis[:] = np.linalg.qr(product[:, order]).Q

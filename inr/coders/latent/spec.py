@@ -1,9 +1,12 @@
 """The shape of a latent pyramid and of its networks: what the trainer, the stream and the synthesis agree on."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
+import numpy as np
+import numpy.typing as npt
 from pydantic import Field
 
 from inr.spec import Spec
@@ -163,6 +166,18 @@ class LatentSpec(Spec):
     def layout(self) -> tuple[Tensor, ...]:
         """All tensors of the networks, in the order of a file."""
         return (*self._context(), *self._parents(), *self._upsampling(), *self._synthesis())
+
+    def split(self, networks: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:
+        """Views of all tensors by name, of a vector that has them one after the other."""
+        found, first = {}, 0
+        for tensor in self.layout():
+            found[tensor.name] = networks[first : first + tensor.size].reshape(tensor.shape)
+            first += tensor.size
+        return found
+
+    def joined(self, networks: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[np.float32]:
+        """The vector that `split` takes apart."""
+        return np.concatenate([np.asarray(networks[t.name], np.float32).reshape(-1) for t in self.layout()])
 
     def _context(self) -> tuple[Tensor, ...]:
         n = self.inputs

@@ -4,21 +4,25 @@ Schedule: Ladune et al. 2023-2026 (Cool-Chic 5): a warm-up that keeps the best o
 soft rounding with noise, and a last phase of hard rounding in which only the networks move.
 """
 
+import dataclasses
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from pydantic import Field
-from torch import Tensor
 
-from inr.coders.latent.soap import EPSILON, Soap, SoapSpec
-from inr.coders.latent.spec import LatentSpec
-from inr.coders.latent.twin import Measured, Twin, hard_round, soft_round, start_networks
+from inr.coders.latent.engine import Engine, Floats, Measured, Moments, Optimiser, Softness, engine_of
+from inr.coders.latent.network_bits import Quantised, quantise
+from inr.coders.latent.spec import SYMBOL_MAX, SYMBOL_MIN, LatentSpec
+from inr.coders.latent.start import random_start
 from inr.rng import generator
 from inr.spec import Spec
+
+SOAP_EVERY = 10
+"""Steps between two renewals of the eigenbases of the networks' gradients; in the warm-up it is every step."""
 
 
 class TrainingSpec(Spec):
@@ -65,43 +69,23 @@ class TrainingSpec(Spec):
 
 
 @dataclass(eq=False)
-class Adam:
-    """The moments of Adam (Kingma, Ba 2015) for one tensor."""
-
-    betas: tuple[float, float]
-    mean: Tensor
-    square: Tensor
-    steps: int = 0
-
-    @torch.no_grad()
-    def step(self, tensor: Tensor, grad: Tensor, rate: float) -> None:
-        """Move a tensor against its gradient, in place."""
-        first, second = self.betas
-        self.steps += 1
-        self.mean.lerp_(grad, 1 - first)
-        self.square.mul_(second).addcmul_(grad, grad, value=1 - second)
-        correction = (1 - second**self.steps) ** 0.5 / (1 - first**self.steps)
-        tensor.addcdiv_(self.mean, self.square.sqrt().add_(EPSILON), value=-rate * correction)
-
-
-@dataclass(eq=False)
 class Candidate:
     """One pyramid with its networks while they are trained.
 
     Attributes:
         number: of its random stream.
         latents: what Adam moves, all grids in coding order; symbols are `gain` times these, rounded.
-        networks: by name.
-        adam: of the latents.
+        networks: all tensors, one after the other.
+        moments: of Adam for the latents.
         soap: of the networks.
         steps: iterations in all phases.
     """
 
     number: int
-    latents: Tensor
-    networks: dict[str, Tensor]
-    adam: Adam
-    soap: Soap
+    latents: Floats
+    networks: Floats
+    moments: Moments
+    soap: Optimiser
     steps: int = 0
 
 
@@ -120,8 +104,8 @@ class Trained:
     measured: Measured
 
 
-Best = tuple[Measured, Tensor, dict[str, Tensor]]
-"""What was measured of the best model so far, its hard-rounded symbols and its networks."""
+Best = tuple[Measured, Floats, Floats]
+"""What was measured of the best model so far, its latents and its networks."""
 
 Report = Callable[[int, Measured], None]
 """Called after a validation with the iterations so far and what was measured."""
@@ -130,19 +114,30 @@ Report = Callable[[int, Measured], None]
 class LatentTraining:
     """A training that can be advanced one iteration at a time."""
 
-    def __init__(self, picture: npt.NDArray[np.float32], spec: LatentSpec, settings: TrainingSpec) -> None:
+    def __init__(
+        self,
+        picture: npt.NDArray[np.float32],
+        spec: LatentSpec,
+        settings: TrainingSpec,
+        start: Floats | None = None,
+        engine: Engine | None = None,
+    ) -> None:
         """Prepare the first iteration.
 
         Args:
             picture: ``(channels, height, width)``, values in [0, 1].
             spec: the pyramid and its networks.
             settings: the schedule.
+            start: networks to start from, and to decay to, ``(parameters,)``; None for random ones.
+            engine: what computes; None for the best one.
         """
         self.spec, self.settings = spec, settings
-        self.twin = Twin(spec, *picture.shape[1:])
-        self.target = torch.from_numpy(np.ascontiguousarray(picture, dtype=np.float32))
+        self.engine = engine_of(spec, picture) if engine is None else engine
         self.done = 0
+        self.soft: Measured | None = None
+        """Of the last iteration: of its noisy pyramid, before it moved anything."""
         self.best: Best | None = None
+        self._origin = start
         starts = settings.warm_up[0][0] if settings.warm_up else 1
         self.candidates = [self._start(number) for number in range(starts)]
         self._turns = self._warm_turns()
@@ -151,6 +146,13 @@ class LatentTraining:
     def finished(self) -> bool:
         """True after the last iteration."""
         return self.done >= self.settings.iterations
+
+    @property
+    def share(self) -> float:
+        """How much of the main phase is done: 0 during the warm-up, 1 from its end on."""
+        first = len(self._turns)
+        length = max(1, self.settings.iterations - first - self.settings.last_iterations)
+        return min(max((self.done - first) / length, 0.0), 1.0)
 
     def step(self) -> Measured | None:
         """One iteration; what was measured after it, if it was time to."""
@@ -173,7 +175,7 @@ class LatentTraining:
         else:
             if main == length:
                 self._begin_last()
-            self._hard_step(self.candidates[0])
+            self._hard_step(self.candidates[0], settings.last_rate)
         if (main + 1) % settings.validate_every == 0 or main + 1 == length or self.finished:
             return self._validate()
         return None
@@ -188,20 +190,79 @@ class LatentTraining:
 
     def result(self) -> Trained:
         """The best validated model so far."""
-        measured, symbols, networks = self.best or self._record(self._measure(self.candidates[0]))
-        arrays = {name: value.numpy().astype(np.float32) for name, value in networks.items()}
-        return Trained(symbols.numpy().astype(np.int8), arrays, measured)
+        return self._trained(*(self.best or self._record(self._measure(self.candidates[0]))))
+
+    def present(self) -> Trained:
+        """The model as it is now, without the measurement of a validation: the cost is that of the last iteration."""
+        winner = self.candidates[0]
+        return self._trained(self.soft or Measured(0.0, 0.0, self.settings.lmbda), winner.latents, winner.networks)
+
+    def quantised(self) -> Quantised:
+        """The networks of `result` in integers, by the search of `quantise` at the present lambda."""
+        _, latents, networks = self.best or self._record(self._measure(self.candidates[0]))
+        return quantise(self.engine, self._symbols(latents), networks, self.settings.lmbda)
+
+    def change_lmbda(self, lmbda: float) -> None:
+        """Go on with another lambda. Costs by two of them do not compare, so the best is forgotten."""
+        self.settings = self.settings.replace(lmbda=lmbda)
+        self.best = None
+
+    def adopt(self) -> Measured:
+        """Measure the present model, and make it the best whatever it costs."""
+        return self._record(self._measure(self.candidates[0]))[0]
+
+    def tune(self, rate: float, hard: bool = False) -> None:
+        """One iteration outside the schedule, after the main phase; it does not count as `done`.
+
+        Args:
+            rate: of latents and networks.
+            hard: with hard rounding, where only networks move; otherwise with the noise and the temperature that the
+                main phase ends with.
+        """
+        if hard:
+            self._hard_step(self.candidates[0], rate)
+        else:
+            self._soft_step(self.candidates[0], rate, self.settings.sigma[1], self.settings.temperature[1])
+
+    def state(self) -> dict[str, Any]:
+        """A copy of all that changes, as arrays, numbers, lists and dicts."""
+        best = None
+        if self.best is not None:
+            measured, latents, networks = self.best
+            best = [dataclasses.asdict(measured), latents.copy(), networks.copy()]
+        return {
+            "done": self.done,
+            "lmbda": self.settings.lmbda,
+            "soft": None if self.soft is None else dataclasses.asdict(self.soft),
+            "best": best,
+            "candidates": [_plain(candidate) for candidate in self.candidates],
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from what `state` of a training of the same picture and settings returned."""
+        self.done = int(state["done"])
+        self.settings = self.settings.replace(lmbda=float(state["lmbda"]))
+        self.soft = None if state["soft"] is None else Measured(**state["soft"])
+        self.candidates = [self._filled(one) for one in state["candidates"]]
+        self.best = None
+        if state["best"] is not None:
+            measured, latents, networks = state["best"]
+            self.best = Measured(**measured), _floats(latents), _floats(networks)
 
     def _start(self, number: int) -> Candidate:
         settings = self.settings
-        networks = start_networks(self.spec, generator(settings.seed, "latent networks", number))
-        latents = torch.zeros(self.twin.size)
-        warm = bool(settings.warm_up)
-        soap = Soap(SoapSpec(every=1) if warm else SoapSpec(), networks)
-        return Candidate(number, latents, networks, self._adam(settings.warm_betas), soap)
+        networks = self._origin
+        if networks is None:
+            networks = random_start(self.spec, generator(settings.seed, "latent networks", number))
+        latents = np.zeros(self.engine.size, dtype=np.float32)
+        soap = self._soap(1 if settings.warm_up else SOAP_EVERY)
+        return Candidate(number, latents, networks.copy(), self._moments(settings.warm_betas), soap)
 
-    def _adam(self, betas: tuple[float, float]) -> Adam:
-        return Adam(betas, torch.zeros(self.twin.size), torch.zeros(self.twin.size))
+    def _soap(self, every: int = SOAP_EVERY) -> Optimiser:
+        return self.engine.optimiser(every, self._origin)
+
+    def _moments(self, betas: tuple[float, float]) -> Moments:
+        return Moments(np.zeros(self.engine.size, np.float32), np.zeros(self.engine.size, np.float32), betas)
 
     def _warm_turns(self) -> list[tuple[int, int, bool]]:
         """For every iteration of the warm-up: the place of a candidate, how many survive, whether a round ends."""
@@ -225,46 +286,43 @@ class LatentTraining:
     def _begin_main(self) -> None:
         winner = self.candidates[0]
         self.candidates = [winner]
-        winner.adam = self._adam(self.settings.betas)
-        winner.soap = Soap(SoapSpec(), winner.networks)
+        winner.moments = self._moments(self.settings.betas)
+        winner.soap = self._soap()
 
     def _begin_last(self) -> None:
-        _, symbols, networks = self.best or self._record(self._measure(self.candidates[0]))
+        _, latents, networks = self.best or self._record(self._measure(self.candidates[0]))
         winner = self.candidates[0]
-        winner.latents = symbols / self.settings.gain
-        winner.networks = {name: value.clone() for name, value in networks.items()}
-        winner.soap = Soap(SoapSpec(), winner.networks)
+        winner.latents, winner.networks = latents.copy(), networks.copy()
+        winner.soap = self._soap()
 
     def _soft_step(self, candidate: Candidate, rate: float, sigma: float, temperature: float) -> None:
         random = generator(self.settings.seed, "latent noise", candidate.number, candidate.steps)
-        noise = torch.from_numpy(random.standard_normal(self.twin.size, dtype=np.float32)) * sigma
-        latents = candidate.latents.detach().requires_grad_(True)
-        soft = soft_round(latents * self.settings.gain, temperature)
-        pyramid = soft_round(soft + noise, temperature)
-        grads = self._move_networks(candidate, pyramid, rate, latents)
-        candidate.adam.step(candidate.latents, grads, rate)
+        key = int(random.integers(1 << 63))
+        softness = Softness(self.settings.gain, sigma, temperature, key)
+        self.soft, gradients = self.engine.soft_step(
+            candidate.latents, candidate.networks, softness, self.settings.lmbda, candidate.moments, rate
+        )
+        self._move_networks(candidate, gradients, rate)
 
-    def _hard_step(self, candidate: Candidate) -> None:
-        pyramid = hard_round(candidate.latents * self.settings.gain)
-        self._move_networks(candidate, pyramid, self.settings.last_rate, None)
+    def _hard_step(self, candidate: Candidate, rate: float) -> None:
+        self.soft, gradients = self.engine.hard_gradients(
+            candidate.latents, candidate.networks, self.settings.gain, self.settings.lmbda
+        )
+        self._move_networks(candidate, gradients, rate)
 
-    def _move_networks(self, candidate: Candidate, pyramid: Tensor, rate: float, latents: Tensor | None) -> Tensor:
-        """One step of the networks; the gradient of the latents, or an empty tensor if there are none to move."""
-        leaves = {name: value.detach().requires_grad_(True) for name, value in candidate.networks.items()}
-        loss = self.twin.loss(pyramid, leaves, self.target, self.settings.lmbda)
-        inputs = [*leaves.values(), *([] if latents is None else [latents])]
-        found = torch.autograd.grad(loss, inputs)
-        grads = dict(zip(leaves, found[: len(leaves)], strict=True))
-        norm = float(torch.stack([g.square().sum() for g in grads.values()]).sum().sqrt())
+    def _move_networks(self, candidate: Candidate, gradients: Floats, rate: float) -> None:
+        norm = float(np.sqrt(np.square(gradients, dtype=np.float64).sum()))
         if norm > self.settings.clip:
-            grads = {name: g * (self.settings.clip / norm) for name, g in grads.items()}
-        candidate.soap.step(candidate.networks, grads, rate)
+            gradients = gradients * np.float32(self.settings.clip / norm)
+        candidate.soap.step(candidate.networks, gradients, rate)
         candidate.steps += 1
-        return torch.empty(0) if latents is None else found[-1]
+
+    def _symbols(self, latents: Floats) -> Floats:
+        rounded: Floats = np.clip(np.rint(latents * np.float32(self.settings.gain)), SYMBOL_MIN, SYMBOL_MAX)
+        return rounded
 
     def _measure(self, candidate: Candidate) -> Measured:
-        pyramid = candidate.latents * self.settings.gain
-        return self.twin.measure(pyramid, candidate.networks, self.target, self.settings.lmbda)
+        return self.engine.measure(candidate.latents, candidate.networks, self.settings.gain, self.settings.lmbda)
 
     def _validate(self) -> Measured:
         measured = self._measure(self.candidates[0])
@@ -274,10 +332,47 @@ class LatentTraining:
 
     def _record(self, measured: Measured) -> Best:
         candidate = self.candidates[0]
-        networks = {name: value.detach().clone() for name, value in candidate.networks.items()}
-        self.best = measured, hard_round(candidate.latents * self.settings.gain), networks
+        self.best = measured, candidate.latents.copy(), candidate.networks.copy()
         return self.best
+
+    def _trained(self, measured: Measured, latents: Floats, networks: Floats) -> Trained:
+        return Trained(self._symbols(latents).astype(np.int8), self.spec.split(networks.copy()), measured)
+
+    def _filled(self, state: dict[str, Any]) -> Candidate:
+        """What `_plain` was made of."""
+        moments = Moments(_floats(state["mean"]), _floats(state["square"]), tuple(state["betas"]), int(state["moved"]))
+        soap = self._soap(int(state["every"]))
+        soap.state = np.array(state["soap"], dtype=np.float64)
+        return Candidate(
+            int(state["number"]),
+            _floats(state["latents"]),
+            _floats(state["networks"]),
+            moments,
+            soap,
+            int(state["steps"]),
+        )
 
 
 def _between(ends: tuple[float, float], share: float) -> float:
     return ends[0] + share * (ends[1] - ends[0])
+
+
+def _floats(values: Any) -> Floats:
+    """A copy."""
+    return np.array(values, dtype=np.float32)
+
+
+def _plain(candidate: Candidate) -> dict[str, Any]:
+    moments = candidate.moments
+    return {
+        "number": candidate.number,
+        "latents": candidate.latents.copy(),
+        "networks": candidate.networks.copy(),
+        "mean": moments.mean.copy(),
+        "square": moments.square.copy(),
+        "betas": list(moments.betas),
+        "moved": moments.steps,
+        "soap": candidate.soap.state.copy(),
+        "every": candidate.soap.every,
+        "steps": candidate.steps,
+    }

@@ -7,7 +7,6 @@ for pictures of some hundred rows and columns and needs memory of the order of t
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from inr.coders.latent.engine import EPSILON, USUAL_PIXELS, Floats, Measured, Moments, Optimiser, Softness
+from inr.coders.latent.soap import Soap, SoapSpec
 from inr.coders.latent.spec import (
     LOG_SCALE_LIMIT,
     LOG_SCALE_OFFSET,
@@ -40,31 +41,6 @@ def soft_round(x: Tensor, temperature: float) -> Tensor:
     floor = x.floor()
     slope = 1 / temperature
     return floor + 0.5 + (0.5 / math.tanh(0.5 * slope)) * torch.tanh((x - floor - 0.5) * slope)
-
-
-@dataclass(frozen=True)
-class Measured:
-    """What a pyramid costs.
-
-    Attributes:
-        bpp: bits of the latents a pixel.
-        mse: mean squared error of values in [0, 1].
-        lmbda: weight of a bit a pixel against the mean squared error.
-    """
-
-    bpp: float
-    mse: float
-    lmbda: float
-
-    @property
-    def cost(self) -> float:
-        """``MSE / lambda + bpp``: what training lowers, in bits a pixel."""
-        return self.mse / self.lmbda + self.bpp
-
-    @property
-    def psnr(self) -> float:
-        """In dB of a peak of 1."""
-        return -10 * math.log10(max(self.mse, 1e-12))
 
 
 class Twin:
@@ -131,18 +107,10 @@ class Twin:
         bypass = networks["synthesis.bypass.weight"] @ maps
         return y[0] + bypass.view(spec.channels, self.height, self.width)
 
-    def loss(self, pyramid: Tensor, networks: Networks, target: Tensor, lmbda: float) -> Tensor:
-        """``MSE + lambda bits / pixels``, the quantity that is descended."""
+    def costs(self, pyramid: Tensor, networks: Networks, target: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean squared error, and bits a pixel; ``MSE + lambda bpp`` is what is descended."""
         mse = (self.synthesise(pyramid, networks) - target).square().mean()
-        return mse + lmbda / (self.height * self.width) * self.bits(pyramid, networks).sum()
-
-    @torch.no_grad()
-    def measure(self, pyramid: Tensor, networks: Networks, target: Tensor, lmbda: float) -> Measured:
-        """What a file would cost: hard-rounded symbols, a picture clamped to [0, 1]."""
-        symbols = hard_round(pyramid)
-        error = self.synthesise(symbols, networks).clamp(0, 1) - target
-        bits = float(self.bits(symbols, networks).double().sum())
-        return Measured(bits / (self.height * self.width), float(error.double().square().mean()), lmbda)
+        return mse, self.bits(pyramid, networks).sum() / (self.height * self.width)
 
     def _features(self, pyramid: Tensor, networks: Networks) -> Tensor:
         """What coarser grids tell about every entry, ``(features, size)``."""
@@ -176,26 +144,6 @@ class Twin:
 def hard_round(pyramid: Tensor) -> Tensor:
     """The nearest symbols."""
     return pyramid.round().clamp(SYMBOL_MIN, SYMBOL_MAX)
-
-
-def start_networks(spec: LatentSpec, random: np.random.Generator) -> dict[str, Tensor]:
-    """Networks before training: filters that interpolate, residual layers that do nothing, the rest random."""
-    networks = {}
-    for tensor in spec.layout():
-        value: npt.NDArray[Any] = np.zeros(tensor.shape)
-        if tensor.name.startswith("upsampling.up"):
-            value[:] = [_cubic(0.25 + 0.5 * i) for i in range(UP_TAPS)]
-        elif tensor.name.startswith("upsampling.pre"):
-            value[0] = 1
-        elif tensor.bias or ".hidden" in tensor.name or ".residual" in tensor.name:
-            pass
-        elif tensor.module in ("context", "parents"):
-            value[:] = random.standard_normal(tensor.shape) / tensor.shape[0] ** 2
-        else:
-            bound = 1 / math.sqrt(tensor.shape[1]) / tensor.shape[0] ** 2
-            value[:] = random.uniform(-bound, bound, tensor.shape)
-        networks[tensor.name] = torch.from_numpy(value).float()
-    return networks
 
 
 class _Neighbours(torch.autograd.Function):
@@ -250,14 +198,6 @@ def _nearest(maps: Tensor, octaves: int, shape: tuple[int, int]) -> Tensor:
     return maps[:, : shape[0], : shape[1]]
 
 
-def _cubic(distance: float, a: float = -0.75) -> float:
-    """The cubic convolution kernel (Keys 1981)."""
-    d = abs(distance)
-    if d < 1:
-        return (a + 2) * d**3 - (a + 3) * d**2 + 1
-    return a * d**3 - 5 * a * d**2 + 8 * a * d - 4 * a if d < 2 else 0.0
-
-
 def _sizes(size: int, levels: int) -> Sequence[int]:
     return [-(-size >> level) for level in range(levels - 1)]
 
@@ -275,3 +215,92 @@ def _filters(size: int) -> dict[str, Tensor]:
         for side in (-tap, tap) if tap else (0,):
             pre[tap, every, np.clip(every + side, 0, size - 1)] += 1
     return {"up": torch.from_numpy(up), "pre": torch.from_numpy(pre)}
+
+
+class TwinEngine:
+    """See `inr.coders.latent.engine.Engine`: gradients by torch, the rest by numpy."""
+
+    def __init__(self, spec: LatentSpec, picture: Floats) -> None:
+        """Build the constants for a picture, ``(channels, height, width)``."""
+        self.spec, (self.height, self.width) = spec, picture.shape[1:]
+        self.twin = Twin(spec, self.height, self.width)
+        self.size, self.parameters = self.twin.size, sum(tensor.size for tensor in spec.layout())
+        self._target = torch.from_numpy(np.ascontiguousarray(picture, dtype=np.float32))
+
+    def soft_step(
+        self, latents: Floats, networks: Floats, softness: Softness, lmbda: float, moments: Moments, rate: float
+    ) -> tuple[Measured, Floats]:
+        """See `Engine`."""
+        leaf = torch.from_numpy(latents.copy()).requires_grad_(True)
+        noise = torch.from_numpy(noise_of(softness.key, self.size)) * softness.sigma
+        soft = soft_round(leaf * softness.gain, softness.temperature)
+        found, gradients, own = self._gradients(soft_round(soft + noise, softness.temperature), networks, lmbda, leaf)
+        gradient = own * np.float32(self.height * self.width / USUAL_PIXELS)
+        first, second = moments.betas
+        moments.mean += (gradient - moments.mean) * np.float32(1 - first)
+        moments.square *= np.float32(second)
+        moments.square += gradient * gradient * np.float32(1 - second)
+        move = moments.mean / (np.sqrt(moments.square) + np.float32(EPSILON))
+        latents -= move * np.float32(rate * moments.correction)
+        moments.steps += 1
+        return found, gradients
+
+    def hard_gradients(self, latents: Floats, networks: Floats, gain: float, lmbda: float) -> tuple[Measured, Floats]:
+        """See `Engine`."""
+        found, gradients, _ = self._gradients(hard_round(torch.from_numpy(latents) * gain), networks, lmbda, None)
+        return found, gradients
+
+    def measure(self, latents: Floats, networks: Floats, gain: float, lmbda: float) -> Measured:
+        """See `Engine`."""
+        symbols = hard_round(torch.from_numpy(latents) * gain).numpy()
+        return Measured(self.bits(symbols, networks) / (self.height * self.width), self.mse(symbols, networks), lmbda)
+
+    @torch.no_grad()
+    def bits(self, symbols: Floats, networks: Floats) -> float:
+        """See `Engine`."""
+        return float(self.twin.bits(torch.from_numpy(symbols), self._tensors(networks)).double().sum())
+
+    @torch.no_grad()
+    def mse(self, symbols: Floats, networks: Floats) -> float:
+        """See `Engine`."""
+        shown = self.twin.synthesise(torch.from_numpy(symbols), self._tensors(networks)).clamp(0, 1)
+        return float((shown - self._target).double().square().mean())
+
+    def optimiser(self, every: int, anchor: Floats | None = None) -> Optimiser:
+        """See `Engine`."""
+        return Soap(SoapSpec(every=every), [tensor.shape for tensor in self.spec.layout()], anchor)
+
+    def _tensors(self, networks: Floats) -> dict[str, Tensor]:
+        return {name: torch.from_numpy(value.copy()) for name, value in self.spec.split(networks).items()}
+
+    def _gradients(
+        self, pyramid: Tensor, networks: Floats, lmbda: float, leaf: Tensor | None
+    ) -> tuple[Measured, Floats, Floats]:
+        leaves = {name: value.requires_grad_(True) for name, value in self._tensors(networks).items()}
+        mse, bpp = self.twin.costs(pyramid, leaves, self._target)
+        inputs = [*leaves.values(), *([] if leaf is None else [leaf])]
+        found = torch.autograd.grad(mse + lmbda * bpp, inputs)
+        flat = np.concatenate([gradient.numpy().reshape(-1) for gradient in found[: len(leaves)]])
+        own = np.zeros(0, dtype=np.float32) if leaf is None else found[-1].numpy()
+        return Measured(bpp.item(), mse.item(), lmbda), flat, own
+
+
+def noise_of(key: int, count: int) -> Floats:
+    """Standard normal numbers of the entries 0, 1, ... (Box, Muller 1958), as the compiled kernels make them."""
+    keys = np.uint32(key & 0xFFFFFFFF), np.uint32(key >> 32)
+    place = np.arange(count, dtype=np.uint32)
+    radius, turns = ((_hashed(place, one) >> np.uint32(8)) * 2.0**-24 for one in keys)
+    normal = np.sqrt(-2 * np.log(radius + 2.0**-25)) * np.cos(2 * np.pi * (turns - 0.5))
+    found: Floats = normal.astype(np.float32)
+    return found
+
+
+def _hashed(x: npt.NDArray[np.uint32], key: np.uint32) -> npt.NDArray[np.uint32]:
+    """A number of 32 bits for every counter: the finaliser of MurmurHash3 (Appleby 2011), twice with a key between."""
+    x = x ^ key
+    for shift, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35)):
+        x = (x ^ (x >> np.uint32(shift))) * np.uint32(factor)
+    x = (x ^ (x >> np.uint32(16))) + key
+    x = x * np.uint32(0x9E3779B1)
+    x = (x ^ (x >> np.uint32(15))) * np.uint32(0x85EBCA6B)
+    return x ^ (x >> np.uint32(16))

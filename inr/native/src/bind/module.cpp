@@ -18,6 +18,8 @@ void bind_operations(nanobind::module_& m);
 
 namespace inr {
 
+void bind_latent_training(nanobind::module_& m);
+
 namespace {
 
 using nb::literals::operator""_a;
@@ -316,6 +318,7 @@ NB_MODULE(_kernels, m) {
     bind_train_samples(engine);
     bind_profile(engine);
     bind_entropy(m);
+    bind_latent_training(m);
     m.def("instruction_sets", [] {
         std::vector<std::string> names;
         for (const Isa* isa : available()) names.emplace_back(isa->name);

@@ -2,6 +2,9 @@
 #pragma once
 
 #include "isa/ceilings.h"
+#ifndef INR_TILES
+#include "isa/latent/kernels.h"
+#endif
 #include "isa/run.h"
 #include "isa/update.h"
 
@@ -31,6 +34,18 @@ static void elementwise(const Op& op, const float* x, float* y, float* slope, in
     with_formula(op, use);
 }
 
+#ifdef INR_TILES
+}  // namespace INR_ISA
+namespace avx512 {
+extern const latent::Kernels* const latent_kernels;
+}
+namespace INR_ISA {
+using avx512::latent_kernels;  // nothing there is done with tiles
+#else
+extern const inr::latent::Kernels* const latent_kernels;
+const inr::latent::Kernels* const latent_kernels = &latent::kernels;
+#endif
+
 #define INR_TEXT_OF(name) #name
 #define INR_TEXT(name) INR_TEXT_OF(name)
 extern const Isa table;
@@ -39,8 +54,8 @@ constexpr bool kBf16 = true;
 #else
 constexpr bool kBf16 = false;
 #endif
-const Isa table = {INR_TEXT(INR_ISA), kBf16,      forward, train, grid_scatter_entry, reduce, adam, pack,
-                   ceilings,          elementwise};
+const Isa table = {INR_TEXT(INR_ISA), kBf16,       forward,       train, grid_scatter_entry, reduce, adam, pack,
+                   ceilings,          elementwise, latent_kernels};
 
 }  // namespace INR_ISA
 }  // namespace inr

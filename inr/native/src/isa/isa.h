@@ -2,6 +2,7 @@
 #pragma once
 
 #include "engine/program.h"
+#include "latent/work.h"
 
 namespace inr {
 
@@ -82,6 +83,7 @@ struct Isa {
     void (*ceilings)(double seconds, double* results);
     // An elementwise operation and its derivative, for tests; `bf16` as it is done beside 16-bit products.
     void (*elementwise)(const Op&, const float* x, float* y, float* slope, int64_t n, bool bf16);
+    const latent::Kernels* latent;
 };
 
 // Instruction sets of this build that this machine has, best first; never empty.

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from inr.coders.latent.network_bits import quantise
 from inr.coders.latent.spec import LatentSpec
 from inr.coders.latent.stream import Pyramid, decode, encode
 from inr.coders.latent.synthesis import Synthesis
 from inr.coders.latent.training import LatentTraining, TrainingSpec
+from inr.coders.latent.twin import Twin
 
 
 @pytest.mark.parametrize(("height", "width", "channels"), [(40, 37, 3), (23, 64, 1)])
@@ -18,10 +18,9 @@ def test_a_file_is_what_was_trained(height: int, width: int, channels: int) -> N
     picture = (0.5 + 0.4 * np.stack([np.sin(x * y + c) for c in range(channels)])).astype(np.float32)
     settings = TrainingSpec(iterations=60, warm_up=((1, 10),), validate_every=10)
     training = LatentTraining(picture, spec, settings)
-    trained, twin = training.run(), training.twin
+    trained, twin = training.run(), Twin(spec, height, width)
     symbols = torch.from_numpy(trained.symbols).float()
-    floats = {name: torch.from_numpy(value) for name, value in trained.networks.items()}
-    result = quantise(twin, symbols, floats, training.target, settings.lmbda)
+    result = training.quantised()
 
     parts = twin.split(torch.from_numpy(trained.symbols.astype(np.int64)))
     grids = {grid.name: part.numpy() for grid, part in zip(twin.grids, parts, strict=True)}

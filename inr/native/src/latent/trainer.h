@@ -1,0 +1,52 @@
+// One step after the other of a latent training, on all cores.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "engine/memory.h"
+#include "latent/work.h"
+
+namespace inr {
+namespace latent {
+
+struct Loss {
+    double bits, mse;
+};
+
+// Gradients and losses of one picture's pyramid. Results do not depend on the number of threads.
+class Trainer {
+public:
+    // The target, (channels, height, width), is copied.
+    Trainer(const Kernels& kernels, const Counts& counts, int64_t height, int64_t width, const float* target);
+
+    const Shape& shape() const { return shape_; }
+
+    // The loss of latents (entries,) and networks (parameters,); with step.backward also the gradients of the networks,
+    // (parameters,), and with step.latents a step of Adam for the latents.
+    Loss run(const Step& step, const Adam& adam, float* latents, float* mean, float* square, const float* params,
+             float* gradients, int threads);
+
+private:
+    struct Phase;
+    void place_items();
+    void place_memory();
+    Maps maps(int count, int64_t height, int64_t stride);
+    Picture picture();
+    std::vector<Phase> phases() const;
+    void forward(std::vector<Phase>& list) const;
+    void backward(std::vector<Phase>& list) const;
+    void backward_filters(std::vector<Phase>& list) const;
+    int slots() const;
+
+    const Kernels& kernels_;
+    const Shape shape_;
+    Work work_{};
+    std::vector<std::unique_ptr<Floats>> memory_;
+    std::vector<double> bits_, squares_;
+    std::unique_ptr<Floats> scratch_;
+    int64_t scratch_size_ = 0;
+};
+
+}  // namespace latent
+}  // namespace inr
