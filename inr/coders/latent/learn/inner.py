@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from inr.coders.latent.engine import EPSILON
 from inr.coders.latent.learn.batch import BatchTwin, soft_round
 from inr.coders.latent.learn.soap import FIRST_ROUNDS, BatchSoap, Rates
-from inr.coders.latent.soap import EPSILON, SoapSpec
+from inr.coders.latent.soap import SoapSpec
 from inr.coders.latent.training import TrainingSpec
 
 _COLUMNS = 6

@@ -17,8 +17,8 @@ from torch import Tensor
 from inr.coders.latent.learn.batch import BatchTwin, copies
 from inr.coders.latent.learn.inner import Inner
 from inr.coders.latent.spec import LatentSpec
+from inr.coders.latent.start import random_start
 from inr.coders.latent.training import TrainingSpec
-from inr.coders.latent.twin import start_networks
 from inr.errors import SpecError
 from inr.rng import derive_seed, generator
 from inr.spec import Spec
@@ -106,9 +106,12 @@ class Reptile:
         self._seen = torch.from_numpy(pictures[[i for i in range(len(pictures)) if i not in held]]).to(device)
         self._held = torch.from_numpy(pictures[sorted(held)]).to(device)
         self.twin = BatchTwin(spec.latents, spec.side, spec.side, device)
-        start = start_networks(spec.latents, generator(spec.seed, "latent networks", 0))
+        start = spec.latents.split(random_start(spec.latents, generator(spec.seed, "latent networks", 0)))
         groups = len(spec.lmbdas)
-        self.start = {name: value.to(device).expand(groups, *value.shape).contiguous() for name, value in start.items()}
+        self.start = {
+            name: torch.from_numpy(value.copy()).to(device).expand(groups, *value.shape).contiguous()
+            for name, value in start.items()
+        }
         self.progress = Progress({name: value.clone() for name, value in self.start.items()})
         self._inner: Inner | None = None
 

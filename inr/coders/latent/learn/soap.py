@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from inr.coders.latent.soap import EPSILON, SoapSpec
+from inr.coders.latent.engine import EPSILON
+from inr.coders.latent.soap import SoapSpec
 
 FIRST_ROUNDS = 6
 """Power iterations that make the first bases."""
