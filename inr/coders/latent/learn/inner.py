@@ -1,4 +1,4 @@
-"""The inner loop: the main phase of a training, from given networks, for a batch of pictures at once."""
+"""The inner loop: warm-up and main phase of a training, from given networks, for a batch of pictures at once."""
 
 import contextlib
 import math
@@ -14,7 +14,11 @@ from inr.coders.latent.learn.soap import FIRST_ROUNDS, BatchSoap, Rates
 from inr.coders.latent.soap import SoapSpec
 from inr.coders.latent.training import TrainingSpec
 
-_COLUMNS = 6
+_COLUMNS = 8
+
+WARM_UP = 30
+"""Iterations of a warm-up from given networks, after which optimisers start anew: what they have seen of latents that
+are all zero would slow them down for long."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +48,7 @@ class Inner:
         self.networks = {name: value.clone() for name, value in networks.items()}
         self._mean, self._square = torch.zeros_like(self.latents), torch.zeros_like(self.latents)
         self._soap = BatchSoap(SoapSpec(), self.networks)
+        self._warm_sigma = ((-0.432 * lmbda.log10() + 0.747) / 10).clamp_min(0)[:, None]
         self._row = torch.zeros(_COLUMNS, device=device)
         self._graphs: list[torch.cuda.CUDAGraph] = []
         self.tensor_cores = False
@@ -60,20 +65,21 @@ class Inner:
         self.target.copy_(target)
         for name, value in networks.items():
             self.networks[name].copy_(value)
-        for tensor in (self.latents, self._mean, self._square):
-            tensor.zero_()
-        self._soap.reset()
+        self.latents.zero_()
         schedule = schedule_of(self.settings, iterations).to(self.latents.device)
-        every = self._soap.spec.every
         for i in range(iterations):
             self._row.copy_(schedule[i])
-            if i == 0:
+            since, every = (i, 1) if i < WARM_UP else (i - WARM_UP, self._soap.spec.every)
+            if since == 0:
+                self._mean.zero_()
+                self._square.zero_()
+                self._soap.reset()
                 self._step(first=True)
             elif self._graphs:
                 self._graphs[0].replay()
             else:
                 self._step()
-            for _ in range(FIRST_ROUNDS if i == 0 else i % every == 0):
+            for _ in range(FIRST_ROUNDS if since == 0 else since % every == 0):
                 if self._graphs:
                     self._graphs[1].replay()
                 else:
@@ -100,8 +106,9 @@ class Inner:
     def _step(self, first: bool = False) -> None:
         """One iteration by the schedule's row."""
         settings = self.settings
-        adam, vector, matrix, decay, sigma, temperature = self._row.unbind()
+        adam, vector, matrix, decay, sigma, temperature, first_beta, second_beta = self._row.unbind()
         latents = self.latents.detach().requires_grad_(True)
+        sigma = torch.where(sigma < 0, self._warm_sigma, sigma)
         soft = soft_round(latents * settings.gain, temperature)
         pyramid = soft_round(soft + torch.randn_like(soft) * sigma, temperature)
         leaves = {name: value.detach().requires_grad_(True) for name, value in self.networks.items()}
@@ -113,9 +120,8 @@ class Inner:
         grads = {name: g * scale.view(-1, *[1] * (g.ndim - 1)) for name, g in zip(leaves, found, strict=True)}
         move = self._soap.first if first else self._soap.step
         move(self.networks, grads, Rates(vector, matrix, decay))
-        beta1, beta2 = settings.betas
-        self._mean.lerp_(moved, 1 - beta1)
-        self._square.mul_(beta2).addcmul_(moved, moved, value=1 - beta2)
+        self._mean.lerp_(moved, 1 - first_beta)
+        self._square.lerp_(moved.square(), 1 - second_beta)
         self.latents.sub_(self._mean / (self._square.sqrt() + EPSILON) * adam)
 
 
@@ -131,23 +137,24 @@ def tensor_cores(use: bool) -> Iterator[None]:
 
 
 def schedule_of(settings: TrainingSpec, iterations: int) -> Tensor:
-    """Rates of Adam, of SOAP's vectors and matrices, what decay leaves, noise and temperature: a row an iteration."""
-    (a1, a2), spec = settings.betas, SoapSpec()
+    """A row for every iteration.
+
+    Rates of Adam, of SOAP's vectors and matrices, what decay leaves, noise (-1: that of the warm-up), temperature and
+    the decays of Adam's moments.
+    """
+    spec = SoapSpec()
     s1, s2 = spec.betas
     rows = []
     for i in range(iterations):
-        share = i / iterations
+        warm = i < WARM_UP
+        since = i if warm else i - WARM_UP
+        share = 0.0 if warm else since / (iterations - WARM_UP)
+        a1, a2 = settings.warm_betas if warm else settings.betas
         low, high = settings.final_rate, settings.rate
         rate = low + (high - low) * 0.5 * (1 + math.cos(math.pi * share))
-        vector, matrix = (rate * (1 - s2**n) ** 0.5 / (1 - s1**n) if n else 0.0 for n in (i + 1, i))
-        rows.append(
-            (
-                rate * (1 - a2 ** (i + 1)) ** 0.5 / (1 - a1 ** (i + 1)),
-                vector,
-                matrix,
-                1 - rate * spec.weight_decay,
-                settings.sigma[0] + share * (settings.sigma[1] - settings.sigma[0]),
-                settings.temperature[0] + share * (settings.temperature[1] - settings.temperature[0]),
-            )
-        )
+        vector, matrix = (rate * (1 - s2**n) ** 0.5 / (1 - s1**n) if n else 0.0 for n in (since + 1, since))
+        adam = rate * (1 - a2 ** (since + 1)) ** 0.5 / (1 - a1 ** (since + 1))
+        sigma = -1.0 if warm else settings.sigma[0] + share * (settings.sigma[1] - settings.sigma[0])
+        temperature = settings.temperature[0] + share * (settings.temperature[1] - settings.temperature[0])
+        rows.append((adam, vector, matrix, 1 - rate * spec.weight_decay, sigma, temperature, a1, a2))
     return torch.tensor(rows, dtype=torch.float32)

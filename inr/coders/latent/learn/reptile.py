@@ -15,7 +15,8 @@ from pydantic import Field
 from torch import Tensor
 
 from inr.coders.latent.learn.batch import BatchTwin, copies
-from inr.coders.latent.learn.inner import Inner
+from inr.coders.latent.learn.inner import WARM_UP, Inner
+from inr.coders.latent.learn.tuner import Tuner
 from inr.coders.latent.spec import LatentSpec
 from inr.coders.latent.start import random_start
 from inr.coders.latent.training import TrainingSpec
@@ -39,8 +40,8 @@ class LearnSpec(Spec):
     """Pictures of each lambda in a batch."""
     side: int = Field(default=256, ge=16)
     """Rows and columns of a crop."""
-    inner: tuple[int, int] = (100, 300)
-    """Iterations of an inner loop, at first and in the end."""
+    inner: tuple[int, int] = (130, 300)
+    """Iterations of an inner loop, warm-up included, at first and in the end."""
     steps: tuple[float, float] = (0.7, 0.1)
     """Share of the way to the mean of the tuned networks, likewise."""
     outers: int = Field(default=200, ge=1)
@@ -105,7 +106,6 @@ class Reptile:
         self.spec, self.device, self.tensor_cores = spec, device, tensor_cores
         self._seen = torch.from_numpy(pictures[[i for i in range(len(pictures)) if i not in held]]).to(device)
         self._held = torch.from_numpy(pictures[sorted(held)]).to(device)
-        self.twin = BatchTwin(spec.latents, spec.side, spec.side, device)
         start = spec.latents.split(random_start(spec.latents, generator(spec.seed, "latent networks", 0)))
         groups = len(spec.lmbdas)
         self.start = {
@@ -113,7 +113,7 @@ class Reptile:
             for name, value in start.items()
         }
         self.progress = Progress({name: value.clone() for name, value in self.start.items()})
-        self._inner: Inner | None = None
+        self._inner: Inner | Tuner | None = None
 
     @property
     def share(self) -> float:
@@ -122,15 +122,17 @@ class Reptile:
             return self.progress.done / self.spec.outers
         return self.progress.seconds / self.spec.seconds
 
-    def inner(self, each: int) -> Inner:
-        """An inner loop for so many pictures of each lambda; a captured graph on a GPU that allows it."""
+    def inner(self, each: int) -> Inner | Tuner:
+        """An inner loop for so many pictures of each lambda: on the CPU the compiled one, else a captured graph."""
         groups = [each] * len(self.spec.lmbdas)
-        lmbda = torch.tensor(self.spec.lmbdas, device=self.device).repeat_interleave(each)
-        made = Inner(self.twin, lmbda, copies(self.progress.shared, groups), TrainingSpec())
+        lmbda = torch.tensor(self.spec.lmbdas, dtype=torch.float32, device=self.device).repeat_interleave(each)
+        if self.device == "cpu":
+            return Tuner(self.spec.latents, lmbda, TrainingSpec(warm_up=((1, WARM_UP),), last_share=0))
+        twin = BatchTwin(self.spec.latents, self.spec.side, self.spec.side, self.device)
+        made = Inner(twin, lmbda, copies(self.progress.shared, groups), TrainingSpec())
         made.tensor_cores = self.tensor_cores
-        if self.device != "cpu":
-            made.run(made.target, copies(self.progress.shared, groups), 2)  # libraries load on first use
-            made.capture()
+        made.run(made.target, copies(self.progress.shared, groups), 2)  # libraries load on first use
+        made.capture()
         return made
 
     def advance(self) -> list[float]:
