@@ -1,6 +1,7 @@
-"""The main job on a real photo: compress it, decode it at 1x and 2x, and set it beside JPEG at the same size."""
+"""The main job on a real photo: compress it, decode it at 1x and 2x, and set it beside JPEG and AVIF at equal bytes."""
 
 import argparse
+import bisect
 import io
 from pathlib import Path
 
@@ -14,16 +15,15 @@ from inr.metrics.ssim import ssim
 
 PHOTO = Path(__file__).with_name("coffee.png")  # Rachel Michetti, CC0
 REGION = (240, 80, 160, 140)
+JPEG = {"format": "JPEG", "optimize": True, "progressive": True}  # 4:2:0
+AVIF = {"format": "AVIF", "subsampling": "4:4:4", "speed": 6, "advanced": {"tune": "psnr"}}
 
 
-def jpeg_of_size(photo: np.ndarray, size: int) -> bytes:
-    """The best JPEG (4:2:0, optimised, progressive) of at most `size` bytes."""
-    best = b""
-    for quality in range(1, 96):
-        buffer = io.BytesIO()
-        Image.fromarray(photo).save(buffer, "JPEG", quality=quality, optimize=True, progressive=True)
-        best = buffer.getvalue() if len(buffer.getvalue()) <= size else best
-    return best
+def written(photo: np.ndarray, options: dict, quality: int) -> bytes:
+    """The file of another codec."""
+    buffer = io.BytesIO()
+    Image.fromarray(photo).save(buffer, quality=quality, **options)
+    return buffer.getvalue()
 
 
 def enlarged(samples: np.ndarray) -> np.ndarray:
@@ -36,25 +36,25 @@ parser = argparse.ArgumentParser()
 parser.add_argument("--steps", type=int)
 parser.add_argument("--out", type=Path, default=Path("demo"))
 arguments = parser.parse_args()
-out: Path = arguments.out
+photo, out = np.asarray(Image.open(PHOTO)), arguments.out
 out.mkdir(parents=True, exist_ok=True)
-
-photo = np.asarray(Image.open(PHOTO))
 with following(quiet=False, checkpoint=None) as hooks:
     report = inr.compress(photo, out / "photo.inr", hooks, steps=arguments.steps).report
 for scale in (1, 2):
     inr.decompress(out / "photo.inr", out / f"photo_{scale}x.png", scale=scale, overwrite=True)
-(out / "photo.jpg").write_bytes(jpeg_of_size(photo, report.bytes))
-jpeg = np.asarray(Image.open(out / "photo.jpg"))
-
 say("         bytes    bpp  PSNR dB    SSIM  seconds")
 say(f"inr   {report.bytes:8d} {report.bpp:6.3f} {report.psnr:8.2f}  {report.ssim:.4f} {report.seconds_total:8.1f}")
-size = (out / "photo.jpg").stat().st_size
-say(f"JPEG  {size:8d} {8 * size / photo[..., 0].size:6.3f} {psnr(photo, jpeg, 255):8.2f}  {ssim(photo, jpeg, 255):.4f}")
-
-detail = inr.open(out / "photo.inr").decode(region=REGION, scale=3)
-sheet = Image.fromarray(np.pad(np.hstack([enlarged(photo), detail, enlarged(jpeg)]), ((24, 0), (0, 0), (0, 0))))
-for i, caption in enumerate(("original, Lanczos 3x", "inr, decoded at 3x", "JPEG of the same size, Lanczos 3x")):
-    ImageDraw.Draw(sheet).text((i * 3 * REGION[2] + 6, 4), caption, "white", font_size=14)
+shown = {"original": enlarged(photo), "inr, decoded at 3x": inr.open(out / "photo.inr").decode(region=REGION, scale=3)}
+for name, options in {"JPEG": JPEG, "AVIF": AVIF}.items():  # the best that is no larger, or the smallest there is
+    fits = bisect.bisect(range(96), report.bytes, key=lambda q, options=options: len(written(photo, options, q)))
+    data = written(photo, options, max(fits - 1, 0))
+    (out / f"photo.{name.lower()}").write_bytes(data)
+    other, bpp = np.asarray(Image.open(io.BytesIO(data))), 8 * len(data) / photo[..., 0].size
+    say(f"{name}  {len(data):8d} {bpp:6.3f} {psnr(photo, other, 255):8.2f}  {ssim(photo, other, 255):.4f}")
+    shown[f"{name} of the same size"] = enlarged(other)
+panels = [np.pad(panel, ((24, 0), (0, 4), (0, 0))) for panel in shown.values()]
+sheet, (height, width, _) = Image.fromarray(np.vstack([np.hstack(panels[:2]), np.hstack(panels[2:])])), panels[0].shape
+for i, caption in enumerate(shown):
+    ImageDraw.Draw(sheet).text((i % 2 * width + 6, i // 2 * height + 4), caption, "white", font_size=14)
 sheet.save(out / "side_by_side.png")
 say(f"written: {', '.join(str(path) for path in sorted(out.iterdir()))}")

@@ -23,6 +23,9 @@ IMAGES = (
 )
 """Four pictures of 512 x 512 samples of DIV2K, and two of 768 x 512 of Kodak: architecture, and a smooth one."""
 
+KODAK = tuple(f"images/kodak/kodim{number:02}.png" for number in (2, 3, 5, 8, 13, 15, 20, 23))
+"""Eight photos of 768 x 512 samples."""
+
 CLIPS = {
     "carphone": ("video/carphone_pristine_176x144_120f.mp4", (176, 144)),
     "bigbuckbunny": ("video/bigbuckbunny_1280x720_132f.mp4", (320, 180)),
@@ -50,10 +53,15 @@ def image_paths(paths: Sequence[Path], usual: Sequence[str] = IMAGES) -> list[Pa
     return list(paths) or [_data_folder("pictures") / name for name in usual]
 
 
+def distinct(paths: Sequence[Path]) -> list[Path]:
+    """The same paths; raises `SpecError` for two files of one name."""
+    return list(_named(paths, lambda path: path).values())
+
+
 def clip_paths(paths: Sequence[Path]) -> list[Path]:
     """The paths themselves, or those of the usual clips; raises `SpecError` as `clips`."""
     found = list(paths) or [_data_folder("clips") / name for name, _ in CLIPS.values()]
-    return list(_named(found, lambda path: path).values())
+    return distinct(found)
 
 
 def clips(paths: Sequence[Path], frames: int, size: tuple[int, int] | None) -> dict[str, Signal]:

@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
@@ -226,11 +227,17 @@ def chosen(request: "CompressSpec", meta: SignalMeta | None = None) -> AnyCoder:
     """The coder of a request, which it makes sense for; raises `SpecError`.
 
     Args:
-        request: if it names none, the kind of the signal does.
+        request: if it names none, that of the kind of the signal is taken if it heeds all that is asked; else the usual
+            one, which heeds everything: whoever names a model or how it is trained wants a network's weights.
         meta: of the signal; None for the usual coder.
     """
-    own = DEFAULT if meta is None else kind_for(meta).default_coder or DEFAULT
-    coder = CODERS.make(request.coder or own)
+    own = None if meta is None or request.coder is not None else kind_for(meta).default_coder
+    if own is not None:
+        coder = CODERS.make(own)
+        with suppress(SpecError):
+            coder.check(request)
+            return coder
+    coder = CODERS.make(request.coder or DEFAULT)
     coder.check(request)
     return coder
 

@@ -32,8 +32,9 @@ class CompressSpec(Spec):
     """
 
     coder: str | None = None
-    """Kind of the coder, with its settings as ``kind:name=value``; None for that of the kind of signal, if it has one,
-    else `weights`, those of a network. What a coder does not heed of all that follows must be left alone."""
+    """Kind of the coder, with its settings as ``kind:name=value``; None for that of the kind of signal, if it has one
+    that heeds all that is asked, else `weights`, those of a network. What a coder that is named does not heed of all
+    that follows must be left alone."""
     model: str | None = None
     """Kind of the model; None takes the preset's."""
     settings: dict[str, Any] = Field(default_factory=dict)

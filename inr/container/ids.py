@@ -17,7 +17,7 @@ EXTRAS: dict[int, dict[int, str]] = {
 }
 """Kind of signal -> number -> name of the attributes in header key 25."""
 ALIGNMENTS: dict[int, str] = {0: "center", 1: "corner"}
-CODERS: dict[int, str] = {0: "weights"}
+CODERS: dict[int, str] = {0: "weights", 1: "latent"}
 CODINGS: dict[int, str] = {0: "uniform", 1: "float16", 2: "float32"}
 
 MODELS: dict[int, tuple[str, dict[int, str]]] = {

@@ -86,8 +86,10 @@ class RangeDecoder:
         """Check that the payload is exactly what `RangeEncoder` writes for these decisions.
 
         Raises:
-            CorruptStreamError: it is longer, shorter, or ends in another way.
+            CorruptStreamError: it is longer, shorter, or begins or ends in another way.
         """
+        if self._data[:4] == b"\xff" * 4:  # the interval starts one short of 2^32, and this is what it lacks
+            raise CorruptStreamError(f"entropy-coded payload of {len(self._data)} bytes does not begin as it should")
         window = int.from_bytes(self._data[self._position - 4 : self._position].ljust(4, b"\0"), "big")
         length, value = _ending((window - self._code) & _MASK, self._range)
         expected = self._position - 4 + length

@@ -30,11 +30,17 @@ def ssim(reference: Array, other: Array, peak: float) -> float:
     """
     check_shapes(reference, other)
     size = min(11, *(n - 1 + n % 2 for n in reference.shape[:2]))
-    offset = np.arange(size) - size // 2
-    kernel = np.exp(-(offset**2) / (2 * 1.5**2))
-    kernel /= kernel.sum()
+    kernel = window(size)
     values = [_ssim_channel(reference[..., c], other[..., c], peak, kernel) for c in range(reference.shape[-1])]
     return float(np.mean(values))
+
+
+def window(size: int) -> Array:
+    """Gaussian of sigma 1.5 at so many positions, with the sum 1."""
+    offset = np.arange(size) - size // 2
+    kernel: Array = np.exp(-(offset**2) / (2 * 1.5**2))
+    kernel /= kernel.sum()
+    return kernel
 
 
 def _ssim_channel(x: Array, y: Array, peak: float, kernel: Array) -> float:
@@ -51,16 +57,16 @@ def _ssim_channel(x: Array, y: Array, peak: float, kernel: Array) -> float:
 
 def _ssim_scores(x: Array, y: Array, peak: float, kernel: Array) -> Array:
     x, y = x.astype(np.float64), y.astype(np.float64)
-    mean_x, mean_y = _blur(x, kernel), _blur(y, kernel)
-    var_x = _blur(x * x, kernel) - mean_x * mean_x
-    var_y = _blur(y * y, kernel) - mean_y * mean_y
-    cov = _blur(x * y, kernel) - mean_x * mean_y
+    mean_x, mean_y = blur(x, kernel), blur(y, kernel)
+    var_x = blur(x * x, kernel) - mean_x * mean_x
+    var_y = blur(y * y, kernel) - mean_y * mean_y
+    cov = blur(x * y, kernel) - mean_x * mean_y
     c1, c2 = (0.01 * peak) ** 2, (0.03 * peak) ** 2
     score: Array = (2 * mean_x * mean_y + c1) * (2 * cov + c2) / ((mean_x**2 + mean_y**2 + c1) * (var_x + var_y + c2))
     return score
 
 
-def _blur(x: Array, kernel: Array) -> Array:
+def blur(x: Array, kernel: Array) -> Array:
     """Separable convolution, valid positions only."""
     n = len(kernel)
     rows = np.zeros((x.shape[0] - n + 1, x.shape[1]))

@@ -168,6 +168,77 @@ class RangeDecoder:
     def decode_refinements(self, coarse: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]: ...
     def finish(self) -> None: ...
 
+LatentLayer = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
+"""Weights `(outputs, inputs)` and biases over 2^16, at most 2^23."""
+LatentParents = Sequence[tuple[npt.NDArray[np.int64], int]]
+"""Coarser grids, and how many times more than the features each is halved."""
+LatentAxis = tuple[npt.NDArray[np.int64], Floats | None, Sequence[npt.NDArray[np.int64]]]
+"""Sources `(n, 1)`, or `(n, 4)` with weights; for each layer, where its arms stand in what it reads, `(3, n)`."""
+
+class LatentContext:
+    """Predicts and codes the symbols of grids. Raises `ValueError` for what does not fit together."""
+
+    def __init__(
+        self,
+        neighbours: Sequence[tuple[int, int]],
+        features: int,
+        hidden: Sequence[LatentLayer],
+        out: npt.NDArray[np.int64],
+        out_bias: npt.NDArray[np.int64],
+        bypass: npt.NDArray[np.int64],
+        tables: tuple[npt.NDArray[np.uint16], ...],
+    ) -> None: ...
+    def decode(
+        self,
+        decoder: RangeDecoder,
+        name: str,
+        height: int,
+        width: int,
+        parents: LatentParents,
+        weights: npt.NDArray[np.int64] | None,
+    ) -> npt.NDArray[np.int64]:
+        """The symbols of a grid, `(height, width)`; raises `CorruptStreamError`."""
+    def decisions(
+        self,
+        name: str,
+        symbols: npt.NDArray[np.int64],
+        parents: LatentParents,
+        weights: npt.NDArray[np.int64] | None,
+    ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint16]]:
+        """Bits and the probabilities of ones, in coding order; raises `SpecError` for symbols out of range."""
+
+class LatentSynthesis:
+    """The 1x1 and 3x3 layers of a synthesis: weights and biases of each, in numbers."""
+
+    def __init__(
+        self,
+        mix0: tuple[Floats, Floats],
+        mix1: tuple[Floats, Floats],
+        residuals: Sequence[tuple[Floats, Floats]],
+        bypass: Floats,
+    ) -> None: ...
+    def show(self, maps: Floats, rows: LatentAxis, columns: LatentAxis, threads: int) -> Floats:
+        """Values where rows and columns cross, `(m, n, channels)`, the same for any number of threads."""
+    def show_points(
+        self,
+        maps: Floats,
+        rows: tuple[npt.NDArray[np.int64], Floats],
+        columns: tuple[npt.NDArray[np.int64], Floats],
+        threads: int,
+    ) -> Floats:
+        """Values at single places whose arms are not clamped, `(n, channels)`; sources before them, and weights."""
+
+def latent_level(
+    maps: Floats,
+    up: Floats,
+    symbols: npt.NDArray[np.int64] | None,
+    pre: Floats,
+    height: int,
+    width: int,
+    threads: int,
+) -> Floats:
+    """Maps of a level, from those of the one below and its own symbols, `(1 + n, height, width)`."""
+
 def instruction_sets() -> list[str]: ...
 def available_cores() -> int: ...
 def operation_kinds() -> list[OperationKind]: ...

@@ -60,7 +60,7 @@ class Kind(Spec):
     metrics: ClassVar[tuple[Metric, ...]] = (Psnr(),)
     """Measures of quality; the first is the one that is named where there is room for one. See `metrics_of`."""
     default_coder: ClassVar[str | None] = None
-    """What compresses it if nothing else is asked for; None takes the usual one, a network's weights."""
+    """What compresses it if it heeds all that is asked; else, or if None, the usual one does, a network's weights."""
     default_model: ClassVar[str | None] = None
     """Model if none is asked for; None takes the preset's."""
     large_model: ClassVar[tuple[int, str] | None] = None

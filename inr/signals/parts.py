@@ -69,10 +69,12 @@ class PartRule:
     Attributes:
         noun: what a part is made of, for messages: "rows of a band".
         least: samples that a part needs along the first axis.
+        most: samples of a part in all.
     """
 
     noun: str
     least: int = 2
+    most: int = WHOLE_SAMPLES
 
     def lengths(self, shape: tuple[int, ...], segment: int | None, most_samples: int) -> tuple[int, ...]:
         """Samples of each part along the first axis.
@@ -87,7 +89,7 @@ class PartRule:
         """
         if segment is not None and segment < self.least:
             raise SpecError(f"segment: {self.noun}: at least {self.least} needed; got {segment}")
-        most_samples = min(most_samples, WHOLE_SAMPLES)
+        most_samples = min(most_samples, self.most, WHOLE_SAMPLES)
         if segment is None:
             whole = math.prod(shape) <= most_samples
             segment = shape[0] if whole else default_length(shape, most_samples, self.least)

@@ -63,11 +63,11 @@ A_FILE = next((ROOT / "tests" / "golden").rglob("*.inr"))
 COSTS = {
     "the package": Cost("import inr", 2),
     "inr info": Cost(f"from inr.cli.main import main; main(['info', {str(A_FILE)!r}])", 18, frozenset({"cbor2"})),
-    "inr --help": Cost("from inr.cli.main import main; main(['--help'])", 32, TYPER),
-    "inr bench --help": Cost("from inr.cli.main import main; main(['bench', '--help'])", 26, TYPER | PYDANTIC),
+    "inr --help": Cost("from inr.cli.main import main; main(['--help'])", 34, TYPER),
+    "inr bench --help": Cost("from inr.cli.main import main; main(['bench', '--help'])", 28, TYPER | PYDANTIC),
     "inr jobs --help": Cost("from inr.cli.main import main; main(['jobs', '--help'])", 18, TYPER | PYDANTIC),
     "inr models": Cost("from inr.cli.main import main; main(['models'])", 90, PYDANTIC | {"numpy"}),
-    "inr -h": Cost("from inr.cli.main import main; main(['-h'])", 32, TYPER),
+    "inr -h": Cost("from inr.cli.main import main; main(['-h'])", 34, TYPER),
     "inr --version": Cost("from inr.cli.main import main; main(['--version'])", 9),
     "the client": Cost("import inr; inr.Client", 37, GRPC | PYDANTIC | {"numpy"}),
 }

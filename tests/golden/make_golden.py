@@ -12,9 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from inr.codec.decode import open_field
-from inr.codec.pack import pack
+from inr.codec.pack import pack, unpack
+from inr.coders.base import Encoded
+from inr.coders.latent.encoded import EncodedLatents
 from inr.coders.weights.quantize import EncodedWeights, QuantSpec, quantize
 from inr.container.file import InrFile, parse, to_bytes
 from inr.domain import Domain
@@ -25,8 +28,7 @@ from inr.models.hashgrid import HashGridMlp
 from inr.models.siren import Siren
 from inr.signals.array.attributes import ArrayAttributes
 from inr.signals.image.attributes import ImageAttributes
-from tests.golden import model_files
-from tests.support.weights import weights_in
+from tests.golden import latent_files, model_files
 
 FOLDER = Path(__file__).parent
 
@@ -122,6 +124,7 @@ CASES: tuple[Callable[[], InrFile], ...] = (
     picture_by_gamma,
     array_axes_of_one,
     *model_files.CASES,
+    *latent_files.CASES,
 )
 
 
@@ -136,19 +139,36 @@ def facts(data: bytes) -> Facts:
         "header": json.loads(json.dumps(asdict(file.header))),
         "sections": [f"{section.type.decode()} {len(section.payload)}" for section in file.sections],
         "symbols_sha256": [
-            symbols_sha256(weights_in(file.truncated(layers))) for layers in range(1, file.layers_present + 1)
+            symbols_sha256(unpack(file.truncated(layers))) for layers in range(1, file.layers_present + 1)
         ],
-        "step_codes": {tensor.layout.name: tensor.step_codes.tolist() for tensor in weights_in(file).tensors},
+        "step_codes": steps_of(unpack(file)),
         "shape": list(samples.shape),
         "dtype": str(samples.dtype),
         "samples": [float(f"{value:.9g}") for value in samples.astype(np.float64).reshape(-1).tolist()],
     }
 
 
-def symbols_sha256(field: EncodedWeights) -> str:
-    """SHA-256 of all symbols, tensor after tensor, as little-endian 64-bit integers."""
-    symbols = [tensor.symbols.astype("<i8").tobytes() for tensor in field.tensors]
-    return hashlib.sha256(b"".join(symbols)).hexdigest()
+def symbols_sha256(encoded: Encoded) -> str:
+    """SHA-256 of all symbols, tensor after tensor, then grid after grid, as little-endian 64-bit integers."""
+    symbols: list[npt.NDArray[np.int64]] = []
+    if isinstance(encoded, EncodedWeights):
+        symbols += [tensor.symbols for tensor in encoded.tensors]
+    if isinstance(encoded, EncodedLatents):
+        pyramid = encoded.pyramid
+        symbols += [pyramid.networks.integers[tensor.name] for tensor in pyramid.spec.layout()]
+        names = [grid.name for grid in pyramid.spec.grids(pyramid.height, pyramid.width)]
+        symbols += [pyramid.grids[name] for name in names if name in pyramid.grids]
+    assert symbols
+    return hashlib.sha256(b"".join(one.astype("<i8").tobytes() for one in symbols)).hexdigest()
+
+
+def steps_of(encoded: Encoded) -> dict[str, list[int]]:
+    """What the symbols are multiples of, as stored, by tensor or by network."""
+    if isinstance(encoded, EncodedWeights):
+        return {tensor.layout.name: tensor.step_codes.tolist() for tensor in encoded.tensors}
+    assert isinstance(encoded, EncodedLatents)
+    networks = encoded.pyramid.networks
+    return {f"{module}{' biases' * bias}": [step] for (module, bias), step in networks.exponents.items()}
 
 
 def write_case(folder: Path, name: str, data: bytes) -> None:

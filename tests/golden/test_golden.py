@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 
 from inr.codec.decode import open_field
-from inr.codec.pack import assemble, tiling_of, with_psnr
+from inr.codec.pack import assemble, tiling_of, unpack, with_psnr
 from inr.coders.base import coder_of
-from inr.coders.weights.stream import encode
+from inr.coders.latent.plan import ARRANGEMENTS
 from inr.container.file import parse, to_bytes
 from inr.models.base import MODELS
-from tests.golden.make_golden import CASES, FOLDER, Facts, symbols_sha256, write_case
-from tests.support.weights import weights_in
+from tests.golden import latent_files
+from tests.golden.make_golden import CASES, FOLDER, Facts, steps_of, symbols_sha256, write_case
 
-MAX_BYTES = 2048
+MAX_BYTES = 4096
 FILES = sorted(FOLDER.glob("*.inr"))
 
 each_file = pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
@@ -54,9 +54,8 @@ def test_symbols_of_every_layer_are_exactly_the_same(path: Path) -> None:
     file, facts = parse(path.read_bytes()), facts_of(path)
     assert len(facts["symbols_sha256"]) == file.header.layers
     for layers, expected in enumerate(facts["symbols_sha256"], start=1):
-        assert symbols_sha256(weights_in(file.truncated(layers))) == expected
-    codes = {tensor.layout.name: tensor.step_codes.tolist() for tensor in weights_in(file).tensors}
-    assert codes == facts["step_codes"]
+        assert symbols_sha256(unpack(file.truncated(layers))) == expected
+    assert steps_of(unpack(file)) == facts["step_codes"]
 
 
 @each_file
@@ -80,8 +79,9 @@ def test_writing_again_gives_the_same_bytes(path: Path) -> None:
     file = parse(data)
     assert to_bytes(file) == data
     tiling = tiling_of(file.header)
-    tiles = [weights_in(file, tile) for tile in range(tiling.count)]
-    part, payloads = coder_of(tiles[0]).part(tiles[0]), [encode(tile) for tile in tiles]
+    tiles = [unpack(file, tile) for tile in range(tiling.count)]
+    coder = coder_of(tiles[0])
+    part, payloads = coder.part(tiles[0]), [coder.payloads(tile) for tile in tiles]
     psnr, seen = (
         tuple(value / 100 for value in stored) for stored in (file.header.psnr, (file.header.light or ())[2:])
     )
@@ -89,8 +89,13 @@ def test_writing_again_gives_the_same_bytes(path: Path) -> None:
 
 
 def test_every_model_has_a_file() -> None:
-    stored = {parse(path.read_bytes()).header.model for path in FILES}
+    stored = {parse(path.read_bytes()).header.model for path in FILES} - {None}
     assert stored == {cls.wire_id for cls in MODELS}
+
+
+def test_every_arrangement_of_latents_is_one_that_files_have() -> None:
+    cases = [latent_files.LARGE, latent_files.MIDDLE, latent_files.SMALL, latent_files.LEAST]
+    assert [case for case in ARRANGEMENTS if case not in cases] == []
 
 
 def test_golden_files_are_not_overwritten(tmp_path: Path) -> None:

@@ -123,3 +123,15 @@ def test_decoders_answer_alike_to_any_probabilities(data: bytes, at: list[int]) 
         given_ = np.array(part, dtype=np.uint16)
         assert outcome(compiled, "decode_bits", given_) == outcome(reference, "decode_bits", given_)
     assert outcome(compiled, "finish") == outcome(reference, "finish")
+
+
+@each_twin
+def test_payloads_that_begin_outside_the_interval_are_refused(twin: str) -> None:
+    """A code of 2^32 - 1 is not below the first range; it decodes to zeros, and no zeros are written so."""
+    at = np.full(40, 65000, dtype=np.uint16)
+    encoder, _ = twins(twin)
+    encoder.encode_bits(np.zeros(40, dtype=np.uint8), at)
+    _, decoder = twins(twin, b"\xff" * 4 + encoder.finish()[4:])
+    decoder.decode_bits(at)
+    with pytest.raises(CorruptStreamError, match="begin"):
+        decoder.finish()

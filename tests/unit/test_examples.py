@@ -84,8 +84,9 @@ def test_demo_shows_the_main_job(runs: Runs) -> None:
     output = done.stdout
     assert [path.name for path in folder.iterdir()] == ["shown"]
     written = contents(folder / "shown")
-    assert set(written) >= {"photo.inr", "photo.jpg", "photo_1x.png", "photo_2x.png", "side_by_side.png"}
+    assert set(written) >= {"photo.inr", "photo.jpeg", "photo.avif", "photo_1x.png", "photo_2x.png", "side_by_side.png"}
     assert "JPEG" in output
+    assert "AVIF" in output
     assert "dB" in output
     assert str(len(written["photo.inr"])) in output
     sizes = []

@@ -221,8 +221,8 @@ def readme(
 
 
 def _conditions(seconds: float | None, steps: int | None, seeds: int, options: BenchOptions) -> "Conditions":
+    from inr.bench.plot import require_matplotlib
     from inr.bench.zoo.comparisons import Conditions
-    from inr.bench.zoo.plot import require_matplotlib
     from inr.fitting.spec import Budget
 
     require_matplotlib()

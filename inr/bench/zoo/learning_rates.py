@@ -6,8 +6,8 @@ from typing import Any
 
 from inr.bench.documents import short
 from inr.bench.measure import Results
+from inr.bench.plot import Line
 from inr.bench.results import Result
-from inr.bench.zoo.plot import Line
 from inr.bench.zoo.report import Report, Row, grouped, summary, told_median
 from inr.models.base import MODELS
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from inr.bench.documents import environment, markdown, short, write_json
 from inr.bench.measure import Results
+from inr.bench.plot import Panels, over_time, save
 from inr.bench.results import Curve, Result
 from inr.bench.stats import Spread, median_curve, paired_gain, seed_deviation, spread
-from inr.bench.zoo.plot import Panels, over_time, save
 from inr.files import write_bytes
 
 

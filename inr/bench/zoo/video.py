@@ -13,10 +13,10 @@ from typing import Any
 
 from inr.bench.documents import markdown, short
 from inr.bench.measure import Results
+from inr.bench.plot import over_time
 from inr.bench.results import Curve, Result, Run
 from inr.bench.stats import best_curve, best_until, median_curve, seconds_to_reach
 from inr.bench.zoo.comparisons import Conditions
-from inr.bench.zoo.plot import over_time
 from inr.bench.zoo.report import Report, grouped, summary
 from inr.models.finr import FORMATS
 from inr.samplers.block import BlockSampler

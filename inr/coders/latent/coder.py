@@ -32,12 +32,11 @@ else:
 class Latent(LatentCoder):
     """A pyramid of integer grids with small networks that predict and show them, all fitted to one picture.
 
-    Not finished: it trains on PyTorch, by the minute, and what its files hold may still change, so that its id is one
-    for files that stay at home. Pictures of at most 2^21 pixels, without a PSNR as the target.
+    It is the usual one of pictures, see `inr.coders.base.chosen`; what is fitted at once has at most 2^24 pixels.
     """
 
     kind: Literal["latent"] = "latent"
-    wire_id: ClassVar[int] = 10_014  # not one of the library until what files hold is settled
+    wire_id: ClassVar[int] = 1
     paper: ClassVar[str] = "Ladune et al. 2023, COOL-CHIC: Coordinate-based Low Complexity Hierarchical Image Codec"
     takes: ClassVar[frozenset[str] | None] = frozenset({"size", "bpp", "quality", "steps", "layers"})
     EXAMPLES: ClassVar[tuple[Mapping[str, Any], ...]] = (
@@ -53,8 +52,8 @@ class Latent(LatentCoder):
     residuals: Annotated[int, Limits(ge=0, le=3), Wire(4)] = 2
 
     def check(self, request: "CompressSpec") -> None:
-        """See `Coder`."""
-        refuse_others(self, request)
+        """See `Coder`; it is trained on the CPU."""
+        refuse_others(self, request.replace(device="auto") if request.device == "cpu" else request)
 
     def plan(
         self, signal: SignalInfo, request: "CompressSpec", files: Files, like: CoderPart | None = None
@@ -126,8 +125,8 @@ class Latent(LatentCoder):
         resources: Resources = DEFAULT_RESOURCES,
     ) -> Opened:
         """See `Coder`."""
-        del backend, device, resources
-        return Opened(field_of(encoded))
+        del backend, device
+        return Opened(field_of(encoded, resources.threads))
 
     def facts(self, encoded: EncodedLatents) -> Facts:
         """See `Coder`."""

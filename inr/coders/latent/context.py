@@ -19,6 +19,7 @@ from typing import Final, final
 import numpy as np
 import numpy.typing as npt
 
+from inr.coders.latent.compiled import compiled_context
 from inr.coders.latent.spec import (
     LOG_SCALE_LIMIT,
     LOG_SCALE_OFFSET,
@@ -85,6 +86,8 @@ class Context:
             CorruptStreamError: they are beyond the bounds.
         """
         checked(parameters, spec)
+        self.compiled = compiled_context(spec, parameters)
+        """Its faster twin, or None."""
         self._spec = spec
         self._parents = {
             tensor.name: parameters[tensor.name].astype(np.float64).T

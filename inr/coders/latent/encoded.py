@@ -46,11 +46,11 @@ class LatentField:
         return places * (self._domain.shape[axis] / (high - low)) - 0.5
 
 
-def field_of(encoded: EncodedLatents) -> LatentField:
-    """The function that a pyramid is."""
+def field_of(encoded: EncodedLatents, threads: int | None = None) -> LatentField:
+    """The function that a pyramid is, evaluated by at most so many threads."""
     pyramid = encoded.pyramid
     values = pyramid.networks.values(pyramid.spec)
-    synthesis = Synthesis(pyramid.spec, pyramid.height, pyramid.width, values, pyramid.grids)
+    synthesis = Synthesis(pyramid.spec, pyramid.height, pyramid.width, values, pyramid.grids, threads)
     return LatentField(encoded.domain, synthesis)
 
 

@@ -6,7 +6,7 @@ from typing import Literal
 from inr.coders import presets
 from inr.coders.base import Files, Plan
 from inr.coders.latent.spec import LatentSpec
-from inr.coders.latent.stream import MAX_SIDE, runs
+from inr.coders.latent.stream import MAX_PIXELS, MAX_SIDE, runs
 from inr.coders.request import CompressSpec
 from inr.container.header import CoderPart
 from inr.errors import LimitExceededError, SpecError, TargetError
@@ -22,7 +22,7 @@ PARAMETER_BYTES = 1.1
 """Of a stored parameter, about."""
 SMALLEST_BYTES = 80
 """Of payloads, below which no picture is tried."""
-MAX_TRAINED = 1 << 21
+MAX_TRAINED = MAX_PIXELS
 """Pixels that can be trained at once."""
 
 ARRANGEMENTS: tuple[dict[str, int], ...] = (
@@ -91,9 +91,15 @@ def plan(signal: SignalInfo, request: CompressSpec, latents: LatentSpec, files: 
     if signal.domain.axes != ("y", "x"):
         raise SpecError(f"coder latent: only pictures have latents; got axes {', '.join(signal.domain.axes)}")
     if signal.domain.size > MAX_TRAINED:
-        raise SpecError(f"coder latent: {signal.domain.size} pixels; at most {MAX_TRAINED} can be trained at once")
+        raise SpecError(
+            f"coder latent: {signal.domain.size} pixels; at most {MAX_TRAINED} are trained at once: "
+            "choose a smaller segment, or the coder weights"
+        )
     if max(signal.domain.shape) > MAX_SIDE:
-        raise SpecError(f"coder latent: sides of at most {MAX_SIDE} pixels; got {max(signal.domain.shape)}")
+        raise SpecError(
+            f"coder latent: a side of {max(signal.domain.shape)} pixels; at most {MAX_SIDE} are possible: "
+            "choose the coder weights"
+        )
     try:
         runs(latents.levels, request.layers)
     except LimitExceededError as error:

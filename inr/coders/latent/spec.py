@@ -1,5 +1,6 @@
 """The shape of a latent pyramid and of its networks: what the trainer, the stream and the synthesis agree on."""
 
+import functools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -157,7 +158,12 @@ class LatentSpec(Spec):
 
     def coarser(self, level: int) -> tuple[tuple[int, bool], ...]:
         """(level, hyper) of the grids that tell about a level: all coded ones above it, in coding order."""
-        return tuple((grid.level, grid.hyper) for grid in self.grids(1, 1) if grid.level > level)
+        known = self.hyper_levels
+        return tuple(
+            (coarse, hyper)
+            for coarse in range(self.levels - 1, level, -1)
+            for hyper in ((True, False) if coarse in known else (False,))
+        )
 
     def has_parents(self, level: int, hyper: bool = False) -> bool:
         """True if the features of this grid come from coarser grids."""
@@ -165,7 +171,7 @@ class LatentSpec(Spec):
 
     def layout(self) -> tuple[Tensor, ...]:
         """All tensors of the networks, in the order of a file."""
-        return (*self._context(), *self._parents(), *self._upsampling(), *self._synthesis())
+        return _layout(self)
 
     def split(self, networks: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:
         """Views of all tensors by name, of a vector that has them one after the other."""
@@ -223,6 +229,12 @@ class LatentSpec(Spec):
                 Tensor("synthesis", f"synthesis.residual{i}.bias", (c,)),
             ]
         return (*layers, Tensor("synthesis", "synthesis.bypass.weight", (c, inputs)))
+
+
+@functools.lru_cache(maxsize=64)
+def _layout(spec: LatentSpec) -> tuple[Tensor, ...]:
+    """Asked for again and again."""
+    return (*spec._context(), *spec._parents(), *spec._upsampling(), *spec._synthesis())
 
 
 def level_shape(height: int, width: int, level: int) -> tuple[int, int]:

@@ -24,9 +24,9 @@ from inr.coders.latent.tables import MIN_SYMBOL_BITS, TAIL_BITS, centre, costs, 
 from inr.entropy.stream import Decoder, Encoder, decoder, encoder
 from inr.errors import CorruptStreamError, FormatError, LimitExceededError, SpecError
 
-MAX_PIXELS: Final = 1 << 22
+MAX_PIXELS: Final = 1 << 24
 """Of a pyramid; larger pictures are cut into tiles."""
-MAX_SIDE: Final = 1 << 14
+MAX_SIDE: Final = 1 << 16
 """Rows and columns of a pyramid: a front costs some time, however few symbols it has."""
 MAX_EXPONENT: Final = 24
 MAX_FIXED_EXPONENT: Final = PARAMETER_BITS
@@ -169,7 +169,7 @@ def decode(spec: LatentSpec, height: int, width: int, payloads: tuple[bytes, ...
             coder = decoder(payload)
         check_holds(len(payload), sum(grid.size for grid in grids))
         for grid in grids:
-            known[grid.name] = _decode_grid(coder, context, grid, known)
+            known[grid.name] = decode_grid(coder, context, grid, known)
         coder.finish()
     return Pyramid(spec, height, width, networks, known)
 
@@ -200,6 +200,8 @@ def decisions(
         raise SpecError(f"latents: {grid.name} has shape {symbols.shape}; expected {(grid.height, grid.width)}")
     if int(symbols.min()) < SYMBOL_MIN or int(symbols.max()) > SYMBOL_MAX:
         raise SpecError(f"latents: {grid.name} has symbols beyond {SYMBOL_MIN}..{SYMBOL_MAX}")
+    if context.compiled is not None:
+        return context.compiled.decisions(grid, known)
     table = tables()
     mean, scale = context.whole(grid, symbols, known)
     nearest, apart = centre(mean)
@@ -220,8 +222,10 @@ def decisions(
     return bits[coded], probabilities[coded]
 
 
-def _decode_grid(coder: Decoder, context: Context, grid: Grid, known: Mapping[str, Integers]) -> Integers:
+def decode_grid(coder: Decoder, context: Context, grid: Grid, known: Mapping[str, Integers]) -> Integers:
     """The next grid; raises `CorruptStreamError`."""
+    if context.compiled is not None and context.compiled.reads(coder):
+        return context.compiled.decode(coder, grid, known)
     table = tables()
     wave = Wavefront(context, grid, known)
     for rows, columns in wave.fronts():

@@ -1,4 +1,4 @@
-"""The picture that latents stand for, at its own pixels and anywhere between them, in numpy.
+"""The picture that latents stand for, at its own pixels and anywhere between them, compiled or in numpy.
 
 Grids are brought to the size of the picture by learned filters: feature maps, known at the centres of pixels. Between
 those they are interpolated by the cubic kernel that the filters start from (Keys 1981, a = -0.75), which passes through
@@ -16,6 +16,7 @@ from typing import Final, final
 import numpy as np
 import numpy.typing as npt
 
+from inr.coders.latent.compiled import Axis, CompiledSynthesis, compiled_synthesis
 from inr.coders.latent.spec import UP_SOURCES, LatentSpec
 
 Floats = npt.NDArray[np.float32]
@@ -43,6 +44,7 @@ class Synthesis:
         width: int,
         parameters: Mapping[str, Floats],
         grids: Mapping[str, npt.NDArray[np.int64]],
+        threads: int | None = None,
     ) -> None:
         """Bring all levels to the size of the picture.
 
@@ -52,10 +54,12 @@ class Synthesis:
             width: of the picture, in pixels.
             parameters: all tensors of `LatentSpec.layout`.
             grids: symbols by the names of grids; levels that are missing count as zeros.
+            threads: at most, of compiled kernels; None for those of `inr.native.threads`.
         """
         self._spec, self._shape, self._parameters = spec, (height, width), parameters
+        self._compiled = compiled_synthesis(spec, parameters, threads)
         with np.errstate(all="ignore"):
-            self._maps = _feature_maps(spec, height, width, parameters, grids)
+            self._maps = _feature_maps(self._compiled, spec, (height, width), parameters, grids)
 
     def picture(self) -> Floats:
         """Values at the pixels, `(height, width, channels)`, about [0, 1]."""
@@ -64,6 +68,14 @@ class Synthesis:
 
     def grid(self, rows: Places, columns: Places) -> Floats:
         """Values where rows `(m,)` and columns `(n,)` cross, `(m, n, channels)`, about [0, 1]."""
+        if self._compiled is not None:
+            order = np.argsort(rows, kind="stable")  # neighbours in the result share what they need
+            axes = [
+                _axis(_stencils(_snapped(places, size), size, self._spec.residuals), size)
+                for places, size in zip((rows[order], columns), self._shape, strict=True)
+            ]
+            values = self._compiled.show(self._maps, *axes)
+            return values if np.array_equal(order, np.arange(len(rows))) else values[np.argsort(order)]
         out = np.empty((len(rows), len(columns), self._spec.channels), dtype=np.float32)
         band = max(1, _BATCH // max(len(columns), 1))
         reach = _stencils(_snapped(columns, self._shape[1]), self._shape[1], self._spec.residuals)
@@ -76,9 +88,20 @@ class Synthesis:
         """Values at single places, `(n,)` each, `(n, channels)`, about [0, 1]."""
         out = np.empty((len(rows), self._spec.channels), dtype=np.float32)
         count = max(1, _BATCH >> (4 * self._spec.residuals))
-        for first in range(0, len(rows), count):
-            some = slice(first, first + count)
-            out[some] = self._singles(_snapped(rows[some], self._shape[0]), _snapped(columns[some], self._shape[1]))
+        down, right = _snapped(rows, self._shape[0]), _snapped(columns, self._shape[1])
+        left = np.arange(len(rows))
+        if self._compiled is not None:  # all but those whose arms are clamped
+            reach = self._spec.residuals
+            inner = _within(down, self._shape[0], reach) & _within(right, self._shape[1], reach)
+            places = [
+                (np.floor(axis[inner]).astype(np.int64), _kernel(axis[inner], size)[1])
+                for axis, size in zip((down, right), self._shape, strict=True)
+            ]
+            out[inner] = self._compiled.points(self._maps, *places)
+            left = np.flatnonzero(~inner)
+        for first in range(0, len(left), count):
+            some = left[first : first + count]
+            out[some] = self._singles(down[some], right[some])
         return out
 
     def _crossings(self, rows: "list[_Stencil]", columns: "list[_Stencil]") -> Floats:
@@ -114,7 +137,7 @@ class Synthesis:
         np.maximum(hidden, 0, out=hidden)
         values = p["synthesis.mix1.weight"] @ hidden
         values += p["synthesis.mix1.bias"][:, None]
-        found: Floats = values.reshape(-1, *maps.shape[1:])
+        found: Floats = values.reshape(len(values), *maps.shape[1:])
         return found
 
     def _layer(self, layer: int, arms: Sequence[Sequence[Floats]]) -> Floats:
@@ -157,8 +180,22 @@ def _stencils(places: Places, size: int, residuals: int) -> list[_Stencil]:
     return found[::-1]
 
 
+def _axis(stencils: list[_Stencil], size: int) -> Axis:
+    """The same as indices and weights."""
+    places = stencils[0].places
+    whole = places.astype(np.int64)
+    sources, weights = (whole[:, None], None) if np.array_equal(whole, places) else _kernel(places, size)
+    return sources, weights, [np.stack(stencil.arms) for stencil in stencils[1:]]
+
+
 def _snapped(places: Places, size: int) -> Places:
     found: Places = np.clip(np.rint(places * _SNAP) / _SNAP, 0.0, size - 1.0)
+    return found
+
+
+def _within(places: Places, size: int, reach: int) -> npt.NDArray[np.bool_]:
+    """Where arms of so many layers end at centres or between them."""
+    found: npt.NDArray[np.bool_] = (places >= reach) & (places <= size - 1.0 - reach)
     return found
 
 
@@ -205,17 +242,21 @@ def _interpolated(maps: Floats, rows: Places, columns: Places) -> Floats:
 
 
 def _feature_maps(
+    compiled: CompiledSynthesis | None,
     spec: LatentSpec,
-    height: int,
-    width: int,
+    shape: tuple[int, int],
     parameters: Mapping[str, Floats],
     grids: Mapping[str, npt.NDArray[np.int64]],
 ) -> Floats:
     """All levels at the size of the picture, `(levels, height, width)`, finest first."""
-    shapes = {grid.level: (grid.height, grid.width) for grid in spec.grids(height, width)}
+    shapes = {grid.level: (grid.height, grid.width) for grid in spec.grids(*shape)}
     maps = np.zeros((0, *shapes[spec.levels - 1]), dtype=np.float32)
     for level in reversed(range(spec.levels)):
         known = grids.get(f"latent{level}")
+        if compiled is not None and level < spec.levels - 1:
+            up, pre = (parameters[f"upsampling.{kind}{level}.weight"] for kind in ("up", "pre"))
+            maps = compiled.level(maps, up, known, pre, shapes[level])
+            continue
         latent = np.zeros((1, *shapes[level]), dtype=np.float32) if known is None else known[None].astype(np.float32)
         if level < spec.levels - 1:
             taps = parameters[f"upsampling.up{level}.weight"]

@@ -38,6 +38,8 @@ from inr.signals.target import Region, Shape, Target, joined, ratios
 from inr.signals.uncompressed import StoredSignal, npy_file
 
 AXES = ("y", "x")
+MAX_BAND = 2**24
+"""Pixels of a band unless more are asked for: what the coder of pictures takes at once."""
 MIN_SIDE = 2
 """Pixels that a picture needs on each side to be a field of its coordinates."""
 
@@ -52,8 +54,9 @@ class Image(Kind):
     noun: ClassVar[str] = "a picture"
     formats: ClassVar[str] = FORMATS
     attributes: ClassVar[type[Attributes]] = ImageAttributes
-    parts_are: ClassVar[PartRule] = PartRule("rows of a band", MIN_SIDE)
+    parts_are: ClassVar[PartRule] = PartRule("rows of a band", MIN_SIDE, MAX_BAND)
     metrics: ClassVar[tuple[Metric, ...]] = (Psnr(), Ssim())
+    default_coder: ClassVar[str | None] = "latent"
     suffix: ClassVar[str] = ".png"
 
     def examples(self) -> tuple[Signal, ...]:

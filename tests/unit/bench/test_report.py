@@ -11,9 +11,9 @@ import pytest
 
 from inr.bench import stats
 from inr.bench.documents import markdown
+from inr.bench.plot import Line, save, spread_out
 from inr.bench.results import Curve, Result
 from inr.bench.zoo.learning_rates import recommendations
-from inr.bench.zoo.plot import Line, save, spread_out
 from inr.bench.zoo.readme import write
 from inr.bench.zoo.report import summary, table
 from inr.bench.zoo.video import moments

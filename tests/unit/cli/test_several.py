@@ -13,6 +13,7 @@ from tests.support.commands import contents, interrupted, lasting, png_of
 from tests.support.small_fits import compressed, photo
 
 FAST = ("--steps", "2", "--quiet")
+LONG = ("--model", "hashgrid", "--steps", str(lasting(100_000)))
 
 
 @pytest.fixture
@@ -146,7 +147,7 @@ def test_originals_beside_the_files_are_not_replaced(place: Path, capsys: pytest
 
 def test_ctrl_c_says_what_was_written(place: Path) -> None:
     (place / "z.inr").write_bytes(compressed("siren").data)
-    arguments = ("compress", "a.png", "b.png", "--out-dir", "d", "--steps", str(lasting(100_000)))
+    arguments = ("compress", "a.png", "b.png", "--out-dir", "d", *LONG)
     code, first, _, rest = interrupted(*arguments, cwd=place)
     assert first.startswith("1/2 a.png: ")
     assert code == 1

@@ -133,8 +133,9 @@ def test_a_kind_may_name_it_as_the_usual_one(sounds: Signal, picture: Path) -> N
     )
     assert inr.compress(sounds, coder="weights", steps=5, size=2000).report.model == "siren"
     assert inr.compress(picture, steps=5, size=2000).report.model != "cosine"
+    assert inr.compress(sounds, steps=5).report.model == "siren"  # the usual coder heeds what that one does not
     with pytest.raises(SpecError, match="steps: the coder cosine has none; it takes layers, psnr, size"):
-        inr.compress(sounds, steps=5)
+        inr.compress(sounds, coder="cosine", steps=5)
 
 
 def test_settings_are_checked_for_the_coders_that_kinds_name(sounds: Signal) -> None:

@@ -148,3 +148,10 @@ def test_malformed_operations_touch_nothing(module: Path, tmp_path: Path) -> Non
     """What is refused is refused in time, and what is not stays within its memory."""
     words = check_clean("-m", "tests.support.native_fuzz", str(tmp_path / "example.txt"), "400", str(module))
     assert int(words[0]) > 30
+
+
+@pytest.mark.timeout(600)
+def test_damaged_latents_touch_nothing(module: Path) -> None:
+    """Payloads of pyramids that are refused, or read and shown."""
+    words = check_clean("-m", "tests.support.latent_fuzz", "600", "3", str(module))
+    assert words[:2] == ["600", "mutations:"]

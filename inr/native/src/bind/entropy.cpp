@@ -1,11 +1,10 @@
 // The entropy coder as Python classes. Arguments are checked here, with errors that name them.
-#include "entropy/coder.h"
+#include "bind/coders.h"
 
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 
 #include <memory>
-#include <mutex>
 #include <string>
 #include <utility>
 
@@ -17,29 +16,6 @@ namespace {
 using Array = nb::ndarray<nb::ro, nb::device::cpu>;
 template <class T>
 using Decoded = nb::ndarray<nb::numpy, T, nb::ndim<1>>;
-
-// Calls of several threads on one object come one after another. The lock is taken without the GIL and given back
-// before the GIL is taken again, so neither waits for the other.
-struct LockedEncoder {
-    std::mutex mutex;
-    Encoder coder;
-};
-
-struct LockedDecoder {
-    explicit LockedDecoder(nb::bytes payload)
-        : data(std::move(payload)), coder(reinterpret_cast<const uint8_t*>(data.c_str()), data.size()) {}
-
-    nb::bytes data;  // what the coder reads, kept alive
-    std::mutex mutex;
-    Decoder coder;
-};
-
-template <class Locked, class Work>
-auto without_gil(Locked& locked, const Work& work) {
-    nb::gil_scoped_release release;
-    const std::lock_guard<std::mutex> lock(locked.mutex);
-    return work(locked.coder);
-}
 
 std::string text_of(const nb::object& value) {
     const nb::str text{nb::handle(value)};

@@ -14,6 +14,7 @@
 #include "engine/pool.h"
 
 void bind_entropy(nanobind::module_& m);
+void bind_latent(nanobind::module_& m);
 void bind_operations(nanobind::module_& m);
 
 namespace inr {
@@ -318,6 +319,7 @@ NB_MODULE(_kernels, m) {
     bind_train_samples(engine);
     bind_profile(engine);
     bind_entropy(m);
+    bind_latent(m);
     bind_latent_training(m);
     m.def("instruction_sets", [] {
         std::vector<std::string> names;

@@ -238,15 +238,13 @@ inline uint32_t Decoder::next_byte() {
     return 0;
 }
 
+// Without a branch that depends on the bit: what cannot be foreseen should not be guessed.
 inline bool Decoder::decode(uint32_t probability) {
     const uint32_t bound = (range_ >> 16) * probability;
     const bool bit = code_ < bound;
-    if (bit) {
-        range_ = bound;
-    } else {
-        range_ -= bound;
-        code_ -= bound;
-    }
+    const uint32_t rest = static_cast<uint32_t>(bit) - 1;  // all ones unless the bit is 1
+    range_ = bound + (rest & (range_ - 2 * bound));
+    code_ -= rest & bound;
     while (range_ < kRenormalise) {
         code_ = code_ << 8 | next_byte();
         range_ <<= 8;
@@ -261,7 +259,14 @@ inline bool Decoder::decode(Bit& model) {
 }
 
 void Decoder::decode_bits(const uint16_t* probabilities, uint8_t* bits, size_t count) {
-    for (size_t i = 0; i < count; ++i) bits[i] = decode(checked_probability(probabilities[i])) ? 1 : 0;
+    Decoder state = *this;  // a copy that no pointer leads to stays in registers
+    try {
+        for (size_t i = 0; i < count; ++i) bits[i] = state.decode(checked_probability(probabilities[i])) ? 1 : 0;
+    } catch (...) {
+        *this = state;
+        throw;
+    }
+    *this = state;
 }
 
 template <class Model>
@@ -319,6 +324,10 @@ void Decoder::decode_refinements(const int64_t* coarse, int64_t* fine, size_t co
 }
 
 void Decoder::finish() const {
+    // the interval starts one short of 2^32, and this is what it lacks
+    if (size_ >= 4 && data_[0] == 0xff && data_[1] == 0xff && data_[2] == 0xff && data_[3] == 0xff) {
+        throw CorruptStream(payload_of(size_) + " does not begin as it should");
+    }
     const uint32_t found = window();
     const Ending end = ending(found - code_, range_);
     const size_t expected = position_ - 4 + end.length;

@@ -57,23 +57,30 @@ static int64_t synthesis_scratch(const Shape& shape) {
     return rows * kChunk + sums * kLanes + 64 * kMargin;
 }
 
-static std::vector<const float*> map_rows(const Work& w, int64_t y, int64_t x) {
-    std::vector<const float*> found;
-    for (int i = 0; i < w.maps[0].count; ++i) found.push_back(w.maps[0].row(i, y) + x);
+// Pointers to rows, without the memory manager: they are made for every chunk.
+template <typename T>
+struct RowPointers {
+    T* at[9 * 64];
+    T* const* data() const { return at; }
+};
+
+static RowPointers<const float> map_rows(const Work& w, int64_t y, int64_t x) {
+    RowPointers<const float> found;
+    for (int i = 0; i < w.maps[0].count; ++i) found.at[i] = w.maps[0].row(i, y) + x;
     return found;
 }
 
-static std::vector<float*> picture_rows(const Picture& picture, int channels, int64_t y, int64_t x) {
-    std::vector<float*> found;
-    for (int i = 0; i < channels; ++i) found.push_back(picture.row(i, y) + x);
+static RowPointers<float> picture_rows(const Picture& picture, int channels, int64_t y, int64_t x) {
+    RowPointers<float> found;
+    for (int i = 0; i < channels; ++i) found.at[i] = picture.row(i, y) + x;
     return found;
 }
 
 // The values at the arms of the stencils of a row.
-static std::vector<const float*> arms(const Picture& picture, int channels, int64_t y, int64_t x) {
-    std::vector<const float*> found;
+static RowPointers<const float> arms(const Picture& picture, int channels, int64_t y, int64_t x) {
+    RowPointers<const float> found;
     for (int i = 0; i < channels; ++i)
-        for (int arm = 0; arm < 9; ++arm) found.push_back(picture.row(i, y + arm / 3 - 1) + x + arm % 3 - 1);
+        for (int arm = 0; arm < 9; ++arm) found.at[9 * i + arm] = picture.row(i, y + arm / 3 - 1) + x + arm % 3 - 1;
     return found;
 }
 
@@ -97,7 +104,7 @@ static void mix(const Work& w, Rows rows, float* memory) {
     for (int64_t y = rows.first; y < rows.last; ++y) {
         for (int64_t x = 0; x < shape.width; x += kChunk) {
             const int64_t columns = rounded_up(std::min(kChunk, shape.width - x), kColumns);
-            const std::vector<float*> to = picture_rows(w.pictures[0], shape.counts.channels, y, x);
+            const RowPointers<float> to = picture_rows(w.pictures[0], shape.counts.channels, y, x);
             product<Finish::kPositive>(w.matrices.mix0, map_rows(w, y, x).data(), w.params + shape.mix0.bias,
                                        hidden.data(), nullptr, columns);
             product<Finish::kSet>(w.matrices.mix1, hidden.data(), w.params + shape.mix1.bias, to.data(), nullptr,
@@ -116,8 +123,8 @@ static void residual(const Work& w, int layer, Rows rows, float*) {
     for (int64_t y = rows.first; y < rows.last; ++y) {
         for (int64_t x = 0; x < shape.width; x += kChunk) {
             const int64_t columns = rounded_up(std::min(kChunk, shape.width - x), kColumns);
-            const std::vector<const float*> from = arms(w.pictures[at], channels, y, x);
-            const std::vector<float*> to = picture_rows(w.pictures[at + 1], channels, y, x);
+            const RowPointers<const float> from = arms(w.pictures[at], channels, y, x);
+            const RowPointers<float> to = picture_rows(w.pictures[at + 1], channels, y, x);
             if (last)
                 product<Finish::kSet>(w.matrices.residuals[at], from.data(), bias, to.data(), nullptr, columns);
             else
@@ -156,7 +163,7 @@ static void output(const Work& w, Rows rows, int slot, float* memory) {
     for (int64_t y = rows.first; y < rows.last; ++y)
         for (int64_t x = 0; x < shape.width; x += kChunk) {
             const int64_t count = std::min(kChunk, shape.width - x), columns = rounded_up(count, kColumns);
-            const std::vector<float*> before = picture_rows(w.pictures.back(), channels, y, x);
+            const RowPointers<float> before = picture_rows(w.pictures.back(), channels, y, x);
             product<Finish::kAdd>(w.matrices.synthesis_bypass, map_rows(w, y, x).data(), nullptr, values.data(),
                                   before.data(), columns);
             for (int c = 0; c < channels; ++c) {
@@ -198,10 +205,11 @@ private:
         return y < 0 || y >= shape_.height ? w_.zeros + kMargin : given_.row(channel, y);
     }
 
-    std::vector<const float*> from(int64_t q, int64_t x) const {
-        std::vector<const float*> found;
+    RowPointers<const float> from(int64_t q, int64_t x) const {
+        RowPointers<const float> found;
         for (int c = 0; c < channels_; ++c)
-            for (int arm = 0; arm < 9; ++arm) found.push_back(given_row(c, q - arm / 3 + 1) + x - arm % 3 + 1);
+            for (int arm = 0; arm < 9; ++arm)
+                found.at[9 * c + arm] = given_row(c, q - arm / 3 + 1) + x - arm % 3 + 1;
         return found;
     }
 
@@ -238,7 +246,7 @@ static void residual_gradients(const Work& w, int layer, Rows rows, int slot, fl
     for (int64_t y = rows.first; y < rows.last; ++y)
         for (int64_t x = 0; x < shape.width; x += kChunk) {
             const int64_t count = std::min(kChunk, shape.width - x), columns = rounded_up(count, kColumns);
-            const std::vector<float*> given = picture_rows(back.given(), channels, y, x);
+            const RowPointers<float> given = picture_rows(back.given(), channels, y, x);
             outer(weights, given.data(), arms(w.pictures[at], channels, y, x).data(), columns);
             add_rows(biases, given.data(), channels, columns);
             back.row(y, x, values.data(), count, columns);
@@ -270,11 +278,11 @@ static void mix_gradients(const Work& w, Rows rows, int slot, float* memory) {
     for (int64_t y = rows.first; y < rows.last; ++y)
         for (int64_t x = 0; x < shape.width; x += kChunk) {
             const int64_t columns = rounded_up(std::min(kChunk, shape.width - x), kColumns);
-            const std::vector<const float*> maps = map_rows(w, y, x);
-            const std::vector<float*> out = picture_rows(w.output_gradients, channels, y, x);
-            const std::vector<float*> given = picture_rows(errors, channels, y, x);
-            std::vector<float*> to;
-            for (int i = 0; i < levels; ++i) to.push_back(w.map_gradients[0].row(i, y) + x);
+            const RowPointers<const float> maps = map_rows(w, y, x);
+            const RowPointers<float> out = picture_rows(w.output_gradients, channels, y, x);
+            const RowPointers<float> given = picture_rows(errors, channels, y, x);
+            RowPointers<float> to;
+            for (int i = 0; i < levels; ++i) to.at[i] = w.map_gradients[0].row(i, y) + x;
             product<Finish::kPositive>(m.mix0, maps.data(), w.params + shape.mix0.bias, hidden.data(), nullptr,
                                        columns);
             outer(mix1, given.data(), hidden.data(), columns);

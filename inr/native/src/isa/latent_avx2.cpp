@@ -1,0 +1,2 @@
+#define INR_ISA avx2
+#include "isa/latent_instance.h"

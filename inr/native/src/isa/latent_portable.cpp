@@ -1,0 +1,2 @@
+#define INR_ISA portable
+#include "isa/latent_instance.h"
