@@ -38,9 +38,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("starts", type=Path)
     parser.add_argument("out", type=Path)
+    parser.add_argument("--count", type=int, help="of the first so many lambdas only")
     given = parser.parse_args()
     with np.load(given.starts) as found:
-        data = packed(LatentSpec(), dict(found))
+        data = packed(LatentSpec(), {name: value[: given.count] for name, value in found.items() if value.ndim})
     given.out.write_bytes(data)
     print(hashlib.sha256(data).hexdigest())
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from inr.coders.latent.learn.store import packed
-from inr.coders.latent.shipped import EXPONENT, LMBDAS, SHA256, SPEC, nearest, shipped
+from inr.coders.latent.shipped import EXPONENT, LARGEST_LMBDA, LMBDAS, SHA256, SPEC, nearest, shipped
 from inr.coders.latent.spec import LatentSpec
 from inr.coders.latent.stream import GROUPS, VALUE_BITS, Networks, Pyramid, decode, encode
 from inr.entropy.stream import encoder
@@ -49,7 +49,8 @@ def test_the_nearest_is_that_of_the_range() -> None:
     assert [nearest(SPEC, lmbda) for lmbda in LMBDAS] == list(range(1, len(LMBDAS) + 1))
     between = (LMBDAS[1] * LMBDAS[2]) ** 0.5
     assert (nearest(SPEC, 0.99 * between), nearest(SPEC, 1.01 * between)) == (2, 3)
-    assert (nearest(SPEC, 1e-9), nearest(SPEC, 1e3)) == (1, len(LMBDAS))
+    assert (nearest(SPEC, 1e-9), nearest(SPEC, LARGEST_LMBDA)) == (1, len(LMBDAS))
+    assert nearest(SPEC, 1.01 * LARGEST_LMBDA) == 0
     assert nearest(LatentSpec(width=16), 1e-3) == nearest(LatentSpec(channels=1), 1e-3) == 0
 
 
@@ -85,7 +86,7 @@ def test_an_unknown_number_is_refused_by_name() -> None:
     coder = encoder()
     coder.encode_bits(np.array([200 >> i & 1 for i in range(8)], np.uint8), np.full(8, 1 << 15, np.uint16))
     coder.encode_integers(np.zeros(5000, np.int64))
-    with pytest.raises(UnsupportedFeatureError, match=r"number 200 .*1\.\.6; a later version is needed"):
+    with pytest.raises(UnsupportedFeatureError, match=r"number 200 .*1\.\.5; a later version is needed"):
         decode(SPEC, 8, 8, (coder.finish(),), 1)
     for number in (200, 256, -1):
         with pytest.raises(SpecError, match=f"number {number}"):
