@@ -1,7 +1,8 @@
 """Networks that come with the library: where trainings start from, and what files store a difference to.
 
 A file names them by number, so a number stands for the same integers for ever; new ones get new numbers. They were
-learned by `inr.coders.latent.learn`.
+learned by `inr.coders.latent.learn` from 259 photographs: 140 outer steps in 490 s of an H100, each of 10 crops of
+256x256 a lambda, with inner loops of 60 to 240 iterations, at that time without their warm-up.
 """
 
 import functools
