@@ -26,7 +26,7 @@ WITH_TORCH = {
     "inr/reparams/basis.py",
 }
 """Modules outside the folders below that import torch at once; they are imported inside functions."""
-FOLDERS = ("inr/backends/torch/", "inr/bench/")
+FOLDERS = ("inr/backends/torch/", "inr/bench/", "inr/coders/latent/learn/")
 
 TORCH_FREE = (
     "inr.client.fields",
@@ -70,6 +70,7 @@ def modules_of(name: str) -> list[str]:
     """A module, or a package with its modules; none that needs torch."""
     package = importlib.import_module(name)
     inner = [f"{name}.{module.name}" for module in pkgutil.iter_modules(getattr(package, "__path__", []))]
+    inner = [one for one in inner if not f"{one.replace('.', '/')}/".startswith(FOLDERS)]
     return [
         name,
         *(part for one in inner if f"{one.replace('.', '/')}.py" not in WITH_TORCH for part in modules_of(one)),

@@ -3,14 +3,19 @@
 Source of the search: Ladune et al. 2023, "COOL-CHIC", section 3.3.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from inr.coders.latent.engine import Engine, Floats, Measured
+from inr.coders.latent.shipped import OWN, shipped
+from inr.coders.latent.spec import LatentSpec
 from inr.coders.latent.stream import GROUPS, VALUE_BITS, Group, Networks, tensors_of
+from inr.entropy.stream import encoder
 
 EXPONENTS: Mapping[Group, range] = {
     ("context", False): range(2, 9),
@@ -22,8 +27,10 @@ EXPONENTS: Mapping[Group, range] = {
 }
 """Exponents k of a step 2^-k that are tried."""
 
-_ORDERS = range(13)
-_ORDER_BITS = 4
+COARSER = 2
+"""How much smaller exponents are tried for a difference to shipped networks; it may also be left out."""
+DEAD_ZONES = (0.6, 0.75, 0.9)
+"""Shares of a step up to which differences become 0 that are tried beside a half."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,23 +40,23 @@ class Quantised:
     Attributes:
         networks: as a file stores them.
         measured: of the picture with these.
-        bits: estimate of the networks' size, by exp-Golomb codes.
+        bits: that the networks take in a file.
     """
 
     networks: Networks
     measured: Measured
     bits: int
 
+    def cost(self, pixels: int) -> float:
+        """``MSE / lambda + bits of latents and networks`` a pixel, if so many share the networks."""
+        return self.measured.cost + self.bits / pixels
 
-def golomb_bits(values: npt.NDArray[np.int64]) -> int:
-    """Bits of integers as signed exp-Golomb codes of the best order in 0..12, and of that order."""
-    codes = 2 * np.abs(values) - (values > 0)
-    if codes.size == 0:
-        return _ORDER_BITS
-    return _ORDER_BITS + min(
-        int(sum(1 + order + 2 * (int((code >> order) + 1).bit_length() - 1) for code in codes.ravel()))
-        for order in _ORDERS
-    )
+
+def coded_bits(values: npt.NDArray[np.int64]) -> int:
+    """What a span of integers takes in a file."""
+    coder = encoder()
+    coder.encode_integers(np.ascontiguousarray(values.ravel(), dtype=np.int64))
+    return 8 * len(coder.finish())
 
 
 def quantise(
@@ -58,6 +65,7 @@ def quantise(
     networks: Floats,
     lmbda: float,
     pixels: int | None = None,
+    number: int = OWN,
 ) -> Quantised:
     """The steps that minimise ``MSE / lambda + bits of latents and networks a pixel``, one group after the other.
 
@@ -67,9 +75,29 @@ def quantise(
         networks: in floating point, ``(parameters,)``.
         lmbda: as in training.
         pixels: that share the networks; None for those of the picture.
+        number: of shipped networks, whose difference is stored if that costs less; 0 for none.
     """
-    spec, shared = engine.spec, engine.height * engine.width if pixels is None else pixels
-    floats = spec.split(networks)
+    shared = engine.height * engine.width if pixels is None else pixels
+    found = _quantised(engine, symbols, networks, lmbda, shared, number)
+    if number == OWN or found.bits <= _complete_bits(engine.spec, networks, found.networks.exponents):
+        return found
+    complete = _quantised(engine, symbols, networks, lmbda, shared, OWN)
+    return min(found, complete, key=lambda one: one.cost(shared))
+
+
+def _complete_bits(spec: LatentSpec, networks: Floats, exponents: Mapping[Group, int]) -> int:
+    """What networks with these steps take that are no difference."""
+    floats, total = spec.split(networks), 0
+    for group, exponent in exponents.items():
+        values = [_rounded(floats[tensor.name], exponent, 0.5).ravel() for tensor in tensors_of(spec, group)]
+        total += coded_bits(np.concatenate(values))
+    return total
+
+
+def _quantised(engine: Engine, symbols: Floats, networks: Floats, lmbda: float, shared: int, number: int) -> Quantised:
+    spec = engine.spec
+    base = np.zeros_like(networks) if number == OWN else shipped(number).values()
+    floats, bases = spec.split(networks.astype(np.float64) - base), spec.split(base)
     values = spec.split(networks.copy())
     state = _Costs(engine, symbols, lmbda)
     state.settle(values)
@@ -80,20 +108,19 @@ def quantise(
         names = [tensor.name for tensor in tensors_of(spec, group)]
         if not names:
             continue
-        tries = []
-        for exponent in EXPONENTS.get(group, range(13)):
-            found = {name: _rounded(floats[name], exponent) for name in names}
-            bits = golomb_bits(np.concatenate([array.ravel() for array in found.values()]))
-            trial = values | {name: _floats(array, exponent) for name, array in found.items()}
-            cost = state.cost(trial, group) + bits / shared
-            tries.append((cost, exponent, found, bits))
-        _, exponent, found, bits = min(tries, key=lambda entry: entry[0])
-        values |= {name: _floats(array, exponent) for name, array in found.items()}
-        integers |= found
-        exponents[group] = exponent
-        total += bits
+        some = {name: floats[name] for name in names}, {name: bases[name] for name in names}
+        tries = [_tried(state, values, group, some, step, shared) for step in _steps(group, number)]
+        best = min(tries, key=lambda one: one.cost)
+        if number != OWN:
+            steps = [(best.exponent, dead) for dead in DEAD_ZONES]
+            tries = [best, *(_tried(state, values, group, some, step, shared) for step in steps)]
+            best = min(tries, key=lambda one: one.cost)
+        values |= best.values
+        integers |= best.integers
+        exponents[group] = best.exponent
+        total += best.bits
         state.settle(values)
-    return Quantised(Networks(integers, exponents), state.known, total)
+    return Quantised(Networks(integers, exponents, number), state.known, total)
 
 
 class _Costs:
@@ -115,12 +142,42 @@ class _Costs:
         self.known = self._engine.measure(self._symbols, self._engine.spec.joined(networks), 1.0, self._lmbda)
 
 
-def _rounded(tensor: Floats, exponent: int) -> npt.NDArray[np.int64]:
+@dataclass(frozen=True, eq=False)
+class _Try:
+    cost: float
+    exponent: int
+    integers: dict[str, npt.NDArray[np.int64]]
+    values: dict[str, Floats]
+    bits: int
+
+
+def _steps(group: Group, number: int) -> list[tuple[int, float]]:
+    """Exponents, each with the share of a step up to which parameters become 0."""
+    tried = EXPONENTS.get(group, range(13))
+    if number == OWN:
+        return [(exponent, 0.5) for exponent in tried]
+    return [(0, math.inf), *((exponent, 0.5) for exponent in range(max(tried.start - COARSER, 0), tried.stop))]
+
+
+def _tried(
+    state: "_Costs",
+    known: Mapping[str, Floats],
+    group: Group,
+    some: tuple[Mapping[str, Floats], Mapping[str, Floats]],
+    step: tuple[int, float],
+    shared: int,
+) -> _Try:
+    """What a step of a group costs; `some` are the group's parameters less those of the base, and these."""
+    exponent, dead = step
+    integers = {name: _rounded(value, exponent, dead) for name, value in some[0].items()}
+    values = {name: (array * 2.0**-exponent + some[1][name]).astype(np.float32) for name, array in integers.items()}
+    bits = coded_bits(np.concatenate([array.ravel() for array in integers.values()]))
+    return _Try(state.cost({**known, **values}, group) + bits / shared, exponent, integers, values, bits)
+
+
+def _rounded(tensor: npt.NDArray[np.floating[Any]], exponent: int, dead: float) -> npt.NDArray[np.int64]:
     limit = 1 << (VALUE_BITS + exponent)
-    scaled = np.rint(tensor.astype(np.float64) * 2.0**exponent)
-    result: npt.NDArray[np.int64] = scaled.clip(-limit, limit).astype(np.int64)
+    scaled = tensor.astype(np.float64) * 2.0**exponent
+    rounded = np.where(np.abs(scaled) <= dead, 0, np.rint(scaled))
+    result: npt.NDArray[np.int64] = rounded.clip(-limit, limit).astype(np.int64)
     return result
-
-
-def _floats(values: npt.NDArray[np.int64], exponent: int) -> Floats:
-    return (values * 2.0**-exponent).astype(np.float32)

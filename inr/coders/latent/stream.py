@@ -3,10 +3,11 @@
 The networks come first, then every level, coarse to fine, its hyper grid before its latents. A layer of a file is a run
 of these with a range coder of its own: the finest levels have a layer each, the first layer has the rest.
 
-A network is, for its weights and for its biases: five bits for the exponent k of their step 2^-k, then the integers as
-one span. A grid is coded front after front (see `inr.coders.latent.context`): for all symbols of a front whether each
-is the centre of its distribution; then, for those that are not, the side and whether they are further than 1 away;
-then, for those that are, seven bits of how far (see `inr.coders.latent.tables`).
+The networks begin with eight bits: 0, or the number of the shipped ones that they are a difference to. A network is,
+for its weights and for its biases: five bits for the exponent k of their step 2^-k, then the integers as one span. A
+grid is coded front after front (see `inr.coders.latent.context`): for all symbols of a front whether each is the centre
+of its distribution; then, for those that are not, the side and whether they are further than 1 away; then, for those
+that are, seven bits of how far (see `inr.coders.latent.tables`).
 """
 
 from collections.abc import Mapping
@@ -17,10 +18,11 @@ import numpy as np
 import numpy.typing as npt
 
 from inr.coders.latent.context import PARAMETER_BITS, Context, Integers, Wavefront
+from inr.coders.latent.shipped import EXPONENT, OWN, Shipped, shipped
 from inr.coders.latent.spec import MODULES, SYMBOL_MAX, SYMBOL_MIN, Grid, LatentSpec, Module, Tensor
 from inr.coders.latent.tables import MIN_SYMBOL_BITS, TAIL_BITS, centre, costs, tables
 from inr.entropy.stream import Decoder, Encoder, decoder, encoder
-from inr.errors import CorruptStreamError, LimitExceededError, SpecError
+from inr.errors import CorruptStreamError, FormatError, LimitExceededError, SpecError
 
 MAX_PIXELS: Final = 1 << 24
 """Of a pyramid; larger pictures are cut into tiles."""
@@ -33,6 +35,7 @@ VALUE_BITS: Final = 7
 """Parameters lie within +-2^7."""
 
 _EXPONENT_BITS = 5
+_NUMBER_BITS = 8
 _HALF = 1 << 15
 
 Group = tuple[Module, bool]
@@ -45,29 +48,40 @@ class Networks:
     """Quantised networks.
 
     Attributes:
-        integers: tensors by their names.
+        integers: tensors by their names, or their differences to shipped ones.
         exponents: k of the step 2^-k of a group, for all groups.
+        number: of the shipped networks, or 0 if the integers are complete.
     """
 
     integers: Mapping[str, Integers]
     exponents: Mapping[Group, int]
+    number: int = OWN
 
     def fixed(self, spec: LatentSpec) -> dict[str, Integers]:
         """Parameters of what is evaluated in fixed point, over 2^16."""
+        base = self._base()
         return {
-            tensor.name: self.integers[tensor.name] << (PARAMETER_BITS - self.exponents[tensor.module, tensor.bias])
+            tensor.name: _sum(self.integers[tensor.name], self._exponent(tensor), base, tensor, PARAMETER_BITS)
             for tensor in spec.layout()
             if _is_fixed(tensor.module)
         }
 
     def values(self, spec: LatentSpec) -> dict[str, npt.NDArray[np.float32]]:
         """All parameters as numbers; exact, as long as they have at most 24 bits."""
+        base = self._base()
         return {
-            tensor.name: (self.integers[tensor.name] * 2.0 ** -self.exponents[tensor.module, tensor.bias]).astype(
-                np.float32
-            )
+            tensor.name: (
+                _sum(self.integers[tensor.name], self._exponent(tensor), base, tensor, MAX_EXPONENT)
+                * 2.0**-MAX_EXPONENT
+            ).astype(np.float32)
             for tensor in spec.layout()
         }
+
+    def _base(self) -> Shipped | None:
+        return None if self.number == OWN else shipped(self.number)
+
+    def _exponent(self, tensor: Tensor) -> int:
+        return self.exponents[tensor.module, tensor.bias]
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +129,7 @@ def encode(pyramid: Pyramid, layers: int) -> tuple[bytes, ...]:
     spec, known = pyramid.spec, pyramid.grids
     try:
         context = Context(spec, pyramid.networks.fixed(spec))
-    except CorruptStreamError as error:
+    except FormatError as error:
         raise SpecError(str(error)) from None
     out: list[bytes] = []
     for number, levels in enumerate(runs(spec.levels, layers)):
@@ -244,39 +258,83 @@ def _most(group: Group) -> int:
     return MAX_FIXED_EXPONENT if _is_fixed(group[0]) else MAX_EXPONENT
 
 
+def _sum(integers: Integers, exponent: int, base: Shipped | None, tensor: Tensor, common: int) -> Integers:
+    """Parameters over 2^common, which is finer than both steps."""
+    found = integers << (common - exponent)
+    return found if base is None else found + (base.integers[tensor.name] << (common - EXPONENT))
+
+
+def _base_of(spec: LatentSpec, number: int) -> Shipped | None:
+    """What integers are a difference to; raises `UnsupportedFeatureError` or `CorruptStreamError`."""
+    if number == OWN:
+        return None
+    base = shipped(number)
+    if base.spec != spec:
+        raise CorruptStreamError(
+            f"networks: the shipped ones of number {number} have another shape than this file says"
+        )
+    return base
+
+
+def _check_group(group: Group, networks: Networks, tensors: list[Tensor], base: Shipped | None) -> None:
+    """Refuse steps and parameters that are out of range; raises `CorruptStreamError`."""
+    exponent = networks.exponents.get(group, 0)
+    if not 0 <= exponent <= _most(group):
+        raise CorruptStreamError(f"networks: step 2^-{exponent} of {group[0]}; exponents lie within 0..{_most(group)}")
+    for tensor in tensors:
+        values = networks.integers[tensor.name]
+        small = int(np.abs(values).max()) <= 1 << (VALUE_BITS + exponent)
+        if small and base is not None:
+            whole = _sum(values, exponent, base, tensor, MAX_EXPONENT)
+            small = int(np.abs(whole).max()) <= 1 << (VALUE_BITS + MAX_EXPONENT)
+        if not small:
+            raise CorruptStreamError(f"networks: {group[0]} has parameters beyond +-{1 << VALUE_BITS}")
+
+
 def _encode_networks(coder: Encoder, spec: LatentSpec, networks: Networks) -> None:
-    for group in GROUPS:
-        tensors, exponent = tensors_of(spec, group), networks.exponents.get(group, 0)
-        if not tensors:
-            continue
-        values = np.concatenate([networks.integers[tensor.name].reshape(-1) for tensor in tensors]).astype(np.int64)
-        if not 0 <= exponent <= _most(group):
-            raise SpecError(f"networks: step 2^-{exponent} of {group[0]}; exponents lie within 0..{_most(group)}")
-        if int(np.abs(values).max()) > 1 << (VALUE_BITS + exponent):
-            raise SpecError(f"networks: {group[0]} has parameters beyond +-{1 << VALUE_BITS}")
-        exponent_bits = [exponent >> i & 1 for i in range(_EXPONENT_BITS)]
-        coder.encode_bits(np.array(exponent_bits, dtype=np.uint8), np.full(_EXPONENT_BITS, _HALF, dtype=np.uint16))
-        coder.encode_integers(values)
+    """Raises `SpecError`."""
+    if not 0 <= networks.number < 1 << _NUMBER_BITS:
+        raise SpecError(f"networks: number {networks.number}; it lies within 0..{(1 << _NUMBER_BITS) - 1}")
+    _put(coder, networks.number, _NUMBER_BITS)
+    try:
+        base = _base_of(spec, networks.number)
+        for group in GROUPS:
+            tensors = tensors_of(spec, group)
+            if tensors:
+                _check_group(group, networks, tensors, base)
+                _put(coder, networks.exponents.get(group, 0), _EXPONENT_BITS)
+                values = [networks.integers[tensor.name].reshape(-1) for tensor in tensors]
+                coder.encode_integers(np.concatenate(values).astype(np.int64))
+    except FormatError as error:
+        raise SpecError(str(error)) from None
 
 
 def _decode_networks(coder: Decoder, spec: LatentSpec) -> Networks:
-    """The networks at the start of the first payload; raises `CorruptStreamError`."""
+    """The networks at the start of the first payload; raises `FormatError`."""
     integers: dict[str, Integers] = {}
     exponents: dict[Group, int] = {}
+    networks = Networks(integers, exponents, _take(coder, _NUMBER_BITS))
+    base = _base_of(spec, networks.number)
     for group in GROUPS:
         tensors = tensors_of(spec, group)
         if not tensors:
             continue
-        bits = coder.decode_bits(np.full(_EXPONENT_BITS, _HALF, dtype=np.uint16))
-        exponent = sum(int(bit) << i for i, bit in enumerate(bits))
-        if exponent > _most(group):
-            raise CorruptStreamError(f"networks: step 2^-{exponent} of {group[0]}; at most {_most(group)} is allowed")
+        exponents[group] = _take(coder, _EXPONENT_BITS)
         values = coder.decode_integers(sum(tensor.size for tensor in tensors))
-        if int(np.abs(values).max()) > 1 << (VALUE_BITS + exponent):
-            raise CorruptStreamError(f"networks: {group[0]} has parameters beyond +-{1 << VALUE_BITS}")
-        exponents[group] = exponent
         first = 0
         for tensor in tensors:
             integers[tensor.name] = values[first : first + tensor.size].reshape(tensor.shape)
             first += tensor.size
-    return Networks(integers, exponents)
+        _check_group(group, networks, tensors, base)
+    return networks
+
+
+def _put(coder: Encoder, number: int, count: int) -> None:
+    """A number of so many equally likely bits, the lowest first."""
+    bits = [number >> i & 1 for i in range(count)]
+    coder.encode_bits(np.array(bits, dtype=np.uint8), np.full(count, _HALF, dtype=np.uint16))
+
+
+def _take(coder: Decoder, count: int) -> int:
+    bits = coder.decode_bits(np.full(count, _HALF, dtype=np.uint16))
+    return sum(int(bit) << i for i, bit in enumerate(bits))

@@ -1,0 +1,94 @@
+"""Networks that come with the library: where trainings start from, and what files store a difference to.
+
+A file names them by number, so a number stands for the same integers for ever; new ones get new numbers. They were
+learned by `inr.coders.latent.learn` from 259 photographs: 140 outer steps in 490 s of an H100, each of 10 crops of
+256x256 a lambda, with inner loops of 60 to 240 iterations, at that time without their warm-up.
+"""
+
+import functools
+import hashlib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from inr.coders.latent.spec import LatentSpec
+from inr.errors import UnsupportedFeatureError
+
+EXPONENT: Final = 12
+"""Parameters are integers over 2^12."""
+OWN: Final = 0
+"""The number of a file whose networks are all its own."""
+SHA256: Final = "762b03c9dc866129ade18cf51cab90205daad156f4d3cd0b7d67e4405d61edc8"
+"""Of ``shipped.bin``: of one set of networks after the other all tensors of its layout, 16 bits each, little-endian."""
+SPEC: Final = LatentSpec()
+"""The shape of all that there are."""
+LMBDAS: Final = (1.2e-4, 3.2e-4, 8.5e-4, 2.3e-3, 6e-3)
+"""Weight of a bit, see `inr.coders.latent.training.TrainingSpec`, that the numbers 1, 2, ... were learned for."""
+LARGEST_LMBDA: Final = 1e-2
+"""Beyond it random networks end up cheaper (at 1.6e-2 by 3 to 15 % after 300 iterations)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Shipped:
+    """One set of networks.
+
+    Attributes:
+        number: in files, 1..255.
+        spec: what they are for.
+        lmbda: weight of a bit that they were learned for.
+        integers: tensors by name, over 2^12.
+    """
+
+    number: int
+    spec: LatentSpec
+    lmbda: float
+    integers: Mapping[str, npt.NDArray[np.int64]]
+
+    def values(self) -> npt.NDArray[np.float32]:
+        """All parameters, ``(parameters,)``; exact."""
+        return self.spec.joined({name: value * 2.0**-EXPONENT for name, value in self.integers.items()})
+
+
+@functools.cache
+def shipped(number: int) -> Shipped:
+    """Networks by their number.
+
+    Raises:
+        UnsupportedFeatureError: this version has none of that number.
+    """
+    import inr
+
+    if not 1 <= number <= len(LMBDAS):
+        raise UnsupportedFeatureError(
+            f"networks: number {number} of the shipped ones is not in version {inr.__version__}, which has "
+            f"1..{len(LMBDAS)}; a later version is needed"
+        )
+    values = _stored()[number - 1]
+    return Shipped(number, SPEC, LMBDAS[number - 1], SPEC.split(values))
+
+
+def nearest(spec: LatentSpec, lmbda: float) -> int:
+    """The number of the networks of a shape that were learned for about this weight of a bit; 0 if there are none.
+
+    A training that starts from them needs a warm-up too, but a short one of one candidate (30 iterations): Adam's mean
+    of squares must not remember the gradients of latents that are all zero.
+    """
+    if spec != SPEC or lmbda > LARGEST_LMBDA:
+        return OWN
+    return 1 + min(range(len(LMBDAS)), key=lambda i: abs(math.log(LMBDAS[i] / lmbda)))
+
+
+@functools.cache
+def _stored() -> npt.NDArray[np.int64]:
+    """All parameters, ``(networks, parameters)``."""
+    data = resources.files("inr.coders.latent").joinpath("shipped.bin").read_bytes()
+    if hashlib.sha256(data).hexdigest() != SHA256:
+        raise RuntimeError("shipped.bin is not the one of this version: the installation is damaged")
+    found: npt.NDArray[np.int64] = np.frombuffer(data, "<i2").astype(np.int64).reshape(len(LMBDAS), -1)
+    found.flags.writeable = False
+    return found
