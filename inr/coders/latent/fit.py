@@ -12,8 +12,9 @@ from inr.backends.base import Field
 from inr.coders.latent.encoded import LatentField
 from inr.coders.latent.guess import guessed_lmbda
 from inr.coders.latent.kernels import engine_of
-from inr.coders.latent.plan import PARAMETER_BYTES, LatentPlan, parameters_of, warm_up
+from inr.coders.latent.plan import PARAMETER_BYTES, LatentPlan, betas, parameters_of, warm_up
 from inr.coders.latent.rate import PSNR_AIM, PSNR_MORE, Goal, RateControl, reserve
+from inr.coders.latent.shipped import OWN, shipped
 from inr.coders.latent.squeeze import squeezed
 from inr.coders.latent.stream import Pyramid, encode
 from inr.coders.latent.synthesis import Synthesis
@@ -52,12 +53,14 @@ class LatentFit(Training[TrainedLatents]):
             lmbda=_first_lmbda(picture, plan),
             iterations=plan.iterations,
             seed=plan.seed,
-            warm_up=warm_up(plan.iterations),
+            warm_up=warm_up(plan.iterations, plan.start),
+            betas=betas(plan.iterations),
             validate_every=max(1, min(50, plan.iterations // 20)),
         )
         engine = engine_of(plan.latents, picture, plan.threads)
+        start = None if plan.start == OWN else shipped(plan.start).values()
         self.backend = engine.name
-        self._training = LatentTraining(picture, plan.latents, settings, engine=engine)
+        self._training = LatentTraining(picture, plan.latents, settings, start, engine)
         goal = None
         if plan.payload is not None:
             goal = Goal.of_size(plan.payload)
@@ -135,7 +138,7 @@ class LatentFit(Training[TrainedLatents]):
     def _quantised(self) -> tuple[Pyramid, float]:
         """The best model as a file holds it, and the bytes of its networks, about."""
         training, engine = self._training, self._training.engine
-        quantised = training.quantised()
+        quantised = training.quantised(self._plan.start)
         grids = self._training.grids(training.result().symbols.astype(np.int64))
         return Pyramid(training.spec, engine.height, engine.width, quantised.networks, grids), quantised.bits / 8
 

@@ -4,6 +4,7 @@ import math
 from typing import Literal
 
 from inr.coders.base import Files, Plan
+from inr.coders.latent.shipped import OWN, nearest
 from inr.coders.latent.spec import LatentSpec
 from inr.coders.latent.stream import MAX_PIXELS, MAX_SIDE, runs
 from inr.coders.request import CompressSpec
@@ -51,6 +52,8 @@ class LatentPlan(Plan):
     payload: int | None = None
     """Bytes that all payloads may have together, or None."""
     iterations: int
+    start: int = OWN
+    """Number of the shipped networks that it starts from; 0 for random ones."""
     seed: int = 0
     layers: int = 1
     threads: int | None = None
@@ -113,13 +116,25 @@ def expected_size(signal: SignalInfo, request: CompressSpec) -> float:
     return bpp * signal.domain.size / 8
 
 
-def warm_up(iterations: int) -> tuple[tuple[int, int], ...]:
-    """Rounds of the warm-up, see `TrainingSpec`: a sixth of all iterations, none of very few."""
+def warm_up(iterations: int, number: int = OWN) -> tuple[tuple[int, int], ...]:
+    """Rounds of the warm-up, see `TrainingSpec`: a sixth of all iterations, none of very few.
+
+    Args:
+        iterations: of the whole training.
+        number: of the shipped networks that it starts from, which need but a short one; 0 for random ones.
+    """
     if iterations < 120:
         return ()
+    if number != OWN:
+        return ((1, 30),)
     if iterations < 2000:
         return ((2, math.ceil(iterations / 20)), (1, math.ceil(iterations / 20)))
     return ((5, 50), (2, 50))
+
+
+def betas(iterations: int) -> tuple[float, float]:
+    """Of Adam for latents: a short training must forget the squares of its first gradients sooner (by 1-2 % of J)."""
+    return 0.9, 0.95 if iterations < 1000 else 0.99
 
 
 def plan(signal: SignalInfo, request: CompressSpec, latents: LatentSpec, files: Files, part: CoderPart) -> LatentPlan:
@@ -166,6 +181,7 @@ def plan(signal: SignalInfo, request: CompressSpec, latents: LatentSpec, files: 
         lmbda=first_lmbda(signal, request),
         payload=payload,
         iterations=steps,
+        start=nearest(latents, first_lmbda(signal, request)),
         seed=request.seed,
         layers=request.layers,
         threads=request.threads,

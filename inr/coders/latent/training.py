@@ -17,6 +17,7 @@ from pydantic import Field
 from inr.coders.latent.engine import Engine, Floats, Measured, Moments, Optimiser, Softness
 from inr.coders.latent.kernels import engine_of
 from inr.coders.latent.network_bits import Quantised, quantise
+from inr.coders.latent.shipped import OWN
 from inr.coders.latent.spec import SYMBOL_MAX, SYMBOL_MIN, LatentSpec
 from inr.coders.latent.start import random_start
 from inr.rng import generator
@@ -200,10 +201,14 @@ class LatentTraining:
         winner = self.candidates[0]
         return self._trained(self.soft or Measured(0.0, 0.0, self.settings.lmbda), winner.latents, winner.networks)
 
-    def quantised(self) -> Quantised:
-        """The networks of `result` in integers, by the search of `quantise` at the present lambda."""
+    def quantised(self, number: int = OWN) -> Quantised:
+        """The networks of `result` in integers, by the search of `quantise` at the present lambda.
+
+        Args:
+            number: of shipped networks, whose difference may be stored; 0 for none.
+        """
         _, latents, networks = self.best or self._record(self._measure(self.candidates[0]))
-        return quantise(self.engine, self._symbols(latents), networks, self.settings.lmbda)
+        return quantise(self.engine, self._symbols(latents), networks, self.settings.lmbda, number=number)
 
     def grids(self, values: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:
         """A vector of all symbols, or of something about each, as grids by their names."""
