@@ -18,7 +18,7 @@ export OMP_WAIT_POLICY ?= passive
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-SOURCES := $(wildcard inr/native/src/*/*.h inr/native/src/*/*.cpp)
+SOURCES := $(wildcard inr/native/src/*/*.h inr/native/src/*/*.cpp inr/native/src/*/*/*.h inr/native/src/*/*/*.cpp)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-service test check lint protos format clean

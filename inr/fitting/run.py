@@ -169,7 +169,10 @@ class _Run(Generic[TrainedT]):
 
     def _measured(self, seconds: float, chosen: Selection) -> CurvePoint:
         loss = float(np.mean(self._losses)) if self._losses else math.inf
-        return CurvePoint(self._step, seconds, loss, observe.subset_psnr(self._training.seen(), self._signal, chosen))
+        psnr = self._training.psnr
+        if psnr is None:
+            psnr = observe.subset_psnr(self._training.seen(), self._signal, chosen)
+        return CurvePoint(self._step, seconds, loss, psnr)
 
     def _tell(self, point: CurvePoint) -> None:
         share, left = self._budget.progress(point.step, point.seconds), self._training.steps_left

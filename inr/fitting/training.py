@@ -53,6 +53,11 @@ class Training(ABC, Generic[TrainedT]):
         return None
 
     @property
+    def psnr(self) -> float | None:
+        """PSNR in dB of the present model, about; None, the default, if it has to be measured."""
+        return None
+
+    @property
     def bits(self) -> float | None:
         """Bits that the file will have for each sample position, about; None, the default, if that is not known."""
         return None

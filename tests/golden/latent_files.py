@@ -1,6 +1,7 @@
 """Golden files of the coder `latent`: all arrangements of networks, layers, channels and sample types."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -8,6 +9,7 @@ from inr.codec.pack import assemble, pack
 from inr.codec.tiles import Tiling
 from inr.coders.base import coder_of
 from inr.coders.latent.encoded import EncodedLatents
+from inr.coders.latent.shipped import LMBDAS
 from inr.coders.latent.spec import UP_TAPS, LatentSpec
 from inr.coders.latent.stream import GROUPS, Networks, Pyramid
 from inr.container.file import InrFile
@@ -53,7 +55,29 @@ def latents_tiles() -> InrFile:
     return assemble(tiles[0], coder.part(tiles[0]), [coder.payloads(tile) for tile in tiles], tiling, psnr=(9.0, 30.0))
 
 
-CASES: tuple[Callable[[], InrFile], ...] = (latents_rgb, latents_layers, latents_rgba, latents_least, latents_tiles)
+def _shipped(number: int) -> Callable[[], InrFile]:
+    """A difference to one of the shipped networks."""
+
+    def case() -> InrFile:
+        encoded = _random(LARGE, (12, 15), 3, BYTES, 60 + number)
+        rng = np.random.Generator(np.random.PCG64(70 + number))
+        integers = {t.name: rng.integers(-1, 2, t.shape) for t in encoded.pyramid.spec.layout()}
+        networks = Networks(integers, dict.fromkeys(GROUPS, 8), number)
+        return pack(replace(encoded, pyramid=replace(encoded.pyramid, networks=networks)))
+
+    case.__name__ = f"latents_shipped_{number}"
+    return case
+
+
+SHIPPED = tuple(_shipped(number) for number in range(1, len(LMBDAS) + 1))
+CASES: tuple[Callable[[], InrFile], ...] = (
+    latents_rgb,
+    latents_layers,
+    latents_rgba,
+    latents_least,
+    latents_tiles,
+    *SHIPPED,
+)
 
 
 def _random(

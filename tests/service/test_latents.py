@@ -12,7 +12,7 @@ from inr.client import LayerInfo, LayerReady, PreviewReady, ProgressMade
 from tests.support.servers import RunningServer, alone, until
 
 Picture = npt.NDArray[np.uint8]
-STEPS = 400
+STEPS = 3000
 LATENTS: dict[str, Any] = {"coder": "latent", "steps": STEPS}
 QUICK = ("--workers", "1", "--checkpoint-seconds", "0.3", "--lease-seconds", "5")
 

@@ -12,7 +12,7 @@ from inr.backends.base import Field
 from inr.coders.latent.encoded import LatentField
 from inr.coders.latent.guess import guessed_lmbda
 from inr.coders.latent.kernels import engine_of
-from inr.coders.latent.plan import PARAMETER_BYTES, LatentPlan, betas, parameters_of, warm_up
+from inr.coders.latent.plan import PARAMETER_BYTES, SHORT, LatentPlan, betas, parameters_of, warm_up
 from inr.coders.latent.rate import PSNR_AIM, PSNR_MORE, Goal, RateControl, reserve
 from inr.coders.latent.shipped import OWN, shipped
 from inr.coders.latent.squeeze import squeezed
@@ -55,6 +55,7 @@ class LatentFit(Training[TrainedLatents]):
             seed=plan.seed,
             warm_up=warm_up(plan.iterations, plan.start),
             betas=betas(plan.iterations),
+            last_share=0.1 if plan.iterations < SHORT else 0.2,
             validate_every=max(1, min(50, plan.iterations // 20)),
         )
         engine = engine_of(plan.latents, picture, plan.threads)
@@ -78,6 +79,12 @@ class LatentFit(Training[TrainedLatents]):
     def steps_left(self) -> int | None:
         """See `Training`."""
         return self._control.left
+
+    @property
+    def psnr(self) -> float | None:
+        """See `Training`: of the last iteration's noisy pyramid."""
+        soft = self._training.soft
+        return None if soft is None else soft.psnr
 
     @property
     def bits(self) -> float | None:

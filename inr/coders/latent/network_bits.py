@@ -4,7 +4,7 @@ Source of the search: Ladune et al. 2023, "COOL-CHIC", section 3.3.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,15 +17,15 @@ from inr.coders.latent.spec import LatentSpec
 from inr.coders.latent.stream import GROUPS, VALUE_BITS, Group, Networks, tensors_of
 from inr.entropy.stream import encoder
 
-EXPONENTS: Mapping[Group, range] = {
-    ("context", False): range(2, 9),
-    ("context", True): range(2, 13),
-    ("parents", False): range(2, 11),
-    ("upsampling", False): range(4, 13),
-    ("synthesis", False): range(4, 13),
-    ("synthesis", True): range(4, 15),
+EXPONENTS: Mapping[Group, tuple[int, int, int]] = {
+    ("context", False): (2, 5, 8),
+    ("context", True): (2, 6, 12),
+    ("parents", False): (2, 5, 10),
+    ("upsampling", False): (4, 8, 12),
+    ("synthesis", False): (4, 7, 12),
+    ("synthesis", True): (4, 9, 14),
 }
-"""Exponents k of a step 2^-k that are tried."""
+"""Exponents k of a step 2^-k: the least, the usual one, the largest."""
 
 COARSER = 2
 """How much smaller exponents are tried for a difference to shipped networks; it may also be left out."""
@@ -109,12 +109,7 @@ def _quantised(engine: Engine, symbols: Floats, networks: Floats, lmbda: float, 
         if not names:
             continue
         some = {name: floats[name] for name in names}, {name: bases[name] for name in names}
-        tries = [_tried(state, values, group, some, step, shared) for step in _steps(group, number)]
-        best = min(tries, key=lambda one: one.cost)
-        if number != OWN:
-            steps = [(best.exponent, dead) for dead in DEAD_ZONES]
-            tries = [best, *(_tried(state, values, group, some, step, shared) for step in steps)]
-            best = min(tries, key=lambda one: one.cost)
+        best = _searched(lambda step: _tried(state, values, group, some, step, shared), group, number)  # noqa: B023
         values |= best.values
         integers |= best.integers
         exponents[group] = best.exponent
@@ -151,12 +146,27 @@ class _Try:
     bits: int
 
 
-def _steps(group: Group, number: int) -> list[tuple[int, float]]:
-    """Exponents, each with the share of a step up to which parameters become 0."""
-    tried = EXPONENTS.get(group, range(13))
-    if number == OWN:
-        return [(exponent, 0.5) for exponent in tried]
-    return [(0, math.inf), *((exponent, 0.5) for exponent in range(max(tried.start - COARSER, 0), tried.stop))]
+def _searched(tried: Callable[[tuple[int, float]], _Try], group: Group, number: int) -> _Try:
+    """The step of least cost: downhill from the usual one, as finer steps cost bits and coarser ones quality.
+
+    Args:
+        tried: makes a try of an exponent and of the share of a step up to which parameters become 0.
+        group: of the networks.
+        number: of shipped networks that the parameters are a difference to, which may be left out; 0 for none.
+    """
+    lowest, usual, highest = EXPONENTS.get(group, (0, 6, 12))
+    best = tried((usual, 0.5))
+    for way in (-1, 1):
+        exponent = best.exponent + way
+        while max(lowest - (COARSER if number else 0), 0) <= exponent <= highest:
+            trial = tried((exponent, 0.5))
+            if trial.cost >= best.cost:
+                break
+            best, exponent = trial, exponent + way
+    if number != OWN:
+        tries = [tried((best.exponent, dead)) for dead in DEAD_ZONES]
+        best = min([best, *tries, tried((0, math.inf))], key=lambda one: one.cost)
+    return best
 
 
 def _tried(

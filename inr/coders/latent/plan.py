@@ -14,6 +14,8 @@ from inr.signals.info import SignalInfo
 
 ITERATIONS = {"fast": 350, "default": 1500, "best": 7500}
 """Of the presets: 15, 60 and 300 s for 768x512 pixels at 40 ms each. A target may take `RESERVE` more."""
+SHORT = 1000
+"""Iterations below which the schedule is that of a short training."""
 RESERVE = 0.25
 """Share of the iterations that meeting a target may take beside them."""
 LEAST_RESERVE = 120
@@ -134,7 +136,7 @@ def warm_up(iterations: int, number: int = OWN) -> tuple[tuple[int, int], ...]:
 
 def betas(iterations: int) -> tuple[float, float]:
     """Of Adam for latents: a short training must forget the squares of its first gradients sooner (by 1-2 % of J)."""
-    return 0.9, 0.95 if iterations < 1000 else 0.99
+    return 0.9, 0.95 if iterations < SHORT else 0.99
 
 
 def plan(signal: SignalInfo, request: CompressSpec, latents: LatentSpec, files: Files, part: CoderPart) -> LatentPlan:
