@@ -32,20 +32,20 @@ int within(int64_t value, int64_t least, int64_t most, const char* name) {
 training::Counts counts_of(const std::vector<int64_t>& given, const std::vector<int>& hyper) {
     if (given.size() != 8) throw nb::value_error("counts: expected 8 of them");
     training::Counts counts{within(given[0], 1, 64, "channels"),
-                          within(given[1], 1, 12, "levels"),
-                          within(given[2], 1, training::kMaxContexts, "contexts"),
-                          within(given[3], 0, 16, "features"),
-                          within(given[4], 0, 12, "parent_levels"),
-                          within(given[5], 0, 3, "hidden"),
-                          within(given[6], 1, 256, "width"),
-                          within(given[7], 0, 3, "residuals"),
-                          hyper};
+                            within(given[1], 1, 12, "levels"),
+                            within(given[2], 1, training::kMaxContexts, "contexts"),
+                            within(given[3], 0, 16, "features"),
+                            within(given[4], 0, 12, "parent_levels"),
+                            within(given[5], 0, 3, "hidden"),
+                            within(given[6], 1, 256, "width"),
+                            within(given[7], 0, 3, "residuals"),
+                            hyper};
     for (const int level : hyper) within(level, 0, counts.levels - 1, "hyper");
     return counts;
 }
 
 std::unique_ptr<training::Trainer> trainer_of(const std::vector<int64_t>& counts, const std::vector<int>& hyper,
-                                            const Given& target) {
+                                              const Given& target) {
     const training::Counts found = counts_of(counts, hyper);
     const float* values = checked<float>(target, "target", {found.channels, kAny, kAny});
     const int64_t height = static_cast<int64_t>(target.shape(1)), width = static_cast<int64_t>(target.shape(2));
@@ -55,7 +55,7 @@ std::unique_ptr<training::Trainer> trainer_of(const std::vector<int64_t>& counts
 }
 
 training::Step step_of(const std::string& rounding, double gain, double sigma, double temperature, uint64_t key,
-                     double bit) {
+                       double bit) {
     training::Step step;
     if (rounding != "soft" && rounding != "hard")
         throw nb::value_error(("rounding: expected soft or hard; got " + rounding).c_str());
@@ -92,7 +92,7 @@ std::tuple<double, double> run(training::Trainer& trainer, const Writable& laten
     float* const square = step.latents ? checked<float>(std::get<1>(*moments), "moments", {shape.entries}) : nullptr;
     const auto as_float = [](double value) { return static_cast<float>(value); };
     const training::Adam numbers{as_float(std::get<0>(adam)), as_float(std::get<1>(adam)), as_float(std::get<2>(adam)),
-                               as_float(std::get<3>(adam)), as_float(std::get<4>(adam)), as_float(std::get<5>(adam))};
+                                 as_float(std::get<3>(adam)), as_float(std::get<4>(adam)), as_float(std::get<5>(adam))};
     within(threads, 1, 1024, "threads");
     const nb::gil_scoped_release free;
     const training::Loss loss = trainer.run(step, numbers, x, mean, square, p, g, threads);
@@ -100,7 +100,7 @@ std::tuple<double, double> run(training::Trainer& trainer, const Writable& laten
 }
 
 std::unique_ptr<training::Soap> soap_of(const std::vector<std::vector<int64_t>>& shapes, double beta1, double beta2,
-                                      double decay, double epsilon, int every, int largest) {
+                                        double decay, double epsilon, int every, int largest) {
     std::vector<training::Tensor> tensors;
     int64_t place = 0;
     for (const std::vector<int64_t>& shape : shapes) {
@@ -112,7 +112,7 @@ std::unique_ptr<training::Soap> soap_of(const std::vector<std::vector<int64_t>>&
     const auto as_float = [](double value) { return static_cast<float>(value); };
     return std::make_unique<training::Soap>(
         tensors, training::SoapSettings{as_float(beta1), as_float(beta2), as_float(decay), as_float(epsilon), every,
-                                      within(largest, 1, 256, "largest")});
+                                        within(largest, 1, 256, "largest")});
 }
 
 void move(const training::Soap& soap, int64_t parameters, const Writable& state, const Writable& params,
