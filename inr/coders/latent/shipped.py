@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
+from importlib.metadata import version
 from typing import Final
 
 import numpy as np
@@ -61,11 +62,9 @@ def shipped(number: int) -> Shipped:
     Raises:
         UnsupportedFeatureError: this version has none of that number.
     """
-    import inr
-
     if not 1 <= number <= len(LMBDAS):
         raise UnsupportedFeatureError(
-            f"networks: number {number} of the shipped ones is not in version {inr.__version__}, which has "
+            f"networks: number {number} of the shipped ones is not in version {version('inr')}, which has "
             f"1..{len(LMBDAS)}; a later version is needed"
         )
     values = _stored()[number - 1]
