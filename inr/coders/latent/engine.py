@@ -12,10 +12,12 @@ from inr.coders.latent.spec import LatentSpec
 Floats = npt.NDArray[np.float32]
 
 EPSILON: Final = 1e-8
-"""Of Adam."""
-USUAL_PIXELS: Final = 1 << 16
-"""Gradients of latents are those of the mean over so many pixels, however many a picture has: beside the epsilon of
-Adam they would else shrink with its size. It is about what published settings were found on."""
+"""Of SOAP."""
+LATENT_EPSILON: Final = 0.05
+"""Of Adam for the latents, in bits a symbol: gradients are taken of the cost in bits, ``(MSE / lambda + bpp) pixels``,
+so that neither the size of a picture nor lambda changes a step. It is about the 1e-8 of published settings for 256x256
+pixels at a lambda of 1e-3. Of 4 photographs (350 iterations) 1 and 2 make a smooth one 8 and 11 % cheaper, and others
+up to 3 % dearer."""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from inr import native
-from inr.coders.latent.engine import EPSILON, USUAL_PIXELS, Engine, Floats, Measured, Moments, Optimiser, Softness
+from inr.coders.latent.engine import EPSILON, LATENT_EPSILON, Engine, Floats, Measured, Moments, Optimiser, Softness
 from inr.coders.latent.soap import SoapSpec
 from inr.coders.latent.spec import LatentSpec
 
@@ -47,7 +47,7 @@ class CompiledEngine:
         """See `Engine`."""
         gradients = np.zeros(self.parameters, dtype=np.float32)
         pixels = self.height * self.width
-        adam = (pixels / USUAL_PIXELS, rate, *moments.betas, moments.correction, EPSILON)
+        adam = (pixels / (lmbda * softness.gain), rate, *moments.betas, moments.correction, LATENT_EPSILON)
         bits, mse = self._trainer.run(
             latents,
             networks,

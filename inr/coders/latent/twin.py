@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from inr.coders.latent.engine import EPSILON, USUAL_PIXELS, Floats, Measured, Moments, Optimiser, Softness
+from inr.coders.latent.engine import LATENT_EPSILON, Floats, Measured, Moments, Optimiser, Softness
 from inr.coders.latent.soap import Soap, SoapSpec
 from inr.coders.latent.spec import (
     LOG_SCALE_LIMIT,
@@ -237,12 +237,12 @@ class TwinEngine:
         noise = torch.from_numpy(noise_of(softness.key, self.size)) * softness.sigma
         soft = soft_round(leaf * softness.gain, softness.temperature)
         found, gradients, own = self._gradients(soft_round(soft + noise, softness.temperature), networks, lmbda, leaf)
-        gradient = own * np.float32(self.height * self.width / USUAL_PIXELS)
+        gradient = own * np.float32(self.height * self.width / (lmbda * softness.gain))
         first, second = moments.betas
         moments.mean += (gradient - moments.mean) * np.float32(1 - first)
         moments.square *= np.float32(second)
         moments.square += gradient * gradient * np.float32(1 - second)
-        move = moments.mean / (np.sqrt(moments.square) + np.float32(EPSILON))
+        move = moments.mean / (np.sqrt(moments.square) + np.float32(LATENT_EPSILON))
         latents -= move * np.float32(rate * moments.correction)
         moments.steps += 1
         return found, gradients
