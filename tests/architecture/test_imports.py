@@ -59,10 +59,14 @@ class Cost:
 TYPER = frozenset({"typer", "click", "rich", "shellingham", "annotated_doc", "typing_extensions"})
 GRPC = frozenset({"grpc", "grpc_health", "grpc_reflection", "grpc_status", "grpc_tools", "cython_runtime", "google"})
 PYDANTIC = frozenset({"pydantic", "pydantic_core", "annotated_types", "typing_extensions", "typing_inspection"})
-A_FILE = next((ROOT / "tests" / "golden").rglob("*.inr"))
+GOLDEN = ROOT / "tests" / "golden"
+WEIGHTS, LATENTS = GOLDEN / "gray_uint16_range.inr", GOLDEN / "latents_rgb.inr"
 COSTS = {
     "the package": Cost("import inr", 2),
-    "inr info": Cost(f"from inr.cli.main import main; main(['info', {str(A_FILE)!r}])", 18, frozenset({"cbor2"})),
+    "inr info": Cost(f"from inr.cli.main import main; main(['info', {str(WEIGHTS)!r}])", 18, frozenset({"cbor2"})),
+    "inr info of latents": Cost(
+        f"from inr.cli.main import main; main(['info', {str(LATENTS)!r}])", 78, PYDANTIC | {"cbor2", "numpy"}
+    ),
     "inr --help": Cost("from inr.cli.main import main; main(['--help'])", 34, TYPER),
     "inr bench --help": Cost("from inr.cli.main import main; main(['bench', '--help'])", 28, TYPER | PYDANTIC),
     "inr jobs --help": Cost("from inr.cli.main import main; main(['jobs', '--help'])", 18, TYPER | PYDANTIC),

@@ -72,7 +72,7 @@ def test_the_wheel_holds_the_modules_and_nothing_else(tree: Path, built: Path) -
         if path.suffix in (".py", ".pyi")
     }
     assert len(modules) > 200
-    assert names == {*modules, "inr/py.typed", "inr/container/FORMAT.md"}
+    assert names == {*modules, "inr/py.typed", "inr/container/FORMAT.md", "inr/coders/latent/shipped.bin"}
 
 
 def test_the_wheel_says_what_it_adds_to_the_command_line(built: Path) -> None:

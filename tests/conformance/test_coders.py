@@ -310,7 +310,7 @@ def test_parts_of_a_signal_share_a_header(cls: type[AnyCoder]) -> None:
 def test_golden_files_open(path: Path) -> None:
     file = parse(path.read_bytes())
     encoded = unpack(file)
-    assert coder_of(encoded) == coder_in(file.header.coder_part)
+    assert type(coder_of(encoded)) is type(coder_in(file.header.coder_part))
     assert open_field(file).signal().samples.shape == (*file.header.shape, file.header.channels)
 
 

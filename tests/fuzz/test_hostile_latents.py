@@ -29,7 +29,7 @@ SOUND: lies.Document = {1: [6, 8], 19: LATENT, 20: {0: 2, 1: 0, 2: 0, 3: 4, 4: 0
 SECONDS = 2.0
 """Of a processor, whatever else the machine does."""
 MEMORY = 64 * 2**20
-PAYLOAD = bytes(range(1, 40))
+PAYLOAD = bytes([255, *range(2, 40)])  # begins with the number of networks of its own
 FILES = {case.__name__: to_bytes(case()) for case in latent_files.CASES}
 
 LIES: dict[str, tuple[type[FormatError], dict[int, Any], str]] = {

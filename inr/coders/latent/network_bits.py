@@ -155,10 +155,11 @@ def _searched(tried: Callable[[tuple[int, float]], _Try], group: Group, number: 
         number: of shipped networks that the parameters are a difference to, which may be left out; 0 for none.
     """
     lowest, usual, highest = EXPONENTS.get(group, (0, 6, 12))
+    lowest = max(lowest - (COARSER if number else 0), 0)
     best = tried((usual, 0.5))
     for way in (-1, 1):
         exponent = best.exponent + way
-        while max(lowest - (COARSER if number else 0), 0) <= exponent <= highest:
+        while lowest <= exponent <= highest:
             trial = tried((exponent, 0.5))
             if trial.cost >= best.cost:
                 break

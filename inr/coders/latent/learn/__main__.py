@@ -1,7 +1,9 @@
 """``python -m inr.coders.latent.learn DATA OUT``: learn starts on the pictures of a folder, to ``OUT/starts.npz``."""
 
 import argparse
+import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import torch
@@ -9,6 +11,11 @@ import torch
 from inr.coders.latent.learn.reptile import LearnSpec, Progress, Reptile, read
 
 SAVE_SECONDS = 45.0
+
+
+def _tell(what: str, costs: Iterable[float]) -> None:
+    sys.stdout.write(" ".join([what, *(f"{cost:.4f}" for cost in costs)]) + "\n")
+    sys.stdout.flush()
 
 
 def main() -> None:
@@ -30,14 +37,14 @@ def main() -> None:
     while learner.share < 1:
         costs = learner.advance()
         progress = learner.progress
-        print(f"{progress.done} {progress.seconds:.1f} s", *(f"{cost:.4f}" for cost in costs), flush=True)
+        _tell(f"{progress.done} {progress.seconds:.1f} s", costs)
         if time.perf_counter() - saved > SAVE_SECONDS:
             progress.save(state)
             saved = time.perf_counter()
     learner.progress.save(state)
     learner.validate(
         [int(n) for n in given.validate.split(",") if n],
-        lambda name, length, costs: print(name, length, *(f"{cost:.4f}" for cost in costs), flush=True),
+        lambda name, length, costs: _tell(f"{name} {length}", costs),
     )
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 import hashlib
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,7 @@ def main() -> None:
     with np.load(given.starts) as found:
         data = packed(LatentSpec(), {name: value[: given.count] for name, value in found.items() if value.ndim})
     given.out.write_bytes(data)
-    print(hashlib.sha256(data).hexdigest())
+    sys.stdout.write(hashlib.sha256(data).hexdigest() + "\n")
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ def _decoded(data: bytes, **target: Any) -> npt.NDArray[Any]:
 def test_a_size_is_met(result: Compressed) -> None:
     """Never over, and nearly used; the picture is recognisable."""
     assert 0.8 * 900 <= len(result.data) <= 900
-    assert psnr_of(photo(32), _decoded(result.data)) > 24
+    assert psnr_of(photo(32), _decoded(result.data)) > 22
 
 
 def test_a_region_is_part_of_the_whole(result: Compressed) -> None:
