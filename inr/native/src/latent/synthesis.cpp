@@ -70,11 +70,10 @@ void double_rows(const Level& level, const LatentKernels& kernels, int64_t map, 
     const float* const source = level.maps + map * height * width;
     float* const out = level.out + (1 + map) * level.height * level.width;
     const RowSums sums(kernels, width);
-    constexpr int64_t offsets[2][4] = {{0, -1, 1, -2}, {0, 1, -1, 2}};
     for (int64_t y = first; y < last; ++y) {
         const float* rows[4];
         for (int tap = 0; tap < 4; ++tap)
-            rows[tap] = source + std::clamp<int64_t>(y / 2 + offsets[y & 1][tap], 0, height - 1) * width;
+            rows[tap] = source + std::clamp<int64_t>(y / 2 + kUpSources[y & 1][tap], 0, height - 1) * width;
         sums(rows, level.up, 4, scratch.across.data());
         filter_row(scratch, width, out + y * level.width, level.width,
                    [&](const float* x, float* to) { kernels.doubled(x, level.up, to, level.width); });
@@ -83,15 +82,13 @@ void double_rows(const Level& level, const LatentKernels& kernels, int64_t map, 
 
 void smooth_rows(const Level& level, const LatentKernels& kernels, const float* latent, int64_t first, int64_t last,
                  LevelScratch& scratch) {
-    const float factors[7] = {level.pre[0], level.pre[1], level.pre[1], level.pre[2],
-                              level.pre[2], level.pre[3], level.pre[3]};
-    constexpr int64_t offsets[7] = {0, -1, 1, -2, 2, -3, 3};
+    const std::array<float, 7> factors = pre_factors(level.pre);
     const RowSums sums(kernels, level.width);
     for (int64_t y = first; y < last; ++y) {
         const float* rows[7];
         for (int tap = 0; tap < 7; ++tap)
-            rows[tap] = latent + std::clamp<int64_t>(y + offsets[tap], 0, level.height - 1) * level.width;
-        sums(rows, factors, 7, scratch.across.data());
+            rows[tap] = latent + std::clamp<int64_t>(y + kPreSources[tap], 0, level.height - 1) * level.width;
+        sums(rows, factors.data(), 7, scratch.across.data());
         filter_row(scratch, level.width, level.out + y * level.width, level.width,
                    [&](const float* x, float* to) { kernels.smoothed(x, level.pre, to, level.width); });
     }

@@ -1,10 +1,9 @@
 #include "latent/trainer.h"
 
 #include <algorithm>
-#include <atomic>
 #include <functional>
 
-#include "engine/pool.h"
+#include "latent/share.h"
 
 namespace inr {
 namespace training {
@@ -146,9 +145,8 @@ void Trainer::forward(std::vector<Phase>& list) const {
     });
     if (w.step.rate && w.step.latents) list.back().add(1, [&](int, float*) { k.halos(w); });
     for (int layer = 0; layer < shape_.counts.residuals; ++layer)
-        list.emplace_back().add(rows, [&, layer](int part, float* scratch) {
-            k.residual(w, layer, rows_of(shape_.height, part), scratch);
-        });
+        list.emplace_back().add(rows,
+                                [&, layer](int part, float*) { k.residual(w, layer, rows_of(shape_.height, part)); });
     list.emplace_back().add(
         rows, [&](int part, float* scratch) { k.output(w, rows_of(shape_.height, part), part, scratch); });
 }
@@ -166,9 +164,8 @@ void Trainer::backward(std::vector<Phase>& list) const {
     fine.add(rows, [&](int part, float* scratch) { k.mix_gradients(w, rows_of(shape_.height, part), part, scratch); });
     for (int finer = 0; finer < static_cast<int>(w.parents.size()); ++finer) {
         const int64_t height = shape_.levels[static_cast<size_t>(finer) + 1].height;
-        fine.add(parts_of(height), [&, finer, height](int part, float* scratch) {
-            k.parent_gradients(w, finer, rows_of(height, part), part, scratch);
-        });
+        fine.add(parts_of(height),
+                 [&, finer, height](int part, float*) { k.parent_gradients(w, finer, rows_of(height, part), part); });
     }
     backward_filters(list);
 }
@@ -231,16 +228,12 @@ Loss Trainer::run(const Step& step, const Adam& adam, float* latents, float* mea
     if (step.backward) backward(list);
     if (scratch_ == nullptr || scratch_->size() < threads * scratch_size_)
         scratch_ = std::make_unique<Floats>(threads * scratch_size_);
-    std::vector<std::atomic<int>> next(list.size());
-    Barrier barrier(threads);
-    run_parallel(threads, [&](int thread) {
-        float* const scratch = scratch_->data() + thread * scratch_size_;
-        for (size_t i = 0; i < list.size(); ++i) {
-            const int count = list[i].size();
-            for (int item = next[i]++; item < count; item = next[i]++) list[i].run(item, scratch);
-            barrier.wait();
-        }
-    });
+    for (const Phase& phase : list) {
+        const int count = phase.size();
+        latent::share(count, latent::workers(count, threads), [&](int worker, int64_t item) {
+            phase.run(static_cast<int>(item), scratch_->data() + worker * scratch_size_);
+        });
+    }
     Loss loss{0, 0};
     for (const double some : bits_) loss.bits += some;
     for (const double some : squares_) loss.mse += some;

@@ -118,7 +118,7 @@ struct Kernels {
     void (*adam)(const Work&, int grid, Rows);
     // Sums of coarser grids for one level, but for its finest parents; and gradients of the grids from these.
     void (*parents)(const Work&, int level);
-    void (*parent_gradients)(const Work&, int level, Rows, int slot, float* scratch);
+    void (*parent_gradients)(const Work&, int level, Rows, int slot);
     void (*coarse_parent_gradients)(const Work&, int level, int slot);
     void (*context)(const Work&, int item, float* scratch);
     void (*halos)(const Work&);
@@ -128,7 +128,7 @@ struct Kernels {
     void (*map_gradients)(const Work&, int level, Rows);
     void (*latent_gradients)(const Work&, int level, Rows);
     void (*mix)(const Work&, Rows, float* scratch);
-    void (*residual)(const Work&, int layer, Rows, float* scratch);
+    void (*residual)(const Work&, int layer, Rows);
     void (*output)(const Work&, Rows, int slot, float* scratch);
     void (*residual_gradients)(const Work&, int layer, Rows, int slot, float* scratch);
     void (*mix_gradients)(const Work&, Rows, int slot, float* scratch);

@@ -9,11 +9,6 @@ namespace inr {
 namespace INR_ISA {
 namespace training {
 
-// Sources of an even and of an odd sample that the taps of a doubling filter weigh.
-constexpr int kSources[2][kTaps] = {{0, -1, 1, -2}, {0, 1, -1, 2}};
-
-inline int64_t clamped(int64_t i, int64_t n) { return i < 0 ? 0 : i >= n ? n - 1 : i; }
-
 // A row with room for what filters read beside it.
 struct Padded {
     float* data;
@@ -42,60 +37,22 @@ struct Padded {
     }
 };
 
-// out = sum over taps of weights times rows.
-template <int N>
-static void combine(const float* const* rows, const float* weights, float* out, int64_t n) {
-    for (int64_t x = 0; x < n; x += kLanes) {
-        V total{};
-#pragma GCC unroll 8
-        for (int i = 0; i < N; ++i) total += load_any(rows[i] + x) * weights[i];
-        store_any(out + x, total);
-    }
-}
-
-static void double_row(const Padded& from, const float* t, float* out, int64_t width) {
-    const float* p = from.start();
-    for (int64_t x = 0; 2 * x < width; x += kLanes) {
-        const V here = load_any(p + x), left = load_any(p + x - 1), right = load_any(p + x + 1);
-        const V even = here * t[0] + left * t[1] + right * t[2] + load_any(p + x - 2) * t[3];
-        const V odd = here * t[0] + right * t[1] + left * t[2] + load_any(p + x + 2) * t[3];
-        const Interleaved both = interleave(even, odd);
-        store_any(out + 2 * x, both.lower);
-        store_any(out + 2 * x + kLanes, both.upper);
-    }
-}
-
-static void smooth_row(const Padded& from, const float* t, float* out, int64_t width) {
-    const float* p = from.start();
-    for (int64_t x = 0; x < width; x += kLanes) {
-        V total = load_any(p + x) * t[0];
-#pragma GCC unroll 4
-        for (int j = 1; j < kTaps; ++j) total += (load_any(p + x - j) + load_any(p + x + j)) * t[j];
-        store_any(out + x, total);
-    }
-}
-
 // The rows that make row y of a level: of the coarser maps, and of the level's own latents.
 struct UpRows {
     const float* rows[kTaps];
     UpRows(const Maps& coarse, int map, int64_t y) {
-        for (int i = 0; i < kTaps; ++i) rows[i] = coarse.row(map, clamped(y / 2 + kSources[y & 1][i], coarse.height));
+        for (int i = 0; i < kTaps; ++i)
+            rows[i] = coarse.row(map, std::clamp<int64_t>(y / 2 + kUpSources[y & 1][i], 0, coarse.height - 1));
     }
 };
 
 struct PreRows {
-    const float* rows[2 * kTaps - 1];  // the middle, then one above and one below, then two
+    const float* rows[7];
     PreRows(const Work& w, const Grid& grid, int64_t y) {
-        for (int i = 0; i < 2 * kTaps - 1; ++i) {
-            const int64_t away = (i & 1) ? -((i + 1) / 2) : i / 2;
-            rows[i] = w.planes + grid.plane + clamped(y + away, grid.height) * grid.stride;
-        }
+        for (int i = 0; i < 7; ++i)
+            rows[i] = w.planes + grid.plane + std::clamp<int64_t>(y + kPreSources[i], 0, grid.height - 1) * grid.stride;
     }
 };
-
-static void seven(const float* t, float* weights) {
-    for (int i = 0; i < 2 * kTaps - 1; ++i) weights[i] = t[(i + 1) / 2];
-}
 
 static int64_t filter_scratch(const Shape& shape) { return 6 * Padded::size(shape.width); }
 
@@ -112,17 +69,16 @@ static void maps(const Work& w, int number, Rows rows, float* scratch) {
                         static_cast<size_t>(level.width) * sizeof(float));
             continue;
         }
-        float weights[2 * kTaps - 1];
-        seven(w.params + shape.pre[at], weights);
-        combine<7>(PreRows(w, grid, y).rows, weights, row.start(), level.width);
+        const float* pre = w.params + shape.pre[at];
+        combine(PreRows(w, grid, y).rows, pre_factors(pre).data(), 7, row.start(), level.width);
         row.repeat_ends(level.width, kTaps - 1);
-        smooth_row(row, w.params + shape.pre[at], to.row(0, y), level.width);
+        smoothed(row.start(), pre, to.row(0, y), level.width);
         const float* taps = w.params + shape.up[at];
         const int64_t half = shape.levels[at + 1].width;
         for (int map = 0; map + 1 < to.count; ++map) {
-            combine<kTaps>(UpRows(w.maps[at + 1], map, y).rows, taps, row.start(), half);
+            combine(UpRows(w.maps[at + 1], map, y).rows, taps, kTaps, row.start(), half);
             row.repeat_ends(half, 2);
-            double_row(row, taps, to.row(map + 1, y), level.width);
+            doubled(row.start(), taps, to.row(map + 1, y), level.width);
         }
     }
 }
@@ -151,7 +107,7 @@ static void up_gradients(const Work& w, size_t at, int map, int64_t y, float* sl
     const Padded row{scratch}, even{scratch + step}, odd{scratch + 2 * step}, back{scratch + 3 * step};
     const float* t = w.params + shape.up[at];
     const UpRows sources(w.maps[at + 1], map, y);
-    combine<kTaps>(sources.rows, t, row.start(), half);
+    combine(sources.rows, t, kTaps, row.start(), half);
     row.repeat_ends(half, 2);
     split(w.map_gradients[at].row(map + 1, y), shape.levels[at].width, even, odd);
     const float *e = even.start(), *o = odd.start(), *p = row.start();
@@ -160,14 +116,14 @@ static void up_gradients(const Work& w, size_t at, int map, int64_t y, float* sl
         const V ve = load_any(e + x), vo = load_any(o + x);
 #pragma GCC unroll 4
         for (int i = 0; i < kTaps; ++i)
-            totals[i] += ve * load_any(p + x + kSources[0][i]) + vo * load_any(p + x + kSources[1][i]);
+            totals[i] += ve * load_any(p + x + kUpSources[0][i]) + vo * load_any(p + x + kUpSources[1][i]);
     }
     float* b = back.start();
     for (int64_t x = -2; x < half + 2; x += kLanes) {
         V total{};
 #pragma GCC unroll 4
         for (int i = 0; i < kTaps; ++i)
-            total += (load_any(e + x - kSources[0][i]) + load_any(o + x - kSources[1][i])) * t[i];
+            total += (load_any(e + x - kUpSources[0][i]) + load_any(o + x - kUpSources[1][i])) * t[i];
         store_any(b + x, total);
     }
     back.fold(half, 2);
@@ -184,10 +140,8 @@ static void pre_gradients(const Work& w, size_t at, int64_t y, float* slot, floa
     const int64_t width = level.width, step = Padded::size(shape.width);
     const Padded row{scratch}, given{scratch + step}, back{scratch + 2 * step};
     const float* t = w.params + shape.pre[at];
-    float weights[2 * kTaps - 1];
-    seven(t, weights);
     const PreRows sources(w, grid, y);
-    combine<7>(sources.rows, weights, row.start(), width);
+    combine(sources.rows, pre_factors(t).data(), 7, row.start(), width);
     row.repeat_ends(width, kTaps - 1);
     given.clear_sides(width);
     std::memcpy(given.start(), w.map_gradients[at].row(0, y), static_cast<size_t>(width) * sizeof(float));
@@ -211,7 +165,7 @@ static void pre_gradients(const Work& w, size_t at, int64_t y, float* slot, floa
     std::memcpy(to, b, static_cast<size_t>(width) * sizeof(float));
     float* found = slot + shape.pre[at];
     for (int i = 0; i < kTaps; ++i) found[i] += sum(totals[i]);
-    for (int i = 0; i < 2 * kTaps - 1; ++i) found[(i + 1) / 2] += dot(to, sources.rows[i], width);
+    for (int i = 0; i < 7; ++i) found[(i + 1) / 2] += dot(to, sources.rows[i], width);
 }
 
 static void filter_gradients(const Work& w, int number, Rows rows, int slot, float* scratch) {
@@ -235,7 +189,7 @@ static void map_gradients(const Work& w, int number, Rows rows) {
         for (int64_t y = std::max<int64_t>(0, 2 * r - 5); y < std::min(finer.height, 2 * r + 6); ++y) {
             float weight = 0;
             for (int i = 0; i < kTaps; ++i)
-                if (clamped(y / 2 + kSources[y & 1][i], level.height) == r) weight += t[i];
+                if (std::clamp<int64_t>(y / 2 + kUpSources[y & 1][i], 0, level.height - 1) == r) weight += t[i];
             if (weight == 0) continue;
             for (int map = 0; map < to.count; ++map)
                 add_scaled(to.row(map, r), w.up_gradients[at - 1].row(map, y), weight, level.width);
@@ -254,14 +208,11 @@ static void latent_gradients(const Work& w, int number, Rows rows) {
             add_scaled(to, w.map_gradients[at].row(0, r), 1.0f, level.width);
             continue;
         }
-        float weights[2 * kTaps - 1];
-        seven(w.params + w.shape->pre[at], weights);
+        const std::array<float, 7> factors = pre_factors(w.params + w.shape->pre[at]);
         for (int64_t y = std::max<int64_t>(0, r - kTaps + 1); y < std::min(level.height, r + kTaps); ++y) {
             float weight = 0;
-            for (int i = 0; i < 2 * kTaps - 1; ++i) {
-                const int64_t away = (i & 1) ? -((i + 1) / 2) : i / 2;
-                if (clamped(y + away, level.height) == r) weight += weights[i];
-            }
+            for (int i = 0; i < 7; ++i)
+                if (std::clamp<int64_t>(y + kPreSources[i], 0, level.height - 1) == r) weight += factors[i];
             add_scaled(to, w.pre_gradients[at].row(0, y), weight, level.width);
         }
     }

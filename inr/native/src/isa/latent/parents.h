@@ -90,7 +90,7 @@ static void coarser_gradients(const Maps& fine, const Level& size, const Maps& c
         }
 }
 
-static void parent_gradients(const Work& w, int finer, Rows rows, int slot, float*) {
+static void parent_gradients(const Work& w, int finer, Rows rows, int slot) {
     for (int64_t y = rows.first; y < rows.last; ++y) parent_row_gradients(w, finer, finer + 1, y, w.slot(slot));
 }
 

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "isa/simd.h"
+#include "isa/latent/rows.h"
 #include "latent/work.h"
 
 namespace inr {
@@ -13,9 +13,8 @@ namespace training {
 
 using namespace inr::training;
 
-// A block of registers: up to kPanel rows of kAcross vectors.
-constexpr int kPanel = 6;
-constexpr int kAcross = kLanes == 16 ? 4 : 2;
+// A block of registers: up to kTallest rows of kAcross vectors.
+constexpr int kTallest = 6;
 constexpr int64_t kColumns = kLanes * kAcross;
 // Columns that pass through all layers before the next ones: their activations stay in the first-level cache.
 constexpr int64_t kChunk = 128;
@@ -23,7 +22,7 @@ static_assert(kChunk % kColumns == 0, "a chunk is made of whole register blocks"
 
 // Rows of a panel: as few panels as there can be, of equal height.
 inline int panel_of(int rows) {
-    return rows == 0 ? 1 : (rows + (rows + kPanel - 1) / kPanel - 1) / ((rows + kPanel - 1) / kPanel);
+    return rows == 0 ? 1 : (rows + (rows + kTallest - 1) / kTallest - 1) / ((rows + kTallest - 1) / kTallest);
 }
 
 // The matrix of entry(row, column), in panels: all of a column of a panel, then its next column. Numbers are added to
@@ -48,23 +47,7 @@ template <int M, Finish how>
 static void product_block(const float* __restrict w, const float* const* x, int64_t at, int depth, const float* bias,
                           float* const* y, const float* const* other, int rows) {
     V sums[M][kAcross];
-#pragma GCC unroll 8
-    for (int i = 0; i < M; ++i) {
-        const V start = bias != nullptr && i < rows ? splat(bias[i]) : V{};
-#pragma GCC unroll 4
-        for (int j = 0; j < kAcross; ++j) sums[i][j] = start;
-    }
-    for (int k = 0; k < depth; ++k, w += M) {
-        V columns[kAcross];
-#pragma GCC unroll 4
-        for (int j = 0; j < kAcross; ++j) columns[j] = load_any(x[k] + at + j * kLanes);
-#pragma GCC unroll 8
-        for (int i = 0; i < M; ++i) {
-            const V weight = splat(w[i]);
-#pragma GCC unroll 4
-            for (int j = 0; j < kAcross; ++j) sums[i][j] += weight * columns[j];
-        }
-    }
+    block_sums<M>(w, [&](int64_t k) { return x[k] + at; }, depth, bias, bias == nullptr ? 0 : rows, sums);
 #pragma GCC unroll 8
     for (int i = 0; i < M; ++i) {
         if (i >= rows) break;

@@ -16,18 +16,17 @@ static_assert(kStrip % (kLanes * kAcross) == 0 && kSpare >= kStrip, "strips are 
 
 static void combine(const float* const* rows, const float* factors, int64_t count, float* to, int64_t n) {
     for (int64_t at = 0; at < n; at += kLanes) {
-        V total = factors[0] * load_any(rows[0] + at);
-        for (int64_t k = 1; k < count; ++k) total += factors[k] * load_any(rows[k] + at);
+        V total{};
+        for (int64_t k = 0; k < count; ++k) total += load_any(rows[k] + at) * factors[k];
         store_any(to + at, total);
     }
 }
 
 static void doubled(const float* x, const float* taps, float* to, int64_t n) {
     for (int64_t at = 0; 2 * at < n; at += kLanes) {
-        const V far_left = load_any(x + at - 2), left = load_any(x + at - 1), middle = load_any(x + at);
-        const V right = load_any(x + at + 1), far_right = load_any(x + at + 2);
-        const V even = taps[0] * middle + taps[1] * left + taps[2] * right + taps[3] * far_left;
-        const V odd = taps[0] * middle + taps[1] * right + taps[2] * left + taps[3] * far_right;
+        const V here = load_any(x + at), left = load_any(x + at - 1), right = load_any(x + at + 1);
+        const V even = here * taps[0] + left * taps[1] + right * taps[2] + load_any(x + at - 2) * taps[3];
+        const V odd = here * taps[0] + right * taps[1] + left * taps[2] + load_any(x + at + 2) * taps[3];
         const Interleaved both = interleave(even, odd);
         store_any(to + 2 * at, both.lower);
         store_any(to + 2 * at + kLanes, both.upper);
@@ -36,8 +35,9 @@ static void doubled(const float* x, const float* taps, float* to, int64_t n) {
 
 static void smoothed(const float* x, const float* taps, float* to, int64_t n) {
     for (int64_t at = 0; at < n; at += kLanes) {
-        V total = taps[0] * load_any(x + at);
-        for (int64_t k = 1; k < 4; ++k) total += taps[k] * (load_any(x + at - k) + load_any(x + at + k));
+        V total = load_any(x + at) * taps[0];
+#pragma GCC unroll 4
+        for (int k = 1; k < 4; ++k) total += (load_any(x + at - k) + load_any(x + at + k)) * taps[k];
         store_any(to + at, total);
     }
 }
@@ -50,21 +50,25 @@ static void cubic(const float* x, const int32_t* sources, const float* factors, 
     }
 }
 
-// Sums of a panel over one block of columns; row(k) is row k of what it is multiplied with.
-template <typename Row>
-INR_INLINE void block_sums(const float* panel, const Row& row, int64_t depth, const float* bias, V (*sums)[kAcross]) {
+// Sums of a panel of `Height` rows over one block of columns, from the biases of the first `biased` rows on; row(k) is
+// row k of what it is multiplied with.
+template <int Height, typename Row>
+INR_INLINE void block_sums(const float* panel, const Row& row, int64_t depth, const float* bias, int biased,
+                           V (*sums)[kAcross]) {
+#pragma GCC unroll 8
+    for (int i = 0; i < Height; ++i) {
+        const V start = i < biased ? splat(bias[i]) : V{};
 #pragma GCC unroll 4
-    for (int i = 0; i < kPanel; ++i)
-#pragma GCC unroll 4
-        for (int j = 0; j < kAcross; ++j) sums[i][j] = splat(bias[i]);
+        for (int j = 0; j < kAcross; ++j) sums[i][j] = start;
+    }
     for (int64_t k = 0; k < depth; ++k) {
         const float* const x = row(k);
         V columns[kAcross];
 #pragma GCC unroll 4
         for (int j = 0; j < kAcross; ++j) columns[j] = load_any(x + j * kLanes);
-#pragma GCC unroll 4
-        for (int i = 0; i < kPanel; ++i) {
-            const V w = splat(panel[k * kPanel + i]);
+#pragma GCC unroll 8
+        for (int i = 0; i < Height; ++i) {
+            const V w = splat(panel[k * Height + i]);
 #pragma GCC unroll 4
             for (int j = 0; j < kAcross; ++j) sums[i][j] += w * columns[j];
         }
@@ -78,7 +82,7 @@ static void mix(const Mixer& mixer, const float* x, float* y, int64_t stride, in
         for (int64_t row = 0; row < first.rows; row += kPanel) {
             V hidden[kPanel][kAcross];
             const auto input = [&](int64_t k) { return x + k * stride + at; };
-            block_sums(first.panel(row), input, first.depth, first.bias.data() + row, hidden);
+            block_sums<kPanel>(first.panel(row), input, first.depth, first.bias.data() + row, kPanel, hidden);
 #pragma GCC unroll 4
             for (int i = 0; i < kPanel; ++i)
 #pragma GCC unroll 4
@@ -112,7 +116,7 @@ static void multiply(const Panels<float>& matrix, const float* const* x, float* 
         for (int64_t row = 0; row < matrix.rows; row += kPanel) {
             V sums[kPanel][kAcross];
             const auto input = [&](int64_t k) { return x[k] + at; };
-            block_sums(matrix.panel(row), input, matrix.depth, matrix.bias.data() + row, sums);
+            block_sums<kPanel>(matrix.panel(row), input, matrix.depth, matrix.bias.data() + row, kPanel, sums);
             const int64_t count = matrix.rows - row < kPanel ? matrix.rows - row : kPanel;
 #pragma GCC unroll 4
             for (int i = 0; i < kPanel; ++i) {

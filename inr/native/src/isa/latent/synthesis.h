@@ -114,7 +114,7 @@ static void mix(const Work& w, Rows rows, float* memory) {
     }
 }
 
-static void residual(const Work& w, int layer, Rows rows, float*) {
+static void residual(const Work& w, int layer, Rows rows) {
     const Shape& shape = *w.shape;
     const size_t at = static_cast<size_t>(layer);
     const int channels = shape.counts.channels;

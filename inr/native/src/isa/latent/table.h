@@ -2,6 +2,7 @@
 // synthesis to decode, and the steps of a training.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <vector>
 
@@ -61,6 +62,15 @@ struct LatentKernels {
     void (*multiply)(const Panels<float>&, const float* const* x, float* y, int64_t stride, int64_t n, bool rectified);
     const training::Kernels* training;
 };
+
+// Offsets of the sources that the taps of a doubling filter weigh, of an even and of an odd sample; and of those of a
+// smoothing filter, whose tap i / 2, rounded up, weighs source i.
+constexpr int64_t kUpSources[2][4] = {{0, -1, 1, -2}, {0, 1, -1, 2}};
+constexpr int64_t kPreSources[7] = {0, -1, 1, -2, 2, -3, 3};
+
+inline std::array<float, 7> pre_factors(const float* taps) {
+    return {taps[0], taps[1], taps[1], taps[2], taps[2], taps[3], taps[3]};
+}
 
 constexpr int64_t kReach = 4;   // samples before and after a row that filters read
 constexpr int64_t kStrip = 64;  // columns that are whole blocks of every instruction set

@@ -16,7 +16,7 @@ static void pack(Work& w) {
     const Shape& shape = *w.shape;
     const size_t n = static_cast<size_t>(shape.inputs()), c = static_cast<size_t>(shape.counts.channels);
     const size_t width = static_cast<size_t>(shape.counts.width), levels = static_cast<size_t>(shape.counts.levels);
-    const size_t more = kPanel;  // rows of zeros that a matrix may end with
+    const size_t more = kTallest;  // rows of zeros that a matrix may end with
     const size_t context = 2 * shape.hidden.size() * (n + more) * n + (2 + more) * 2 * n + 4 * (n + more);
     const size_t synthesis = (width + more) * (levels + c) + (levels + more) * (width + c) +
                              (c + more) * (width + levels) + 2 * shape.residuals.size() * (c + more) * 9 * c;
