@@ -139,7 +139,7 @@ class Latent(LatentCoder):
         """See `Coder`."""
         spec = encoded.pyramid.spec
         symbols = sum(grid.size for grid in spec.grids(*encoded.domain.shape))
-        return Facts(self.kind, _like(spec), symbols + sum(tensor.size for tensor in spec.layout()))
+        return Facts(self.kind, _like(spec), symbols + spec.parameters)
 
     def spec(self, channels: int) -> LatentSpec:
         """Of a picture with so many channels."""

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeVar, final
+from typing import final
 
 import numpy as np
 import numpy.typing as npt
@@ -12,13 +12,13 @@ from inr.backends.base import Field
 from inr.coders.latent.encoded import LatentField
 from inr.coders.latent.guess import guessed_lmbda
 from inr.coders.latent.kernels import engine_of
-from inr.coders.latent.plan import PARAMETER_BYTES, SHORT, LatentPlan, betas, parameters_of, warm_up
+from inr.coders.latent.plan import PARAMETER_BYTES, SHORT, LatentPlan, betas, warm_up
 from inr.coders.latent.rate import PSNR_AIM, PSNR_MORE, Goal, RateControl, reserve
 from inr.coders.latent.shipped import OWN, shipped
 from inr.coders.latent.squeeze import squeezed
 from inr.coders.latent.stream import Pyramid, encode
 from inr.coders.latent.synthesis import Synthesis
-from inr.coders.latent.training import LatentTraining, TrainingSpec
+from inr.coders.latent.training import Best, LatentTraining, TrainingSpec
 from inr.fitting.observe import whole_psnr
 from inr.fitting.spec import Budget
 from inr.fitting.trained import FitReport, Trained
@@ -26,8 +26,6 @@ from inr.fitting.training import State, Training
 from inr.samplers.base import Moment
 from inr.signals.info import SignalInfo
 from inr.signals.signal import Signal
-
-Number = TypeVar("Number", np.int8, np.int64, np.float32)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -62,6 +60,7 @@ class LatentFit(Training[TrainedLatents]):
         start = None if plan.start == OWN else shipped(plan.start).values()
         self.backend = engine.name
         self._training = LatentTraining(picture, plan.latents, settings, start, engine)
+        self._last: tuple[Best, Pyramid, float] | None = None
         goal = None
         if plan.payload is not None:
             goal = Goal.of_size(plan.payload)
@@ -143,11 +142,15 @@ class LatentFit(Training[TrainedLatents]):
         return whole_psnr(self._shown(pyramid.networks.values(pyramid.spec), pyramid.grids), self.signal)
 
     def _quantised(self) -> tuple[Pyramid, float]:
-        """The best model as a file holds it, and the bytes of its networks, about."""
+        """The best model as a file holds it, and the bytes of its networks, about; found once for each model."""
         training, engine = self._training, self._training.engine
-        quantised = training.quantised(self._plan.start)
-        grids = self._training.grids(training.result().symbols.astype(np.int64))
-        return Pyramid(training.spec, engine.height, engine.width, quantised.networks, grids), quantised.bits / 8
+        best = training.settled()
+        if self._last is None or self._last[0] is not best:
+            quantised = training.quantised(self._plan.start)
+            grids = training.grids(training.result().symbols.astype(np.int64))
+            pyramid = Pyramid(training.spec, engine.height, engine.width, quantised.networks, grids)
+            self._last = best, pyramid, quantised.bits / 8
+        return self._last[1:]
 
     def _shown(
         self, networks: dict[str, npt.NDArray[np.float32]], grids: Mapping[str, npt.NDArray[np.int64]]
@@ -160,7 +163,7 @@ class LatentFit(Training[TrainedLatents]):
 def _first_lmbda(picture: npt.NDArray[np.float32], plan: LatentPlan) -> float:
     """That of the plan, or what might meet its target for this picture."""
     if plan.payload is not None:
-        networks = PARAMETER_BYTES * parameters_of(plan.latents)
+        networks = PARAMETER_BYTES * plan.latents.parameters
         latents = max(plan.payload - networks, 0.2 * plan.payload)
         return guessed_lmbda(picture, bpp=8 * latents / picture[0].size)
     return plan.lmbda if plan.psnr is None else guessed_lmbda(picture, psnr=plan.psnr)

@@ -5,7 +5,7 @@ Source of the search: Ladune et al. 2023, "COOL-CHIC", section 3.3.
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -98,9 +98,8 @@ def _quantised(engine: Engine, symbols: Floats, networks: Floats, lmbda: float, 
     spec = engine.spec
     base = np.zeros_like(networks) if number == OWN else shipped(number).values()
     floats, bases = spec.split(networks.astype(np.float64) - base), spec.split(base)
-    values = spec.split(networks.copy())
-    state = _Costs(engine, symbols, lmbda)
-    state.settle(values)
+    values = spec.split(networks)
+    state = _Costs(engine, symbols, engine.measure(symbols, networks, 1.0, lmbda))
     integers: dict[str, npt.NDArray[np.int64]] = {}
     exponents: dict[Group, int] = {}
     total = 0
@@ -114,31 +113,28 @@ def _quantised(engine: Engine, symbols: Floats, networks: Floats, lmbda: float, 
         integers |= best.integers
         exponents[group] = best.exponent
         total += best.bits
-        state.settle(values)
+        state.known = best.measured
     return Quantised(Networks(integers, exponents, number), state.known, total)
 
 
 class _Costs:
-    """The cost of a picture while one network after the other changes; only what that network changes is computed."""
+    """What a picture costs while one network after the other changes; only what that network changes is computed."""
 
-    def __init__(self, engine: Engine, symbols: Floats, lmbda: float) -> None:
-        self._engine, self._symbols, self._lmbda = engine, symbols, lmbda
-        self.known = Measured(0.0, 0.0, lmbda)
+    def __init__(self, engine: Engine, symbols: Floats, known: Measured) -> None:
+        self._engine, self._symbols, self.known = engine, symbols, known
 
-    def cost(self, networks: Mapping[str, Floats], group: Group) -> float:
+    def measured(self, networks: Mapping[str, Floats], group: Group) -> Measured:
+        """With networks that differ in one group from those that `known` is about."""
         engine = self._engine
         flat = engine.spec.joined(networks)
         if group[0] in ("context", "parents"):
-            bits = engine.bits(self._symbols, flat)
-            return self.known.mse / self._lmbda + bits / (engine.height * engine.width)
-        return engine.mse(self._symbols, flat) / self._lmbda + self.known.bpp
-
-    def settle(self, networks: Mapping[str, Floats]) -> None:
-        self.known = self._engine.measure(self._symbols, self._engine.spec.joined(networks), 1.0, self._lmbda)
+            return replace(self.known, bpp=engine.bits(self._symbols, flat) / (engine.height * engine.width))
+        return replace(self.known, mse=engine.mse(self._symbols, flat))
 
 
 @dataclass(frozen=True, eq=False)
 class _Try:
+    measured: Measured
     cost: float
     exponent: int
     integers: dict[str, npt.NDArray[np.int64]]
@@ -154,7 +150,7 @@ def _searched(tried: Callable[[tuple[int, float]], _Try], group: Group, number: 
         group: of the networks.
         number: of shipped networks that the parameters are a difference to, which may be left out; 0 for none.
     """
-    lowest, usual, highest = EXPONENTS.get(group, (0, 6, 12))
+    lowest, usual, highest = EXPONENTS[group]
     lowest = max(lowest - (COARSER if number else 0), 0)
     best = tried((usual, 0.5))
     for way in (-1, 1):
@@ -164,6 +160,8 @@ def _searched(tried: Callable[[tuple[int, float]], _Try], group: Group, number: 
             if trial.cost >= best.cost:
                 break
             best, exponent = trial, exponent + way
+        if best.exponent != usual:
+            break
     if number != OWN:
         tries = [tried((best.exponent, dead)) for dead in DEAD_ZONES]
         best = min([best, *tries, tried((0, math.inf))], key=lambda one: one.cost)
@@ -183,7 +181,8 @@ def _tried(
     integers = {name: _rounded(value, exponent, dead) for name, value in some[0].items()}
     values = {name: (array * 2.0**-exponent + some[1][name]).astype(np.float32) for name, array in integers.items()}
     bits = coded_bits(np.concatenate([array.ravel() for array in integers.values()]))
-    return _Try(state.cost({**known, **values}, group) + bits / shared, exponent, integers, values, bits)
+    measured = state.measured({**known, **values}, group)
+    return _Try(measured, measured.cost + bits / shared, exponent, integers, values, bits)
 
 
 def _rounded(tensor: npt.NDArray[np.floating[Any]], exponent: int, dead: float) -> npt.NDArray[np.int64]:

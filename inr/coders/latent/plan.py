@@ -4,7 +4,7 @@ import math
 from typing import Literal
 
 from inr.coders.base import Files, Plan
-from inr.coders.latent.shipped import OWN, nearest
+from inr.coders.latent.shipped import OWN, WARM_UP, nearest
 from inr.coders.latent.spec import LatentSpec
 from inr.coders.latent.stream import MAX_PIXELS, MAX_SIDE, runs
 from inr.coders.request import CompressSpec
@@ -87,14 +87,9 @@ def arrangement(channels: int, size: float) -> dict[str, int]:
     """Settings of the largest networks that take no more than their share of a file of so many bytes."""
     for settings in ARRANGEMENTS[:-1]:
         spec = LatentSpec(channels=channels, **settings)
-        if parameters_of(spec) * PARAMETER_BYTES <= SHARE * size:
+        if spec.parameters * PARAMETER_BYTES <= SHARE * size:
             return settings
     return ARRANGEMENTS[-1]
-
-
-def parameters_of(spec: LatentSpec) -> int:
-    """Numbers of all networks."""
-    return sum(tensor.size for tensor in spec.layout())
 
 
 def first_lmbda(signal: SignalInfo, request: CompressSpec) -> float:
@@ -128,7 +123,7 @@ def warm_up(iterations: int, number: int = OWN) -> tuple[tuple[int, int], ...]:
     if iterations < 120:
         return ()
     if number != OWN:
-        return ((1, 30),)
+        return ((1, WARM_UP),)
     if iterations < 2000:
         return ((2, math.ceil(iterations / 20)), (1, math.ceil(iterations / 20)))
     return ((5, 50), (2, 50))
@@ -172,18 +167,19 @@ def plan(signal: SignalInfo, request: CompressSpec, latents: LatentSpec, files: 
         payload = size - files.framing(part, request.layers)
         if payload < SMALLEST_BYTES:
             raise TargetError(f"size: {size} bytes are too few; the smallest is {size - payload + SMALLEST_BYTES}")
+    lmbda = first_lmbda(signal, request)
     steps = ITERATIONS.get(request.preset, ITERATIONS["default"]) if request.steps is None else request.steps
     return LatentPlan(
         size=size,
         named=named,
         model="latent",
-        parameters=parameters_of(latents) + sum(grid.size for grid in latents.grids(*signal.domain.shape)),
+        parameters=latents.parameters + sum(grid.size for grid in latents.grids(*signal.domain.shape)),
         latents=latents,
         psnr=request.psnr,
-        lmbda=first_lmbda(signal, request),
+        lmbda=lmbda,
         payload=payload,
         iterations=steps,
-        start=nearest(latents, first_lmbda(signal, request)),
+        start=nearest(latents, lmbda),
         seed=request.seed,
         layers=request.layers,
         threads=request.threads,

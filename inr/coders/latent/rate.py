@@ -137,12 +137,11 @@ class RateControl:
             training.change_lmbda(max(self._planned, FIRST))
         self._reserve = 0 if goal is None else reserve(iterations)
         self._length = max(SHORTEST_ROUND, min(round(ROUND_SHARE * iterations), LONGEST_ROUND))
-        parameters = sum(tensor.size for tensor in training.spec.layout())
         self._state = _State(
             training.settings.lmbda,
             training.settings.lmbda,
             ahead=self._travel(0.0),
-            network_bytes=PARAMETER_BYTES * parameters,
+            network_bytes=PARAMETER_BYTES * training.spec.parameters,
         )
 
     @property

@@ -30,6 +30,9 @@ SPEC: Final = LatentSpec()
 """The shape of all that there are."""
 LMBDAS: Final = (1.2e-4, 3.2e-4, 8.5e-4, 2.3e-3, 6e-3)
 """Weight of a bit, see `inr.coders.latent.training.TrainingSpec`, that the numbers 1, 2, ... were learned for."""
+WARM_UP: Final = 30
+"""Iterations of the warm-up of a training that starts from given networks, after which optimisers start anew: what they
+have seen of latents that are all zero would slow them down for long."""
 LARGEST_LMBDA: Final = 1e-2
 """Beyond it random networks end up cheaper (at 1.6e-2 by 3 to 15 % after 300 iterations)."""
 
@@ -72,11 +75,7 @@ def shipped(number: int) -> Shipped:
 
 
 def nearest(spec: LatentSpec, lmbda: float) -> int:
-    """The number of the networks of a shape that were learned for about this weight of a bit; 0 if there are none.
-
-    A training that starts from them needs a warm-up too, but a short one of one candidate (30 iterations): Adam's mean
-    of squares must not remember the gradients of latents that are all zero.
-    """
+    """The number of the networks of a shape that were learned for about this weight of a bit; 0 if there are none."""
     if spec != SPEC or lmbda > LARGEST_LMBDA:
         return OWN
     return 1 + min(range(len(LMBDAS)), key=lambda i: abs(math.log(LMBDAS[i] / lmbda)))

@@ -173,6 +173,11 @@ class LatentSpec(Spec):
         """All tensors of the networks, in the order of a file."""
         return _layout(self)
 
+    @property
+    def parameters(self) -> int:
+        """Numbers of all networks."""
+        return sum(tensor.size for tensor in self.layout())
+
     def split(self, networks: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:
         """Views of all tensors by name, of a vector that has them one after the other."""
         found, first = {}, 0

@@ -60,6 +60,11 @@ class TrainingSpec(Spec):
     """Iterations between two hard-rounded measurements."""
 
     @property
+    def warm_sigma(self) -> float:
+        """Standard deviation of the noise in the warm-up."""
+        return max((-0.432 * math.log10(self.lmbda) + 0.747) / 10, 0.0)
+
+    @property
     def warm_iterations(self) -> int:
         """Iterations of the warm-up, all starts together."""
         return sum(starts * count for starts, count in self.warm_up)
@@ -194,7 +199,11 @@ class LatentTraining:
 
     def result(self) -> Trained:
         """The best validated model so far."""
-        return self._trained(*(self.best or self._record(self._measure(self.candidates[0]))))
+        return self._trained(*self.settled())
+
+    def settled(self) -> Best:
+        """The best validated model, or where there is none the present one, which is it then."""
+        return self.best or self._record(self._measure(self.candidates[0]))
 
     def present(self) -> Trained:
         """The model as it is now, without the measurement of a validation: the cost is that of the last iteration."""
@@ -207,8 +216,9 @@ class LatentTraining:
         Args:
             number: of shipped networks, whose difference may be stored; 0 for none.
         """
-        _, latents, networks = self.best or self._record(self._measure(self.candidates[0]))
-        return quantise(self.engine, self._symbols(latents), networks, self.settings.lmbda, number=number)
+        _, latents, networks = self.settled()
+        symbols = _rounded(latents * np.float32(self.settings.gain))
+        return quantise(self.engine, symbols, networks, self.settings.lmbda, number=number)
 
     def grids(self, values: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:
         """A vector of all symbols, or of something about each, as grids by their names."""
@@ -292,8 +302,8 @@ class LatentTraining:
 
     def _warm_step(self, at: int) -> None:
         place, survivors, ends = self._turns[at]
-        sigma = (-0.432 * math.log10(self.settings.lmbda) + 0.747) / 10
-        self._soft_step(self.candidates[place], self.settings.rate, max(sigma, 0.0), self.settings.temperature[0])
+        settings = self.settings
+        self._soft_step(self.candidates[place], settings.rate, settings.warm_sigma, settings.temperature[0])
         if ends:
             costs = [self._measure(candidate).cost for candidate in self.candidates]
             order = sorted(range(len(costs)), key=costs.__getitem__)
@@ -306,7 +316,7 @@ class LatentTraining:
         winner.soap = self._soap()
 
     def _begin_last(self) -> None:
-        _, latents, networks = self.best or self._record(self._measure(self.candidates[0]))
+        _, latents, networks = self.settled()
         winner = self.candidates[0]
         winner.latents, winner.networks = latents.copy(), networks.copy()
         winner.soap = self._soap()
@@ -333,10 +343,6 @@ class LatentTraining:
         candidate.soap.step(candidate.networks, gradients, rate)
         candidate.steps += 1
 
-    def _symbols(self, latents: Floats) -> Floats:
-        rounded: Floats = np.clip(np.rint(latents * np.float32(self.settings.gain)), SYMBOL_MIN, SYMBOL_MAX)
-        return rounded
-
     def _measure(self, candidate: Candidate) -> Measured:
         return self.engine.measure(candidate.latents, candidate.networks, self.settings.gain, self.settings.lmbda)
 
@@ -353,25 +359,24 @@ class LatentTraining:
 
     def _trained(self, measured: Measured, latents: Floats, networks: Floats) -> Trained:
         values = latents * np.float32(self.settings.gain)
-        return Trained(self._symbols(latents).astype(np.int8), values, self.spec.split(networks.copy()), measured)
+        return Trained(_rounded(values).astype(np.int8), values, self.spec.split(networks.copy()), measured)
 
     def _filled(self, state: dict[str, Any]) -> Candidate:
         """What `_plain` was made of."""
         moments = Moments(_floats(state["mean"]), _floats(state["square"]), tuple(state["betas"]), int(state["moved"]))
         soap = self._soap(int(state["every"]))
         soap.state = np.array(state["soap"], dtype=np.float64)
-        return Candidate(
-            int(state["number"]),
-            _floats(state["latents"]),
-            _floats(state["networks"]),
-            moments,
-            soap,
-            int(state["steps"]),
-        )
+        latents, networks = _floats(state["latents"]), _floats(state["networks"])
+        return Candidate(int(state["number"]), latents, networks, moments, soap, int(state["steps"]))
 
 
 def _between(ends: tuple[float, float], share: float) -> float:
     return ends[0] + share * (ends[1] - ends[0])
+
+
+def _rounded(values: Floats) -> Floats:
+    symbols: Floats = np.clip(np.rint(values), SYMBOL_MIN, SYMBOL_MAX)
+    return symbols
 
 
 def _floats(values: Any) -> Floats:

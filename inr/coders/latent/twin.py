@@ -32,15 +32,17 @@ from inr.coders.latent.spec import (
 Networks = Mapping[str, Tensor]
 """The tensors of `LatentSpec.layout` by name."""
 
-_FLOOR = 2.0**-16
+FLOOR = 2.0**-16
+"""Of the probability of a symbol."""
 _REACH = 3
 
 
-def soft_round(x: Tensor, temperature: float) -> Tensor:
+def soft_round(x: Tensor, temperature: float | Tensor) -> Tensor:
     """A smooth rounding that hardens as the temperature falls to 0 (Agustsson, Theis 2020, "Universally Quantized")."""
     floor = x.floor()
     slope = 1 / temperature
-    return floor + 0.5 + (0.5 / math.tanh(0.5 * slope)) * torch.tanh((x - floor - 0.5) * slope)
+    half = 0.5 / (torch.tanh(0.5 * slope) if isinstance(slope, Tensor) else math.tanh(0.5 * slope))
+    return floor + 0.5 + half * torch.tanh((x - floor - 0.5) * slope)
 
 
 class Twin:
@@ -79,8 +81,8 @@ class Twin:
         """Bits of every entry, by the mass of its Laplace distribution within half a unit; at most 16."""
         mean, scale = self.laplace(pyramid, networks)
         offset = pyramid - mean
-        mass = _cumulative(offset + 0.5, scale) - _cumulative(offset - 0.5, scale)
-        return -torch.log2(mass.clamp_min(_FLOOR))
+        mass = cumulative(offset + 0.5, scale) - cumulative(offset - 0.5, scale)
+        return -torch.log2(mass.clamp_min(FLOOR))
 
     def features(self, pyramid: Tensor, networks: Networks) -> Tensor:
         """The synthesised grids at full size, ``(levels, height, width)``, finest first."""
@@ -123,12 +125,12 @@ class Twin:
                 continue
             shape = (-(-grid.height // 2), -(-grid.width // 2))
             coarser = [
-                _nearest(coded[level, hyper][None], level - grid.level - 1, shape)
+                nearest(coded[level, hyper][None], level - grid.level - 1, shape)
                 for level, hyper in spec.coarser(grid.level)
             ]
             mixed = networks[f"parents.level{grid.level}.weight"] @ torch.cat(coarser).reshape(len(coarser), -1)
             parts.append(
-                _nearest(mixed.view(-1, *shape), 1, (grid.height, grid.width)).reshape(spec.features, grid.size)
+                nearest(mixed.view(-1, *shape), 1, (grid.height, grid.width)).reshape(spec.features, grid.size)
             )
         return torch.cat(parts, dim=1)
 
@@ -182,20 +184,21 @@ def _shifted(padded: Tensor, height: int, width: int, contexts: int) -> list[Ten
     ]
 
 
-def _cumulative(x: Tensor, scale: Tensor) -> Tensor:
+def cumulative(x: Tensor, scale: Tensor) -> Tensor:
+    """Of a Laplace distribution about 0."""
     return 0.5 - 0.5 * x.sign() * torch.expm1(-x.abs() / scale)
 
 
-def _nearest(maps: Tensor, octaves: int, shape: tuple[int, int]) -> Tensor:
+def nearest(maps: Tensor, octaves: int, shape: tuple[int, int]) -> Tensor:
     """Every entry repeated ``2^octaves`` times in rows and columns, cut to a shape."""
     if octaves:
-        count, height, width = maps.shape
+        *many, height, width = maps.shape
         times = 1 << octaves
         # no copies of a coarse grid larger than the picture: a single entry may stand for 2^octaves of them
         down, right = min(times, shape[0]), min(times, shape[1])
-        maps = maps[:, :, None, :, None].expand(count, height, down, width, right)
-        maps = maps.reshape(count, height * down, width * right)
-    return maps[:, : shape[0], : shape[1]]
+        maps = maps[..., :, None, :, None].expand(*many, height, down, width, right)
+        maps = maps.reshape(*many, height * down, width * right)
+    return maps[..., : shape[0], : shape[1]]
 
 
 def _sizes(size: int, levels: int) -> Sequence[int]:
@@ -226,7 +229,7 @@ class TwinEngine:
         """Build the constants for a picture, ``(channels, height, width)``."""
         self.spec, (self.height, self.width) = spec, picture.shape[1:]
         self.twin = Twin(spec, self.height, self.width)
-        self.size, self.parameters = self.twin.size, sum(tensor.size for tensor in spec.layout())
+        self.size, self.parameters = self.twin.size, spec.parameters
         self._target = torch.from_numpy(np.ascontiguousarray(picture, dtype=np.float32))
 
     def soft_step(

@@ -16,19 +16,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from inr.coders.latent.spec import LOG_SCALE_LIMIT, LOG_SCALE_OFFSET, NEIGHBOURS, LatentSpec
-from inr.coders.latent.twin import Networks, Twin, hard_round
+from inr.coders.latent.twin import FLOOR, Networks, Twin, cumulative, hard_round, nearest
 
-_FLOOR = 2.0**-16
 _PIECE = 2048
 """Entries of a piece, at most."""
 _ARMS = tuple((row, column) for row in range(3) for column in range(3))
-
-
-def soft_round(x: Tensor, temperature: Tensor) -> Tensor:
-    """`inr.coders.latent.twin.soft_round` for a temperature that lies on the device."""
-    floor = x.floor()
-    slope = 1 / temperature
-    return floor + 0.5 + (0.5 / torch.tanh(0.5 * slope)) * torch.tanh((x - floor - 0.5) * slope)
 
 
 class BatchTwin:
@@ -69,9 +61,9 @@ class BatchTwin:
     def bits(self, pyramid: Tensor, networks: Networks) -> Tensor:
         """Bits of every entry, ``(batch, size)``; at most 16."""
         mean, scale = self.laplace(pyramid, networks)
-        offset, slope = pyramid - mean, 1 / scale
-        mass = _cumulative(offset + 0.5, slope) - _cumulative(offset - 0.5, slope)
-        return -torch.log2(mass.clamp_min(_FLOOR))
+        offset = pyramid - mean
+        mass = cumulative(offset + 0.5, scale) - cumulative(offset - 0.5, scale)
+        return -torch.log2(mass.clamp_min(FLOOR))
 
     def synthesise(self, pyramid: Tensor, networks: Networks) -> Tensor:
         """The pictures, ``(batch, channels, height, width)``, not clamped."""
@@ -120,7 +112,7 @@ class BatchTwin:
                 continue
             shape = (-(-grid.height // 2), -(-grid.width // 2))
             coarser = [
-                _nearest(self._grid(pyramid, level, hyper)[:, None], level - grid.level - 1, shape)
+                nearest(self._grid(pyramid, level, hyper)[:, None], level - grid.level - 1, shape)
                 for level, hyper in spec.coarser(grid.level)
             ]
             stacked = torch.cat(coarser, 1).view(count, len(coarser), _strips(*shape), -1, shape[1]).movedim(2, 1)
@@ -129,7 +121,7 @@ class BatchTwin:
                 networks[f"parents.level{grid.level}.weight"],
             )
             mixed = mixed.view(count, -1, spec.features, *stacked.shape[3:]).transpose(1, 2).reshape(count, -1, *shape)
-            parts.append(_nearest(mixed, 1, (grid.height, grid.width)).reshape(count, spec.features, grid.size))
+            parts.append(nearest(mixed, 1, (grid.height, grid.width)).reshape(count, spec.features, grid.size))
         return torch.cat(parts, 2)
 
     def _maps(self, pyramid: Tensor, networks: Networks) -> Tensor:
@@ -229,20 +221,6 @@ def _framed(y: Tensor) -> Tensor:
     """Pictures with their edges repeated once."""
     y = torch.cat([y[:, :, :1], y, y[:, :, -1:]], 2)
     return torch.cat([y[..., :1], y, y[..., -1:]], 3)
-
-
-def _cumulative(x: Tensor, slope: Tensor) -> Tensor:
-    return 0.5 - 0.5 * x.sign() * torch.expm1(-x.abs() * slope)
-
-
-def _nearest(maps: Tensor, octaves: int, shape: tuple[int, int]) -> Tensor:
-    """Every entry repeated ``2^octaves`` times in rows and columns, cut to a shape."""
-    if octaves:
-        count, many, height, width = maps.shape
-        times = 1 << octaves
-        maps = maps[:, :, :, None, :, None].expand(count, many, height, times, width, times)
-        maps = maps.reshape(count, many, height * times, width * times)
-    return maps[:, :, : shape[0], : shape[1]]
 
 
 def copies(networks: Mapping[str, Tensor], counts: list[int]) -> dict[str, Tensor]:

@@ -9,16 +9,14 @@ import torch
 from torch import Tensor
 
 from inr.coders.latent.engine import EPSILON
-from inr.coders.latent.learn.batch import BatchTwin, soft_round
+from inr.coders.latent.learn.batch import BatchTwin
 from inr.coders.latent.learn.soap import FIRST_ROUNDS, BatchSoap, Rates
+from inr.coders.latent.shipped import WARM_UP
 from inr.coders.latent.soap import SoapSpec
 from inr.coders.latent.training import TrainingSpec
+from inr.coders.latent.twin import soft_round
 
 _COLUMNS = 8
-
-WARM_UP = 30
-"""Iterations of a warm-up from given networks, after which optimisers start anew: what they have seen of latents that
-are all zero would slow them down for long."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +46,8 @@ class Inner:
         self.networks = {name: value.clone() for name, value in networks.items()}
         self._mean, self._square = torch.zeros_like(self.latents), torch.zeros_like(self.latents)
         self._soap = BatchSoap(SoapSpec(), self.networks)
-        self._warm_sigma = ((-0.432 * lmbda.log10() + 0.747) / 10).clamp_min(0)[:, None]
+        sigmas = [settings.replace(lmbda=one).warm_sigma for one in lmbda.tolist()]
+        self._warm_sigma = torch.tensor(sigmas, device=device)[:, None]
         self._row = torch.zeros(_COLUMNS, device=device)
         self._graphs: list[torch.cuda.CUDAGraph] = []
         self.tensor_cores = False

@@ -15,8 +15,9 @@ from pydantic import Field
 from torch import Tensor
 
 from inr.coders.latent.learn.batch import BatchTwin, copies
-from inr.coders.latent.learn.inner import WARM_UP, Inner
+from inr.coders.latent.learn.inner import Inner
 from inr.coders.latent.learn.tuner import Tuner
+from inr.coders.latent.shipped import WARM_UP
 from inr.coders.latent.spec import LatentSpec
 from inr.coders.latent.start import random_start
 from inr.coders.latent.training import TrainingSpec

@@ -11,7 +11,7 @@ from PIL import Image
 
 import inr
 from inr.codec.encode import Compressed
-from inr.coders.latent.plan import arrangement, lmbda_of, parameters_of
+from inr.coders.latent.plan import arrangement, lmbda_of
 from inr.coders.latent.spec import LatentSpec
 from inr.errors import SpecError, TargetError
 from tests.support.small_fits import photo, psnr_of
@@ -78,7 +78,7 @@ def test_lambda_falls_as_the_rate_rises() -> None:
 
 def test_networks_grow_with_the_file() -> None:
     """Small files have small ones."""
-    sizes = [parameters_of(LatentSpec(**arrangement(3, size))) for size in (300, 3000, 30_000)]
+    sizes = [LatentSpec(**arrangement(3, size)).parameters for size in (300, 3000, 30_000)]
     assert sizes == sorted(sizes)
     assert sizes[0] < 200
     assert sizes[-1] > 1500

@@ -14,10 +14,11 @@ from PIL import Image
 from torch import Tensor
 
 from inr.coders.latent.learn.batch import BatchTwin, copies
-from inr.coders.latent.learn.inner import WARM_UP, Inner, schedule_of
+from inr.coders.latent.learn.inner import Inner, schedule_of
 from inr.coders.latent.learn.reptile import HELD_OUT, LearnSpec, Progress, Reptile
 from inr.coders.latent.learn.soap import BatchSoap, Rates, orthonormal
 from inr.coders.latent.learn.tuner import Tuner
+from inr.coders.latent.shipped import WARM_UP
 from inr.coders.latent.soap import Soap, SoapSpec
 from inr.coders.latent.spec import LatentSpec
 from inr.coders.latent.start import random_start

@@ -84,13 +84,9 @@ def test_the_last_phase_moves_only_the_networks() -> None:
 def test_a_start_is_where_networks_begin_and_what_they_decay_to() -> None:
     settings = TrainingSpec(iterations=3, warm_up=(), validate_every=3, rate=1e-6, final_rate=1e-6)
     start = np.random.default_rng(0).normal(0, 0.1, 10_000).astype(np.float32)
-    training = LatentTraining(_picture(24, 20), SPEC, settings, start=start[: _parameters()])
+    training = LatentTraining(_picture(24, 20), SPEC, settings, start=start[: SPEC.parameters])
     training.step()
-    assert np.abs(training.candidates[0].networks - start[: _parameters()]).max() < 1e-5
-
-
-def _parameters() -> int:
-    return sum(tensor.size for tensor in SPEC.layout())
+    assert np.abs(training.candidates[0].networks - start[: SPEC.parameters]).max() < 1e-5
 
 
 def test_coded_bits() -> None:
