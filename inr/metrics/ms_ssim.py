@@ -4,7 +4,7 @@ import numpy as np
 
 from inr.errors import SignalError
 from inr.metrics.base import Array, check_shapes
-from inr.metrics.ssim import blur, window
+from inr.metrics.ssim import similarities, window
 
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 """Exponents of the scales, fine to coarse."""
@@ -39,25 +39,14 @@ def ms_ssim(reference: Array, other: Array, peak: float) -> float:
 
 def _channel(x: Array, y: Array, peak: float) -> float:
     x, y = x.astype(np.float64), y.astype(np.float64)
-    product = 1.0
+    product, kernel = 1.0, window(11)
     for scale, weight in enumerate(WEIGHTS):
         if scale > 0:
             x, y = _halved(x), _halved(y)
-        luminance, structure = _similarities(x, y, peak)
+        luminance, structure = similarities(x, y, peak, kernel)
         scores = luminance * structure if scale == len(WEIGHTS) - 1 else structure
         product *= max(float(scores.mean()), 0.0) ** weight
     return product
-
-
-def _similarities(x: Array, y: Array, peak: float) -> tuple[Array, Array]:
-    """Luminance, and contrast with structure, at each position of the window."""
-    kernel = window(11)
-    mean_x, mean_y = blur(x, kernel), blur(y, kernel)
-    var_x = blur(x * x, kernel) - mean_x * mean_x
-    var_y = blur(y * y, kernel) - mean_y * mean_y
-    cov = blur(x * y, kernel) - mean_x * mean_y
-    c1, c2 = (0.01 * peak) ** 2, (0.03 * peak) ** 2
-    return (2 * mean_x * mean_y + c1) / (mean_x**2 + mean_y**2 + c1), (2 * cov + c2) / (var_x + var_y + c2)
 
 
 def _halved(x: Array) -> Array:

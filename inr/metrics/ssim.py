@@ -56,17 +56,22 @@ def _ssim_channel(x: Array, y: Array, peak: float, kernel: Array) -> float:
 
 
 def _ssim_scores(x: Array, y: Array, peak: float, kernel: Array) -> Array:
-    x, y = x.astype(np.float64), y.astype(np.float64)
-    mean_x, mean_y = blur(x, kernel), blur(y, kernel)
-    var_x = blur(x * x, kernel) - mean_x * mean_x
-    var_y = blur(y * y, kernel) - mean_y * mean_y
-    cov = blur(x * y, kernel) - mean_x * mean_y
-    c1, c2 = (0.01 * peak) ** 2, (0.03 * peak) ** 2
-    score: Array = (2 * mean_x * mean_y + c1) * (2 * cov + c2) / ((mean_x**2 + mean_y**2 + c1) * (var_x + var_y + c2))
+    luminance, structure = similarities(x.astype(np.float64), y.astype(np.float64), peak, kernel)
+    score: Array = luminance * structure
     return score
 
 
-def blur(x: Array, kernel: Array) -> Array:
+def similarities(x: Array, y: Array, peak: float, kernel: Array) -> tuple[Array, Array]:
+    """Luminance, and contrast with structure, at each position of the window."""
+    mean_x, mean_y = _blur(x, kernel), _blur(y, kernel)
+    var_x = _blur(x * x, kernel) - mean_x * mean_x
+    var_y = _blur(y * y, kernel) - mean_y * mean_y
+    cov = _blur(x * y, kernel) - mean_x * mean_y
+    c1, c2 = (0.01 * peak) ** 2, (0.03 * peak) ** 2
+    return (2 * mean_x * mean_y + c1) / (mean_x**2 + mean_y**2 + c1), (2 * cov + c2) / (var_x + var_y + c2)
+
+
+def _blur(x: Array, kernel: Array) -> Array:
     """Separable convolution, valid positions only."""
     n = len(kernel)
     rows = np.zeros((x.shape[0] - n + 1, x.shape[1]))
