@@ -2,7 +2,6 @@
 
 import functools
 import hashlib
-import math
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +12,7 @@ from inr.bench.codec.base import Codec
 from inr.codec.decode import open_field
 from inr.coders import latent
 from inr.coders.base import CODERS
-from inr.coders.latent.plan import lmbda_of
-from inr.coders.presets import bpp_of_quality
 from inr.coders.request import CompressSpec
-from inr.errors import SpecError
 from inr.files import temporary_folder
 from inr.meta import INTEGER_MAX
 from inr.signals.image.read import load_image
@@ -27,13 +23,6 @@ LAMBDAS = (1e-4, 3e-4, 1e-3, 3e-3, 8e-3, 2e-2)
 """About 1.4 to 0.1 bits a pixel of a photo."""
 
 WARM_UP_STEPS = 16
-
-
-def request_at(lmbda: float) -> dict[str, Any]:
-    """The fields of a request that ask for a lambda; the nearest quality where requests have none."""
-    if "lmbda" in CompressSpec.model_fields:
-        return {"lmbda": lmbda}
-    return {"quality": min(range(1, 101), key=lambda q: abs(math.log(lmbda_of(bpp_of_quality(q)) / lmbda)))}
 
 
 @functools.cache
@@ -70,20 +59,16 @@ class Own(Codec):
         self, preset: str, steps: int | None, seed: int, lambdas: tuple[float, ...], threads: int | None = None
     ) -> None:
         coder = CODERS.make(CODER)
-        taken = coder.takes or frozenset(CompressSpec.model_fields)
         self._request: dict[str, Any] = {"coder": CODER, "preset": preset, "seed": seed}
         if steps is not None:
             self._request["steps"] = steps
         if threads is not None:
-            if "threads" not in taken:
-                raise SpecError(f"--threads: the coder {CODER} has none; set OMP_NUM_THREADS instead; got {threads}")
             self._request["threads"] = threads
         for lmbda in lambdas:
-            coder.check(CompressSpec(**self._request, **request_at(lmbda)))
+            coder.check(CompressSpec(**self._request, lmbda=lmbda))
         self.name = f"inr {preset}" if steps is None else f"inr {preset} {steps} steps"
         self.version = f"inr {inr.__version__}, coder {coder.wire_id}"
         self.settings = ", ".join(f"{name}={value}" for name, value in self._request.items())
-        self.settings += f", lambda by {next(iter(request_at(1e-3)))}"
         self.values, self.build = lambdas, _build()
 
     def refusal(self, signal: Signal) -> str | None:
@@ -92,11 +77,11 @@ class Own(Codec):
 
     def encode(self, signal: Signal, value: float, path: Path) -> None:
         """See `Codec`."""
-        inr.compress(signal, path, overwrite=True, **self._request, **request_at(value))
+        inr.compress(signal, path, overwrite=True, **self._request, lmbda=value)
 
     def warm_up(self, signal: Signal, value: float, path: Path) -> None:
         """See `Codec`: with few steps, whatever the preset."""
-        inr.compress(signal, path, overwrite=True, **{**self._request, "steps": WARM_UP_STEPS}, **request_at(value))
+        inr.compress(signal, path, overwrite=True, **{**self._request, "steps": WARM_UP_STEPS}, lmbda=value)
         self.decode(path)
 
     def decode(self, path: Path) -> Samples:

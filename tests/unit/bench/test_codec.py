@@ -16,7 +16,7 @@ from skimage import data
 import inr
 from inr.bench.codec.curves import Curve, bd_rate
 from inr.bench.codec.measure import Method, Picture, load_picture, measure, one_core
-from inr.bench.codec.own import LAMBDAS, Own, request_at
+from inr.bench.codec.own import LAMBDAS, Own
 from inr.bench.codec.rivals import RIVALS
 from inr.cli.main import main
 from inr.coders.base import CODERS
@@ -83,9 +83,7 @@ def test_numbers_are_those_of_the_file_and_of_the_picture_decoded_from_it(place:
     own = Own("fast", 24, 3, (2e-3,))
     face = load_picture(place / "face.png")
     point = measure(own, face, 2e-3, Method(2, 1))
-    again = inr.compress(
-        face.signal, place / "again.inr", coder="latent", preset="fast", steps=24, seed=3, **request_at(2e-3)
-    )
+    again = inr.compress(face.signal, place / "again.inr", coder="latent", preset="fast", steps=24, seed=3, lmbda=2e-3)
     assert point.outcome == "done"
     assert point.bytes == len(again.data) == (place / "again.inr").stat().st_size
     inr.decompress(place / "again.inr", place / "again.png")
@@ -104,13 +102,13 @@ def test_sixteen_bits_are_measured_at_sixteen_bits() -> None:
     own = Own("default", 16, 0, (1e-3,))
     point = measure(own, picture(samples), 1e-3, Method(1, 1, timed=False))
     assert (point.outcome, point.dtype, point.encode_s, point.decode_s) == ("done", "uint16", None, None)
-    data_ = inr.compress(inr.load(samples), coder="latent", steps=16, **request_at(1e-3)).data
+    data_ = inr.compress(inr.load(samples), coder="latent", steps=16, lmbda=1e-3).data
     assert point.psnr == pytest.approx(psnr(samples, inr.open(data_).signal().samples, 65535), abs=1e-4)
 
 
 def test_a_lambda_becomes_a_field_of_the_request() -> None:
     coder = CODERS.make("latent")
-    asked = [request_at(lmbda) for lmbda in LAMBDAS]
+    asked = [{"lmbda": lmbda} for lmbda in LAMBDAS]
     for request in asked:
         coder.check(CompressSpec(coder="latent", **request))
     assert len({str(request) for request in asked}) == len(LAMBDAS)
