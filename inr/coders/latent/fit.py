@@ -9,10 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from inr.backends.base import Field
+from inr.coders.latent.coarse import BITS, HalfSize, begin_from
 from inr.coders.latent.encoded import LatentField
+from inr.coders.latent.engine import Measured
 from inr.coders.latent.guess import guessed_lmbda
 from inr.coders.latent.kernels import engine_of
-from inr.coders.latent.plan import PARAMETER_BYTES, SHORT, LatentPlan, betas, warm_up
+from inr.coders.latent.plan import PARAMETER_BYTES, LatentPlan, betas, warm_up
 from inr.coders.latent.rate import PSNR_AIM, PSNR_MORE, Goal, RateControl, reserve
 from inr.coders.latent.shipped import OWN, shipped
 from inr.coders.latent.squeeze import squeezed
@@ -37,7 +39,7 @@ class TrainedLatents(Trained):
 
 @final
 class LatentFit(Training[TrainedLatents]):
-    """Iterations of `LatentTraining` under `RateControl`."""
+    """Iterations of `LatentTraining` under `RateControl`, for larger pictures after those of a copy."""
 
     def __init__(self, signal: Signal, plan: LatentPlan) -> None:
         """Prepare the first step."""
@@ -49,11 +51,11 @@ class LatentFit(Training[TrainedLatents]):
         picture = np.ascontiguousarray(np.moveaxis((values + 1) / 2, -1, 0), dtype=np.float32)
         settings = TrainingSpec(
             lmbda=_first_lmbda(picture, plan),
-            iterations=plan.iterations,
+            iterations=plan.iterations - plan.copy_steps,
             seed=plan.seed,
-            warm_up=warm_up(plan.iterations, plan.start),
+            warm_up=() if plan.copy_steps else warm_up(plan.iterations, plan.start),
             betas=betas(plan.iterations),
-            last_share=0.1 if plan.iterations < SHORT else 0.2,
+            last_share=0.1,
             validate_every=max(1, min(50, plan.iterations // 20)),
         )
         engine = engine_of(plan.latents, picture, plan.threads)
@@ -67,6 +69,7 @@ class LatentFit(Training[TrainedLatents]):
         elif plan.psnr is not None:
             goal = Goal.of_psnr(plan.psnr)
         self._control = RateControl(self._training, goal, self._level)
+        self._copy = self._half_size(picture) if plan.copy_steps else None
         self.budget = Budget(steps=plan.iterations + (0 if goal is None else reserve(plan.iterations)))
 
     @property
@@ -77,29 +80,40 @@ class LatentFit(Training[TrainedLatents]):
     @property
     def steps_left(self) -> int | None:
         """See `Training`."""
-        return self._control.left
+        return self._control.left + (0 if self._copy is None else self._copy.left)
 
     @property
     def psnr(self) -> float | None:
-        """See `Training`: of the last iteration's noisy pyramid."""
-        soft = self._training.soft
+        """See `Training`: of the last iteration's noisy pyramid, be it that of the copy."""
+        soft = self._soft
         return None if soft is None else soft.psnr
 
     @property
     def bits(self) -> float | None:
         """See `Training`."""
         framing = 0 if self._plan.size is None or self._plan.payload is None else self._plan.size - self._plan.payload
-        return self._control.bits + 8 * framing / self.signal.domain.size
+        of_copy = 0.0 if self._copy is None or self._copy.soft is None else BITS * self._copy.soft.bpp
+        return of_copy + self._control.bits + 8 * framing / self.signal.domain.size
 
     def step(self, moment: Moment) -> float:
         """See `Training`."""
         del moment
-        self._control.step()
-        soft = self._training.soft
+        if self._copy is None:
+            self._control.step()
+        else:
+            self._copy.step()
+            if self._copy.left == 0:
+                begin_from(self._training, *self._copy.start())
+                self._copy = None
+        soft = self._soft
         return 0.0 if soft is None else 4 * soft.mse
 
     def field(self) -> Field:
         """See `Training`: with hard-rounded symbols."""
+        if self._copy is not None:
+            symbols, networks = self._copy.start()
+            grids = self._training.grids(np.rint(symbols).astype(np.int64))
+            return self._shown(self._plan.latents.split(networks), grids)
         found = self._training.present()
         return self._shown(found.networks, self._training.grids(found.symbols.astype(np.int64)))
 
@@ -120,12 +134,28 @@ class LatentFit(Training[TrainedLatents]):
 
     def state(self) -> State:
         """See `Training`."""
-        return {"training": self._training.state(), "control": self._control.state()}
+        return {
+            "training": self._training.state(),
+            "control": self._control.state(),
+            "copy": None if self._copy is None else self._copy.state(),
+        }
 
     def restore(self, state: State) -> None:
         """See `Training`."""
         self._training.restore(state["training"])
         self._control.restore(state["control"])
+        if state["copy"] is None:
+            self._copy = None
+        elif self._copy is not None:
+            self._copy.restore(state["copy"])
+
+    @property
+    def _soft(self) -> Measured | None:
+        return self._training.soft if self._copy is None else self._copy.soft
+
+    def _half_size(self, picture: npt.NDArray[np.float32]) -> HalfSize:
+        plan = self._plan
+        return HalfSize(picture, plan.latents, self._training.settings, plan.copy_steps, plan.threads)
 
     def _level(self) -> tuple[float, float]:
         """See `RateControl`."""

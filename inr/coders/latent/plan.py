@@ -4,6 +4,7 @@ import math
 from typing import Literal
 
 from inr.coders.base import Files, Plan
+from inr.coders.latent.coarse import steps_of_copy
 from inr.coders.latent.shipped import OWN, WARM_UP, nearest
 from inr.coders.latent.spec import LatentSpec
 from inr.coders.latent.stream import MAX_PIXELS, MAX_SIDE, runs
@@ -54,8 +55,11 @@ class LatentPlan(Plan):
     payload: int | None = None
     """Bytes that all payloads may have together, or None."""
     iterations: int
+    """All of them; one on the picture or as many as cost that on a copy count as one."""
+    copy_steps: int = 0
+    """Those on the copy, see `inr.coders.latent.coarse`."""
     start: int = OWN
-    """Number of the shipped networks that it starts from; 0 for random ones."""
+    """Number of the shipped networks that it starts from; 0 for random ones, and where there is a copy."""
     seed: int = 0
     layers: int = 1
     threads: int | None = None
@@ -169,6 +173,7 @@ def plan(signal: SignalInfo, request: CompressSpec, latents: LatentSpec, files: 
             raise TargetError(f"size: {size} bytes are too few; the smallest is {size - payload + SMALLEST_BYTES}")
     lmbda = first_lmbda(signal, request)
     steps = ITERATIONS.get(request.preset, ITERATIONS["default"]) if request.steps is None else request.steps
+    copy_steps = steps_of_copy(signal.domain.shape, latents.levels, steps)
     return LatentPlan(
         size=size,
         named=named,
@@ -179,7 +184,8 @@ def plan(signal: SignalInfo, request: CompressSpec, latents: LatentSpec, files: 
         lmbda=lmbda,
         payload=payload,
         iterations=steps,
-        start=nearest(latents, lmbda),
+        copy_steps=copy_steps,
+        start=OWN if copy_steps else nearest(latents, lmbda),
         seed=request.seed,
         layers=request.layers,
         threads=request.threads,
