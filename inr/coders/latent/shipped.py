@@ -1,4 +1,4 @@
-"""Networks that come with the library: where trainings of small pictures start from, and what files store a difference to.
+"""Networks that come with the library: small pictures start from them, and their files store a difference to them.
 
 Networks of a small file are most of it, and a difference takes a fifth less. Larger pictures start from a copy instead,
 see `inr.coders.latent.coarse`: of whole photos, long trainings from these networks end 5 to 10 % dearer.
