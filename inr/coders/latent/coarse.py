@@ -15,9 +15,7 @@ import numpy.typing as npt
 from inr.coders.latent.engine import Floats, Measured
 from inr.coders.latent.kernels import engine_of
 from inr.coders.latent.spec import LatentSpec
-from inr.coders.latent.start import random_start
-from inr.coders.latent.training import LatentTraining, TrainingSpec
-from inr.rng import generator
+from inr.coders.latent.training import LatentTraining
 
 ITERATIONS: Final = 4
 """Of a copy, which cost as much as one of the picture: a step."""
@@ -28,7 +26,7 @@ LARGEST_SHARE: Final = 0.17
 FEWEST_PIXELS: Final = 1 << 17
 """Of a picture, below which it has no copy: the bits of networks weigh more there, and shipped ones save a fifth."""
 FEWEST_STEPS: Final = 120
-"""Of a whole training, below which it has none."""
+"""Of a whole training, below which it has none, and no warm-up either."""
 LMBDA: Final = 2.0
 """Factor of lambda: grids of the copy need not be as exact as if there were no finer one."""
 GAIN: Final = 32.0
@@ -62,34 +60,28 @@ class HalfSize:
     """
 
     def __init__(
-        self,
-        picture: npt.NDArray[np.float32],
-        spec: LatentSpec,
-        settings: TrainingSpec,
-        steps: int,
-        threads: int | None = None,
+        self, picture: npt.NDArray[np.float32], training: LatentTraining, steps: int, threads: int | None = None
     ) -> None:
         """Prepare the first step.
 
         Args:
             picture: the whole one, ``(channels, height, width)``, values in [0, 1].
-            spec: its pyramid and networks.
-            settings: of its own training, for lambda and seed.
+            training: its own, which has not begun, from random networks.
             steps: on the copy, at least 1.
             threads: of the compiled kernels.
         """
-        self._shape, self._spec, self._seed, self.left = picture.shape[1:], spec, settings.seed, steps
-        small, short, iterations = halved(picture), shorter(spec), ITERATIONS * steps
+        self._whole, self.left = training, steps
+        small, short, iterations = halved(picture), shorter(training.spec), ITERATIONS * steps
         length = max(1, round(WARM_SHARE * iterations))
-        its = settings.replace(
-            lmbda=LMBDA * settings.lmbda,
+        settings = training.settings.replace(
+            lmbda=LMBDA * training.settings.lmbda,
             iterations=iterations,
             gain=GAIN,
             betas=BETAS,
             last_share=0,
             warm_up=((2, length), (1, length)),
         )
-        self._training = LatentTraining(small, short, its, engine=engine_of(short, small, threads))
+        self._training = LatentTraining(small, short, settings, engine=engine_of(short, small, threads))
 
     @property
     def soft(self) -> Measured | None:
@@ -108,9 +100,15 @@ class HalfSize:
             _, latents, networks = self._training.settled()
         else:
             latents, networks = self._training.candidates[0].latents, self._training.candidates[0].networks
-        random = random_start(self._spec, generator(self._seed, "latent networks", 0))
-        longer = _longer(networks, self._training.spec, self._spec, random)
-        return _with_finest(latents * np.float32(GAIN), self._spec, self._shape), longer
+        finest = np.zeros(self._whole.engine.size - latents.size, dtype=np.float32)
+        longer = _longer(networks, self._training.spec, self._whole.spec, self._whole.candidates[0].networks)
+        return np.concatenate([latents * np.float32(GAIN), finest]), longer
+
+    def begin(self) -> None:
+        """Let the training of the picture itself, which has not begun, do so from `start`."""
+        symbols, networks = self.start()
+        first = self._whole.candidates[0]
+        first.latents, first.networks = symbols / np.float32(self._whole.settings.gain), networks
 
     def state(self) -> dict[str, Any]:
         """A copy of all that changes."""
@@ -120,13 +118,6 @@ class HalfSize:
         """Go on from what `state` of the copy of the same picture returned."""
         self.left = int(state["left"])
         self._training.restore(state["training"])
-
-
-def begin_from(training: LatentTraining, latents: Floats, networks: Floats) -> None:
-    """Let a training that has not begun start from latents, in symbols, and networks."""
-    first = training.candidates[0]
-    first.latents = latents / np.float32(training.settings.gain)
-    first.networks = networks.copy()
 
 
 def halved(picture: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -140,12 +131,6 @@ def halved(picture: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 def shorter(spec: LatentSpec) -> LatentSpec:
     """The pyramid without its finest level; what was level 1 is its level 0."""
     return spec.replace(levels=spec.levels - 1, hyper=tuple(level - 1 for level in spec.hyper if level > 0))
-
-
-def _with_finest(latents: Floats, spec: LatentSpec, shape: tuple[int, ...]) -> Floats:
-    """All grids of a pyramid, of which those of the finest level are not given: zeros."""
-    finest = sum(grid.size for grid in spec.grids(*shape) if grid.level == 0)
-    return np.concatenate([latents, np.zeros(finest, dtype=np.float32)])
 
 
 def _longer(networks: Floats, short: LatentSpec, spec: LatentSpec, random: Floats) -> Floats:

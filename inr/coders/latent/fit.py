@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inr.backends.base import Field
-from inr.coders.latent.coarse import BITS, HalfSize, begin_from
+from inr.coders.latent.coarse import BITS, HalfSize
 from inr.coders.latent.encoded import LatentField
 from inr.coders.latent.engine import Measured
 from inr.coders.latent.guess import guessed_lmbda
@@ -69,7 +69,9 @@ class LatentFit(Training[TrainedLatents]):
         elif plan.psnr is not None:
             goal = Goal.of_psnr(plan.psnr)
         self._control = RateControl(self._training, goal, self._level)
-        self._copy = self._half_size(picture) if plan.copy_steps else None
+        self._copy = None
+        if plan.copy_steps:
+            self._copy = HalfSize(picture, self._training, plan.copy_steps, plan.threads)
         self.budget = Budget(steps=plan.iterations + (0 if goal is None else reserve(plan.iterations)))
 
     @property
@@ -103,7 +105,7 @@ class LatentFit(Training[TrainedLatents]):
         else:
             self._copy.step()
             if self._copy.left == 0:
-                begin_from(self._training, *self._copy.start())
+                self._copy.begin()
                 self._copy = None
         soft = self._soft
         return 0.0 if soft is None else 4 * soft.mse
@@ -152,10 +154,6 @@ class LatentFit(Training[TrainedLatents]):
     @property
     def _soft(self) -> Measured | None:
         return self._training.soft if self._copy is None else self._copy.soft
-
-    def _half_size(self, picture: npt.NDArray[np.float32]) -> HalfSize:
-        plan = self._plan
-        return HalfSize(picture, plan.latents, self._training.settings, plan.copy_steps, plan.threads)
 
     def _level(self) -> tuple[float, float]:
         """See `RateControl`."""

@@ -4,7 +4,7 @@ import math
 from typing import Literal
 
 from inr.coders.base import Files, Plan
-from inr.coders.latent.coarse import steps_of_copy
+from inr.coders.latent.coarse import FEWEST_STEPS, steps_of_copy
 from inr.coders.latent.shipped import OWN, WARM_UP, nearest
 from inr.coders.latent.spec import LatentSpec
 from inr.coders.latent.stream import MAX_PIXELS, MAX_SIDE, runs
@@ -124,7 +124,7 @@ def warm_up(iterations: int, number: int = OWN) -> tuple[tuple[int, int], ...]:
         iterations: of the whole training.
         number: of the shipped networks that it starts from, which need but a short one; 0 for random ones.
     """
-    if iterations < 120:
+    if iterations < FEWEST_STEPS:
         return ()
     if number != OWN:
         return ((1, WARM_UP),)

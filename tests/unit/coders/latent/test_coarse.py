@@ -9,8 +9,7 @@ import pytest
 from skimage import data
 
 import inr
-from inr.coders.latent.coarse import HalfSize, begin_from, halved, shorter, steps_of_copy
-from inr.coders.latent.kernels import engine_of
+from inr.coders.latent.coarse import HalfSize, halved, shorter, steps_of_copy
 from inr.coders.latent.spec import LatentSpec
 from inr.coders.latent.training import LatentTraining, TrainingSpec
 from inr.errors import FitCancelledError
@@ -58,11 +57,12 @@ def test_small_pictures_and_short_trainings_have_no_copy() -> None:
 def test_the_picture_starts_where_the_copy_ends(spec: LatentSpec) -> None:
     """It shows what the copy showed, and all that was learnt is where it belongs."""
     picture = _photo(80, 66)
-    copy = HalfSize(picture, spec, TrainingSpec(), 30)
+    training = LatentTraining(picture, spec, TrainingSpec())
+    copy = HalfSize(picture, training, 30)
     while copy.left:
         copy.step()
     symbols, networks = copy.start()
-    engine = engine_of(spec, picture)
+    engine = training.engine
     finest = sum(grid.size for grid in spec.grids(80, 66) if grid.level == 0)
     assert symbols.size == engine.size
     assert not symbols[-finest:].any()
@@ -85,10 +85,10 @@ def test_a_copy_pays() -> None:
     settings = TrainingSpec(lmbda=1e-3, iterations=160, warm_up=((2, 8), (1, 8)), last_share=0.1, betas=(0.9, 0.95))
     alone = LatentTraining(picture, LatentSpec(), settings).run()
     training = LatentTraining(picture, LatentSpec(), settings.replace(iterations=133, warm_up=()))
-    copy = HalfSize(picture, LatentSpec(), settings, 27)
+    copy = HalfSize(picture, training, 27)
     while copy.left:
         copy.step()
-    begin_from(training, *copy.start())
+    copy.begin()
     assert training.run().measured.cost < alone.measured.cost
 
 
