@@ -26,7 +26,7 @@ WITH_TORCH = {
     "inr/reparams/basis.py",
 }
 """Modules outside the folders below that import torch at once; they are imported inside functions."""
-FOLDERS = ("inr/backends/torch/", "inr/bench/", "inr/coders/latent/learn/")
+FOLDERS = ("inr/backends/torch/", "inr/bench/")
 
 TORCH_FREE = (
     "inr.client.fields",

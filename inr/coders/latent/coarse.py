@@ -2,8 +2,7 @@
 
 The pyramid of the copy is that of the picture without its finest grid, so what it has learnt is where the picture
 starts. Iterations on the copy cost a quarter, coarse grids are found before the finest can take their place, and that
-one, which has most of the symbols, learns only what the others cannot say. After 350 iterations smooth photos are 5 to
-10 % cheaper than from shipped networks, detailed ones as cheap.
+one, which has most of the symbols, learns only what the others cannot say. Where that is much, a copy is of no help.
 """
 
 import math
@@ -13,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inr.coders.latent.engine import Floats, Measured
+from inr.coders.latent.guess import guessed_details
 from inr.coders.latent.kernels import engine_of
 from inr.coders.latent.spec import LatentSpec
 from inr.coders.latent.training import LatentTraining
@@ -23,8 +23,11 @@ MOST_STEPS: Final = 100
 """Steps on the copy. A further copy of 1/4 makes smooth photos cheaper still, but detailed ones dearer."""
 LARGEST_SHARE: Final = 0.17
 """Of all steps, that it takes at most."""
-FEWEST_PIXELS: Final = 1 << 17
-"""Of a picture, below which it has no copy: the bits of networks weigh more there, and shipped ones save a fifth."""
+FEWEST_PIXELS: Final = 1 << 14
+"""Of a picture, below which it has no copy, which would save hardly more than its networks cost."""
+MOST_DETAILS: Final = 0.24
+"""Bits a pixel of details, as guessed, above which it has none. Of 7 photographs at lambdas of 3e-4 and 1e-3 those
+below are 1 to 8 % cheaper with a copy after 350 iterations, those above 1 to 7 % dearer."""
 FEWEST_STEPS: Final = 120
 """Of a whole training, below which it has none, and no warm-up either."""
 LMBDA: Final = 2.0
@@ -35,6 +38,10 @@ BETAS: Final = (0.9, 0.95)
 """Of Adam for the latents."""
 BITS: Final = 0.6
 """Bits a pixel of the picture at the end, over those of the copy, about; the finest grid has more than half of them."""
+FINEST: Final = "parents.level0.weight"
+"""What tells the finest grid about coarser ones."""
+MIXED: Final = ("synthesis.mix0.weight", "synthesis.bypass.weight")
+"""Tensors that have a column for every level, finest first."""
 WARM_SHARE: Final = 1 / 8
 """Of the iterations, one round of the warm-up, of which there are three."""
 
@@ -52,6 +59,16 @@ def steps_of_copy(shape: tuple[int, ...], levels: int, steps: int) -> int:
     return min(MOST_STEPS, int(LARGEST_SHARE * steps))
 
 
+def detailed(picture: npt.NDArray[np.float32], lmbda: float) -> bool:
+    """True for a picture whose finest grid will have so much to say that a copy without it is of no help.
+
+    Args:
+        picture: ``(channels, height, width)``, values in [0, 1].
+        lmbda: weight of a bit.
+    """
+    return guessed_details(picture, lmbda) > MOST_DETAILS
+
+
 class HalfSize:
     """The training of the copy, one step at a time.
 
@@ -66,22 +83,24 @@ class HalfSize:
 
         Args:
             picture: the whole one, ``(channels, height, width)``, values in [0, 1].
-            training: its own, which has not begun, from random networks.
+            training: its own, which has not begun; the copy starts from its networks, if they are not random.
             steps: on the copy, at least 1.
             threads: of the compiled kernels.
         """
         self._whole, self.left = training, steps
         small, short, iterations = halved(picture), shorter(training.spec), ITERATIONS * steps
         length = max(1, round(WARM_SHARE * iterations))
+        origin = training.origin
+        start = None if origin is None else brought_down(origin, training.spec, short)
         settings = training.settings.replace(
             lmbda=LMBDA * training.settings.lmbda,
             iterations=iterations,
             gain=GAIN,
             betas=BETAS,
             last_share=0,
-            warm_up=((2, length), (1, length)),
+            warm_up=((2, length), (1, length)) if start is None else ((1, length),),
         )
-        self._training = LatentTraining(small, short, settings, engine=engine_of(short, small, threads))
+        self._training = LatentTraining(small, short, settings, start, engine_of(short, small, threads))
 
     @property
     def soft(self) -> Measured | None:
@@ -101,7 +120,10 @@ class HalfSize:
         else:
             latents, networks = self._training.candidates[0].latents, self._training.candidates[0].networks
         finest = np.zeros(self._whole.engine.size - latents.size, dtype=np.float32)
-        longer = _longer(networks, self._training.spec, self._whole.spec, self._whole.candidates[0].networks)
+        whole = self._whole
+        longer = brought_up(
+            networks, self._training.spec, whole.spec, whole.candidates[0].networks, learnt=whole.origin is not None
+        )
         return np.concatenate([latents * np.float32(GAIN), finest]), longer
 
     def begin(self) -> None:
@@ -133,26 +155,45 @@ def shorter(spec: LatentSpec) -> LatentSpec:
     return spec.replace(levels=spec.levels - 1, hyper=tuple(level - 1 for level in spec.hyper if level > 0))
 
 
-def _longer(networks: Floats, short: LatentSpec, spec: LatentSpec, random: Floats) -> Floats:
-    """Networks for one level more, of which those of the coarser levels are given; random where nothing is known.
+def brought_down(networks: Floats, spec: LatentSpec, short: LatentSpec) -> Floats:
+    """Networks for one level less: what was told about level 1 is about level 0."""
+    given, found = spec.split(networks), {}
+    for tensor in short.layout():
+        name = tensor.name
+        if _finer(name) in given:
+            name = _finer(name)
+        value = given[name]
+        # the inputs of the finest levels come first in synthesis, and last where they tell about a level
+        inputs = tensor.shape[1] if len(tensor.shape) == 2 else 0
+        found[tensor.name] = value[:, -inputs:] if inputs else value
+    return short.joined(found)
 
-    The finest level is told about coarser ones as the finest of the short pyramid was, each by the one that is as much
-    coarser.
+
+def brought_up(networks: Floats, short: LatentSpec, spec: LatentSpec, known: Floats, learnt: bool) -> Floats:
+    """Networks for one level more, of which those of the coarser levels are given; the others are known.
+
+    Where those are random, not learnt, the finest level is told about coarser ones as the finest of the short pyramid
+    was, each by the one that is as much coarser.
     """
-    found, given = spec.split(random.copy()), short.split(networks)
+    found, given = spec.split(known.copy()), short.split(networks)
     for name, value in given.items():
-        module, part = name.split(".")[:2]
-        if module == "upsampling":
-            found[f"upsampling.{part[:-1]}{int(part[-1]) + 1}.weight"][:] = value
-        elif module == "parents":
-            finer = f"parents.level{int(part[-1]) + 1}.weight"
-            if finer in found:
-                found[finer][:] = value
-            if part == "level0":
-                found[name][:] = 0
-                found[name][:, -value.shape[1] :] = value
-        elif name in ("synthesis.mix0.weight", "synthesis.bypass.weight"):
-            found[name][:, 1:] = value
-        else:
+        if _finer(name) in found:
+            found[_finer(name)][:] = value
+        if name == FINEST and learnt:
+            continue
+        if name == FINEST:
+            found[name][:] = 0
+        if name == FINEST or name in MIXED:
+            found[name][:, -value.shape[1] :] = value
+        elif name.split(".")[0] not in ("parents", "upsampling"):
             found[name][:] = value
     return spec.joined(found)
+
+
+def _finer(name: str) -> str:
+    """Of a network of the copy that belongs to one level, what it is called in the picture's."""
+    module, part, *rest = name.split(".")
+    if module not in ("parents", "upsampling"):
+        return ""
+    kind = part.rstrip("0123456789")
+    return ".".join([module, f"{kind}{int(part[len(kind) :]) + 1}", *rest])

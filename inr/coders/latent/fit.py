@@ -9,18 +9,19 @@ import numpy as np
 import numpy.typing as npt
 
 from inr.backends.base import Field
-from inr.coders.latent.coarse import BITS, HalfSize
+from inr.coders.latent.coarse import BITS, HalfSize, detailed
 from inr.coders.latent.encoded import LatentField
 from inr.coders.latent.engine import Measured
 from inr.coders.latent.guess import guessed_lmbda
 from inr.coders.latent.kernels import engine_of
 from inr.coders.latent.plan import PARAMETER_BYTES, LatentPlan, betas, warm_up
 from inr.coders.latent.rate import PSNR_AIM, PSNR_MORE, Goal, RateControl, reserve
+from inr.coders.latent.schedule import TrainingSpec
 from inr.coders.latent.shipped import OWN, shipped
 from inr.coders.latent.squeeze import squeezed
 from inr.coders.latent.stream import Pyramid, encode
 from inr.coders.latent.synthesis import Synthesis
-from inr.coders.latent.training import Best, LatentTraining, TrainingSpec
+from inr.coders.latent.training import Best, LatentTraining
 from inr.fitting.observe import whole_psnr
 from inr.fitting.spec import Budget
 from inr.fitting.trained import FitReport, Trained
@@ -49,11 +50,13 @@ class LatentFit(Training[TrainedLatents]):
         shape = signal.domain.shape
         values = signal.block_targets(tuple(np.arange(n) for n in shape)).reshape(*shape, -1)
         picture = np.ascontiguousarray(np.moveaxis((values + 1) / 2, -1, 0), dtype=np.float32)
+        lmbda = _first_lmbda(picture, plan)
+        copy_steps = 0 if detailed(picture, lmbda) else plan.copy_steps
         settings = TrainingSpec(
-            lmbda=_first_lmbda(picture, plan),
-            iterations=plan.iterations - plan.copy_steps,
+            lmbda=lmbda,
+            iterations=plan.iterations - copy_steps,
             seed=plan.seed,
-            warm_up=() if plan.copy_steps else warm_up(plan.iterations, plan.start),
+            warm_up=() if copy_steps else warm_up(plan.iterations, plan.start),
             betas=betas(plan.iterations),
             last_share=0.1,
             validate_every=max(1, min(50, plan.iterations // 20)),
@@ -70,8 +73,8 @@ class LatentFit(Training[TrainedLatents]):
             goal = Goal.of_psnr(plan.psnr)
         self._control = RateControl(self._training, goal, self._level)
         self._copy = None
-        if plan.copy_steps:
-            self._copy = HalfSize(picture, self._training, plan.copy_steps, plan.threads)
+        if copy_steps:
+            self._copy = HalfSize(picture, self._training, copy_steps, plan.threads)
         self.budget = Budget(steps=plan.iterations + (0 if goal is None else reserve(plan.iterations)))
 
     @property

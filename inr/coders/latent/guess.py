@@ -1,4 +1,4 @@
-"""Which lambda will meet a target, told from the picture before any training.
+"""Which lambda will meet a target, and what it will make of details, told from the picture before any training.
 
 A block transform stands in for the pyramid: with reverse water-filling (Cover, Thomas, "Elements of Information
 Theory", section 10.3.3) over the coefficients c of an orthonormal DCT of principal colours, a water level t gives
@@ -33,18 +33,37 @@ def guessed_lmbda(picture: npt.NDArray[np.float32], bpp: float | None = None, ps
         psnr: in dB of a peak of 1.
     """
     energy = _energies(picture)
-    channels = len(picture)
-    pixels = energy.size / channels
     low, high = math.log(SMALLEST), math.log(LARGEST)
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        level = math.exp(middle) * channels / (2 * math.log(2))
+        level = _level(math.exp(middle), len(picture))
         if bpp is not None:
-            good = float(np.log2(np.maximum(energy / level, 1)).sum()) / 2 / pixels > bpp
+            good = _bpp(energy, level) > bpp
         else:
             good = float(np.minimum(energy, level).mean()) <= 10 ** (-0.1 * (psnr or 0.0))
         low, high = (middle, high) if good else (low, middle)
     return max(math.exp(low) * (_PSNR_BIAS if bpp is None else _BPP_BIAS), SMALLEST)
+
+
+def guessed_details(picture: npt.NDArray[np.float32], lmbda: float) -> float:
+    """Bits a pixel, about, of what half as many rows or columns could not show.
+
+    Args:
+        picture: ``(channels, height, width)``, values in [0, 1].
+        lmbda: mean squared error (of values in [0, 1]) that a bit a pixel may cost.
+    """
+    energy = _energies(picture).reshape(len(picture), -1, SIDE, SIDE).copy()
+    energy[:, :, : SIDE // 2, : SIDE // 2] = 0
+    return _bpp(energy.reshape(len(picture), -1), _level(lmbda, len(picture)))
+
+
+def _level(lmbda: float, channels: int) -> float:
+    """Of the water."""
+    return lmbda * channels / (2 * math.log(2))
+
+
+def _bpp(energy: npt.NDArray[np.float64], level: float) -> float:
+    return float(np.log2(np.maximum(energy / level, 1)).sum()) / 2 / (energy.size / len(energy))
 
 
 def _energies(picture: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:

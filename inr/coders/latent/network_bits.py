@@ -1,20 +1,26 @@
 """Networks to integers: a power-of-two step for the weights and for the biases of each, by the cost of the whole.
 
-Source of the search: Ladune et al. 2023, "COOL-CHIC", section 3.3.
+Parameters are rounded one after the other, those first whose errors would cost most, and each makes up for the errors
+of those before it as far as the curvature of the cost says: steps may be twice as large then.
+
+Sources: Ladune et al. 2023, "COOL-CHIC", section 3.3 (the search for steps); Chee, Cai, Kuleshov, De Sa 2023, "QuIP",
+section 3 (rounding with feedback through the triangular factor of the matrix).
 """
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
+from inr.coders.latent.curvature import Floats64, Index, of_prediction, of_synthesis
 from inr.coders.latent.engine import Engine, Floats, Measured
 from inr.coders.latent.shipped import OWN, shipped
 from inr.coders.latent.spec import LatentSpec
-from inr.coders.latent.stream import GROUPS, VALUE_BITS, Group, Networks, tensors_of
+from inr.coders.latent.stream import VALUE_BITS, Group, Networks, tensors_of
+from inr.coders.latent.synthesis import Synthesis
 from inr.entropy.stream import encoder
 
 EXPONENTS: Mapping[Group, tuple[int, int, int]] = {
@@ -27,6 +33,14 @@ EXPONENTS: Mapping[Group, tuple[int, int, int]] = {
 }
 """Exponents k of a step 2^-k: the least, the usual one, the largest."""
 
+BLOCKS: tuple[tuple[Group, ...], ...] = (
+    (("context", False), ("context", True), ("parents", False)),
+    (("upsampling", False),),
+    (("synthesis", False), ("synthesis", True)),
+)
+"""Groups whose parameters make up for each other's errors."""
+DAMPING: Final = 0.01
+"""Share of the mean of a matrix's diagonal that is added to it: the cost is quadratic for small changes only."""
 COARSER = 2
 """How much smaller exponents are tried for a difference to shipped networks; it may also be left out."""
 DEAD_ZONES = (0.6, 0.75, 0.9)
@@ -89,105 +103,200 @@ def _complete_bits(spec: LatentSpec, networks: Floats, exponents: Mapping[Group,
     """What networks with these steps take that are no difference."""
     floats, total = spec.split(networks), 0
     for group, exponent in exponents.items():
-        values = [_rounded(floats[tensor.name], exponent, 0.5).ravel() for tensor in tensors_of(spec, group)]
+        scaled = [floats[tensor.name].ravel() * 2.0**exponent for tensor in tensors_of(spec, group)]
+        values = [_rounded(one, 0.5, 2.0 ** (VALUE_BITS + exponent)) for one in scaled]
         total += coded_bits(np.concatenate(values))
     return total
 
 
 def _quantised(engine: Engine, symbols: Floats, networks: Floats, lmbda: float, shared: int, number: int) -> Quantised:
     spec = engine.spec
-    base = np.zeros_like(networks) if number == OWN else shipped(number).values()
-    floats, bases = spec.split(networks.astype(np.float64) - base), spec.split(base)
-    values = spec.split(networks)
-    state = _Costs(engine, symbols, engine.measure(symbols, networks, 1.0, lmbda))
-    integers: dict[str, npt.NDArray[np.int64]] = {}
+    base = np.zeros(networks.size) if number == OWN else shipped(number).values().astype(np.float64)
+    state = _State(engine, symbols, networks.astype(np.float64), engine.measure(symbols, networks, 1.0, lmbda))
+    integers = np.zeros(networks.size, dtype=np.int64)
     exponents: dict[Group, int] = {}
     total = 0
-    for group in GROUPS:
-        names = [tensor.name for tensor in tensors_of(spec, group)]
-        if not names:
+    for groups in BLOCKS:
+        block = _Block.of(spec, groups)
+        if not block.groups:
             continue
-        some = {name: floats[name] for name in names}, {name: bases[name] for name in names}
-        best = _searched(lambda step: _tried(state, values, group, some, step, shared), group, number)  # noqa: B023
-        values |= best.values
-        integers |= best.integers
-        exponents[group] = best.exponent
+        rounding = _Rounding(block, state.values, base, state.curvature(block))
+        best = _searched(lambda choice: _tried(state, rounding, choice, shared), block, number)  # noqa: B023
+        state.values, state.known = best.values, best.measured
+        integers[block.places] = best.integers
+        exponents |= best.choice.exponents
         total += best.bits
-        state.known = best.measured
-    return Quantised(Networks(integers, exponents, number), state.known, total)
+    return Quantised(Networks(spec.split(integers), exponents, number), state.known, total)
 
 
-class _Costs:
-    """What a picture costs while one network after the other changes; only what that network changes is computed."""
+@dataclass(frozen=True, eq=False)
+class _Block:
+    """Some groups of parameters.
 
-    def __init__(self, engine: Engine, symbols: Floats, known: Measured) -> None:
-        self._engine, self._symbols, self.known = engine, symbols, known
+    Attributes:
+        groups: those of them that have any.
+        places: of all their parameters among those of the networks, ascending.
+        owners: of each parameter the place of its group in `groups`.
+    """
 
-    def measured(self, networks: Mapping[str, Floats], group: Group) -> Measured:
-        """With networks that differ in one group from those that `known` is about."""
-        engine = self._engine
-        flat = engine.spec.joined(networks)
-        if group[0] in ("context", "parents"):
+    groups: tuple[Group, ...]
+    places: Index
+    owners: Index
+
+    @classmethod
+    def of(cls, spec: LatentSpec, groups: tuple[Group, ...]) -> "_Block":
+        known = tuple(group for group in groups if tensors_of(spec, group))
+        owners, places, first = [], [], 0
+        for tensor in spec.layout():
+            group: Group = (tensor.module, tensor.bias)
+            if group in known:
+                places.append(np.arange(first, first + tensor.size))
+                owners.append(np.full(tensor.size, known.index(group)))
+            first += tensor.size
+        empty = [np.zeros(0, dtype=np.int64)]
+        return cls(known, np.concatenate(places or empty), np.concatenate(owners or empty))
+
+
+class _State:
+    """A picture whose networks are rounded one block after the other; only what a block changes is computed."""
+
+    def __init__(self, engine: Engine, symbols: Floats, values: Floats64, known: Measured) -> None:
+        self._engine, self._symbols, self.values, self.known = engine, symbols, values, known
+
+    def measured(self, values: Floats64, block: _Block) -> Measured:
+        """With parameters that differ in one block from those that `known` is about."""
+        engine, flat = self._engine, values.astype(np.float32)
+        if block.groups[0][0] in ("context", "parents"):
             return replace(self.known, bpp=engine.bits(self._symbols, flat) / (engine.height * engine.width))
         return replace(self.known, mse=engine.mse(self._symbols, flat))
+
+    def curvature(self, block: _Block) -> Floats64 | None:
+        """The matrix of a block; None for filters, which are few."""
+        engine = self._engine
+        spec, shape, module = engine.spec, (engine.height, engine.width), block.groups[0][0]
+        if module == "upsampling":
+            return None
+        networks = spec.split(self.values.astype(np.float32))
+        grids, first = {}, 0
+        for grid in spec.grids(*shape):
+            of_grid = self._symbols[first : first + grid.size].reshape(grid.height, grid.width)
+            grids[grid.name] = of_grid.astype(np.int64)
+            first += grid.size
+        if module == "synthesis":
+            return of_synthesis(spec, Synthesis(spec, *shape, networks, grids).maps, networks)
+        return of_prediction(spec, shape, networks, grids)
+
+
+@dataclass(frozen=True, eq=False)
+class _Choice:
+    """Exponents of a block's groups, and the shares of a step up to which parameters become 0."""
+
+    exponents: dict[Group, int]
+    dead: dict[Group, float] = field(default_factory=dict)
+
+
+class _Rounding:
+    """What a block's parameters are rounded with."""
+
+    def __init__(self, block: _Block, values: Floats64, base: Floats64, matrix: Floats64 | None) -> None:
+        self.block, self.values, self._base = block, values, base[block.places]
+        self._matrix = None
+        if matrix is not None and np.isfinite(matrix).all() and matrix.any():
+            self._matrix = matrix + DAMPING * np.mean(np.diag(matrix)) * np.eye(len(matrix))
+        self._factors: dict[tuple[int, ...], tuple[Index, Floats64]] = {}
+
+    def integers(self, choice: _Choice) -> npt.NDArray[np.int64]:
+        """Of all parameters of the block, less those of the base."""
+        block = self.block
+        exponents = np.array([choice.exponents[group] for group in block.groups])[block.owners]
+        dead = np.array([choice.dead.get(group, 0.5) for group in block.groups])[block.owners]
+        scale, limit = 2.0**exponents, 2.0 ** (VALUE_BITS + exponents)
+        wanted = (self.values[block.places] - self._base) * scale
+        if self._matrix is None:
+            return _rounded(wanted, dead, limit)
+        order, factor = self._factor(self._matrix, tuple(choice.exponents[group] for group in block.groups), scale)
+        found = np.zeros(len(order), dtype=np.int64)
+        errors = np.zeros(len(order))
+        wanted, dead, limit, scale = wanted[order], dead[order], limit[order], scale[order]
+        for k, row in enumerate(factor):
+            value = wanted[k] + scale[k] * float(row[:k] @ errors[:k])
+            near = 0 if abs(value) <= dead[k] else min(max(round(value), -limit[k]), limit[k])
+            errors[k] = (wanted[k] - near) / scale[k]
+            found[k] = near
+        result = np.empty_like(found)
+        result[order] = found
+        return result
+
+    def all_values(self, choice: _Choice, integers: npt.NDArray[np.int64]) -> Floats64:
+        """Of all networks, with these integers in this block."""
+        block, values = self.block, self.values.copy()
+        exponents = np.array([choice.exponents[group] for group in block.groups])[block.owners]
+        values[block.places] = self._base + integers * 2.0**-exponents
+        return values
+
+    def _factor(self, matrix: Floats64, exponents: tuple[int, ...], scale: Floats64) -> tuple[Index, Floats64]:
+        """Parameters by how much their rounding costs, and what each is told about the errors of those before it."""
+        if exponents not in self._factors:
+            order = np.argsort(-np.diag(matrix) / scale**2, kind="stable")
+            back = order[::-1]
+            lower = np.linalg.cholesky(matrix[np.ix_(back, back)])
+            self._factors[exponents] = order, np.ascontiguousarray((lower / np.diag(lower))[::-1, ::-1].T)
+        return self._factors[exponents]
 
 
 @dataclass(frozen=True, eq=False)
 class _Try:
     measured: Measured
     cost: float
-    exponent: int
-    integers: dict[str, npt.NDArray[np.int64]]
-    values: dict[str, Floats]
+    choice: _Choice
+    integers: npt.NDArray[np.int64]
+    values: Floats64
     bits: int
 
 
-def _searched(tried: Callable[[tuple[int, float]], _Try], group: Group, number: int) -> _Try:
-    """The step of least cost: downhill from the usual one, as finer steps cost bits and coarser ones quality.
+def _searched(tried: Callable[[_Choice], _Try], block: _Block, number: int) -> _Try:
+    """The steps of least cost: downhill from the usual ones, as finer steps cost bits and coarser ones quality.
 
     Args:
-        tried: makes a try of an exponent and of the share of a step up to which parameters become 0.
-        group: of the networks.
+        tried: makes a try.
+        block: of the networks.
         number: of shipped networks that the parameters are a difference to, which may be left out; 0 for none.
     """
-    lowest, usual, highest = EXPONENTS[group]
-    lowest = max(lowest - (COARSER if number else 0), 0)
-    best = tried((usual, 0.5))
-    for way in (-1, 1):
-        exponent = best.exponent + way
-        while lowest <= exponent <= highest:
-            trial = tried((exponent, 0.5))
-            if trial.cost >= best.cost:
+    best = tried(_Choice({group: EXPONENTS[group][1] for group in block.groups}))
+    for group in block.groups:
+        lowest, usual, highest = EXPONENTS[group]
+        lowest = max(lowest - (COARSER if number else 0), 0)
+        for way in (-1, 1):
+            exponent = usual + way
+            while lowest <= exponent <= highest:
+                trial = tried(_Choice({**best.choice.exponents, group: exponent}))
+                if trial.cost >= best.cost:
+                    break
+                best, exponent = trial, exponent + way
+            if best.choice.exponents[group] != usual:
                 break
-            best, exponent = trial, exponent + way
-        if best.exponent != usual:
-            break
-    if number != OWN:
-        tries = [tried((best.exponent, dead)) for dead in DEAD_ZONES]
-        best = min([best, *tries, tried((0, math.inf))], key=lambda one: one.cost)
+    for group in block.groups if number != OWN else ():
+        known = best.choice
+        choices = [replace(known, dead={**known.dead, group: dead}) for dead in DEAD_ZONES]
+        nothing = _Choice({**known.exponents, group: 0}, {**known.dead, group: math.inf})
+        best = min([best, *map(tried, [*choices, nothing])], key=lambda one: one.cost)
     return best
 
 
-def _tried(
-    state: "_Costs",
-    known: Mapping[str, Floats],
-    group: Group,
-    some: tuple[Mapping[str, Floats], Mapping[str, Floats]],
-    step: tuple[int, float],
-    shared: int,
-) -> _Try:
-    """What a step of a group costs; `some` are the group's parameters less those of the base, and these."""
-    exponent, dead = step
-    integers = {name: _rounded(value, exponent, dead) for name, value in some[0].items()}
-    values = {name: (array * 2.0**-exponent + some[1][name]).astype(np.float32) for name, array in integers.items()}
-    bits = coded_bits(np.concatenate([array.ravel() for array in integers.values()]))
-    measured = state.measured({**known, **values}, group)
-    return _Try(measured, measured.cost + bits / shared, exponent, integers, values, bits)
+def _tried(state: _State, rounding: _Rounding, choice: _Choice, shared: int) -> _Try:
+    """What a choice costs."""
+    block = rounding.block
+    integers = rounding.integers(choice)
+    values = rounding.all_values(choice, integers)
+    bits = sum(coded_bits(integers[block.owners == i]) for i in range(len(block.groups)))
+    measured = state.measured(values, block)
+    return _Try(measured, measured.cost + bits / shared, choice, integers, values, bits)
 
 
-def _rounded(tensor: npt.NDArray[np.floating[Any]], exponent: int, dead: float) -> npt.NDArray[np.int64]:
-    limit = 1 << (VALUE_BITS + exponent)
-    scaled = tensor.astype(np.float64) * 2.0**exponent
+def _rounded(
+    scaled: npt.NDArray[np.floating[Any]], dead: float | Floats64, limit: float | Floats64
+) -> npt.NDArray[np.int64]:
+    """The nearest integers, 0 for those up to a dead zone."""
     rounded = np.where(np.abs(scaled) <= dead, 0, np.rint(scaled))
-    result: npt.NDArray[np.int64] = rounded.clip(-limit, limit).astype(np.int64)
+    result: npt.NDArray[np.int64] = np.clip(rounded, -limit, limit).astype(np.int64)
     return result

@@ -27,7 +27,7 @@ QUALITY_LMBDA = (3e-2, 2e-5)
 """Of quality 1 and of quality 100."""
 SHARE = 0.35
 """Of a file, that networks may take."""
-PARAMETER_BYTES = 0.7
+PARAMETER_BYTES = 0.6
 """Of a stored parameter, about."""
 SMALLEST_BYTES = 80
 """Of payloads, below which no picture is tried."""
@@ -57,9 +57,9 @@ class LatentPlan(Plan):
     iterations: int
     """All of them; one on the picture or as many as cost that on a copy count as one."""
     copy_steps: int = 0
-    """Those on the copy, see `inr.coders.latent.coarse`."""
+    """Those on the copy, unless the picture is found to be too detailed for one, see `inr.coders.latent.coarse`."""
     start: int = OWN
-    """Number of the shipped networks that it starts from; 0 for random ones, and where there is a copy."""
+    """Number of the shipped networks that it starts from; 0 for random ones."""
     seed: int = 0
     layers: int = 1
     threads: int | None = None
@@ -185,7 +185,7 @@ def plan(signal: SignalInfo, request: CompressSpec, latents: LatentSpec, files: 
         payload=payload,
         iterations=steps,
         copy_steps=copy_steps,
-        start=OWN if copy_steps else nearest(latents, lmbda),
+        start=nearest(latents, lmbda),
         seed=request.seed,
         layers=request.layers,
         threads=request.threads,

@@ -35,7 +35,11 @@ _BATCH: Final = 1 << 16
 
 @final
 class Synthesis:
-    """A pyramid as a function of places."""
+    """A pyramid as a function of places.
+
+    Attributes:
+        maps: all levels at the size of the picture, ``(levels, height, width)``, finest first.
+    """
 
     def __init__(
         self,
@@ -59,7 +63,7 @@ class Synthesis:
         self._spec, self._shape, self._parameters = spec, (height, width), parameters
         self._compiled = compiled_synthesis(spec, parameters, threads)
         with np.errstate(all="ignore"):
-            self._maps = _feature_maps(self._compiled, spec, (height, width), parameters, grids)
+            self.maps = _feature_maps(self._compiled, spec, (height, width), parameters, grids)
 
     def picture(self) -> Floats:
         """Values at the pixels, `(height, width, channels)`, about [0, 1]."""
@@ -74,7 +78,7 @@ class Synthesis:
                 _axis(_stencils(_snapped(places, size), size, self._spec.residuals), size)
                 for places, size in zip((rows[order], columns), self._shape, strict=True)
             ]
-            values = self._compiled.show(self._maps, *axes)
+            values = self._compiled.show(self.maps, *axes)
             return values if np.array_equal(order, np.arange(len(rows))) else values[np.argsort(order)]
         out = np.empty((len(rows), len(columns), self._spec.channels), dtype=np.float32)
         band = max(1, _BATCH // max(len(columns), 1))
@@ -97,7 +101,7 @@ class Synthesis:
                 (np.floor(axis[inner]).astype(np.int64), _kernel(axis[inner], size)[1])
                 for axis, size in zip((down, right), self._shape, strict=True)
             ]
-            out[inner] = self._compiled.points(self._maps, *places)
+            out[inner] = self._compiled.points(self.maps, *places)
             left = np.flatnonzero(~inner)
         for first in range(0, len(left), count):
             some = left[first : first + count]
@@ -106,7 +110,7 @@ class Synthesis:
 
     def _crossings(self, rows: "list[_Stencil]", columns: "list[_Stencil]") -> Floats:
         with np.errstate(all="ignore"):
-            maps = _taken(_taken(self._maps, rows[0].places, 1), columns[0].places, 2)
+            maps = _taken(_taken(self.maps, rows[0].places, 1), columns[0].places, 2)
             values = self._mixed(maps)
             for layer in range(self._spec.residuals):
                 down, right = rows[layer + 1], columns[layer + 1]
@@ -121,7 +125,7 @@ class Synthesis:
             rows = np.clip(rows[..., None] + np.repeat(_ARMS, 3), 0.0, height - 1.0)
             columns = np.clip(columns[..., None] + np.tile(_ARMS, 3), 0.0, width - 1.0)
         with np.errstate(all="ignore"):
-            maps = _interpolated(self._maps, rows, columns)
+            maps = _interpolated(self.maps, rows, columns)
             values = self._mixed(maps)
             for layer in range(self._spec.residuals):
                 arms = [[values[..., 3 * i + j] for j in range(3)] for i in range(3)]

@@ -5,74 +5,24 @@ soft rounding with noise, and a last phase of hard rounding in which only the ne
 """
 
 import dataclasses
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field
 
 from inr.coders.latent.engine import Engine, Floats, Measured, Moments, Optimiser, Softness
 from inr.coders.latent.kernels import engine_of
 from inr.coders.latent.network_bits import Quantised, quantise
+from inr.coders.latent.schedule import TrainingSpec
 from inr.coders.latent.shipped import OWN
 from inr.coders.latent.spec import SYMBOL_MAX, SYMBOL_MIN, LatentSpec
 from inr.coders.latent.start import random_start
 from inr.rng import generator
-from inr.spec import Spec
 
 SOAP_EVERY = 10
 """Steps between two renewals of the eigenbases of the networks' gradients; in the warm-up it is every step."""
-
-
-class TrainingSpec(Spec):
-    """A schedule. With a picture and a `LatentSpec` it fixes every bit of the result on one machine."""
-
-    lmbda: float = Field(default=1e-3, gt=0)
-    """Mean squared error (of values in [0, 1]) that a bit a pixel may cost."""
-    iterations: int = Field(default=2000, ge=1)
-    """All of them: warm-up, main phase and last phase."""
-    seed: int = 0
-    warm_up: tuple[tuple[int, int], ...] = ((5, 50), (2, 50))
-    """Rounds of (starts that go on, iterations of each); after each round the best go on."""
-    last_share: float = Field(default=0.2, ge=0, lt=1)
-    """Share of the iterations with hard rounding."""
-    gain: float = 16.0
-    """Symbols a unit of what Adam moves."""
-    rate: float = 1e-2
-    """Learning rate of latents and networks; a cosine leads to `final_rate` over the main phase."""
-    final_rate: float = 1e-5
-    last_rate: float = 1e-4
-    """Learning rate of the networks in the last phase."""
-    sigma: tuple[float, float] = (0.22, 0.15)
-    """Standard deviation of the noise, from the begin to the end of the main phase."""
-    temperature: tuple[float, float] = (0.35, 0.08)
-    """Temperature of the soft rounding, likewise."""
-    betas: tuple[float, float] = (0.9, 0.999)
-    """Of Adam for the latents in the main phase."""
-    warm_betas: tuple[float, float] = (0.725, 0.97)
-    """Of Adam for the latents in the warm-up."""
-    clip: float = 0.1
-    """Largest norm of the networks' gradient."""
-    validate_every: int = Field(default=50, ge=1)
-    """Iterations between two hard-rounded measurements."""
-
-    @property
-    def warm_sigma(self) -> float:
-        """Standard deviation of the noise in the warm-up."""
-        return max((-0.432 * math.log10(self.lmbda) + 0.747) / 10, 0.0)
-
-    @property
-    def warm_iterations(self) -> int:
-        """Iterations of the warm-up, all starts together."""
-        return sum(starts * count for starts, count in self.warm_up)
-
-    @property
-    def last_iterations(self) -> int:
-        """Iterations of the last phase."""
-        return round(self.last_share * self.iterations)
 
 
 @dataclass(eq=False)
@@ -146,7 +96,7 @@ class LatentTraining:
         self.soft: Measured | None = None
         """Of the last iteration: of its noisy pyramid, before it moved anything."""
         self.best: Best | None = None
-        self._origin = start
+        self.origin = start
         starts = settings.warm_up[0][0] if settings.warm_up else 1
         self.candidates = [self._start(number) for number in range(starts)]
         self._turns = self._warm_turns()
@@ -176,11 +126,7 @@ class LatentTraining:
         length = max(1, settings.iterations - len(self._turns) - settings.last_iterations)
         share = main / length
         if main < length:
-            low, high = settings.final_rate, settings.rate
-            rate = low + (high - low) * 0.5 * (1 + math.cos(math.pi * share))
-            self._soft_step(
-                self.candidates[0], rate, _between(settings.sigma, share), _between(settings.temperature, share)
-            )
+            self._soft_step(self.candidates[0], settings.rate_at(share), *settings.noise_at(share))
         else:
             if main == length:
                 self._begin_last()
@@ -277,7 +223,7 @@ class LatentTraining:
 
     def _start(self, number: int) -> Candidate:
         settings = self.settings
-        networks = self._origin
+        networks = self.origin
         if networks is None:
             networks = random_start(self.spec, generator(settings.seed, "latent networks", number))
         latents = np.zeros(self.engine.size, dtype=np.float32)
@@ -285,7 +231,7 @@ class LatentTraining:
         return Candidate(number, latents, networks.copy(), self._moments(settings.warm_betas), soap)
 
     def _soap(self, every: int = SOAP_EVERY) -> Optimiser:
-        return self.engine.optimiser(every, self._origin)
+        return self.engine.optimiser(every, self.origin)
 
     def _moments(self, betas: tuple[float, float]) -> Moments:
         return Moments(np.zeros(self.engine.size, np.float32), np.zeros(self.engine.size, np.float32), betas)
@@ -368,10 +314,6 @@ class LatentTraining:
         soap.state = np.array(state["soap"], dtype=np.float64)
         latents, networks = _floats(state["latents"]), _floats(state["networks"])
         return Candidate(int(state["number"]), latents, networks, moments, soap, int(state["steps"]))
-
-
-def _between(ends: tuple[float, float], share: float) -> float:
-    return ends[0] + share * (ends[1] - ends[0])
 
 
 def _rounded(values: Floats) -> Floats:

@@ -9,9 +9,11 @@ import pytest
 from skimage import data
 
 import inr
-from inr.coders.latent.coarse import HalfSize, halved, shorter, steps_of_copy
+from inr.coders.latent.coarse import HalfSize, brought_down, brought_up, detailed, halved, shorter, steps_of_copy
+from inr.coders.latent.guess import guessed_details
+from inr.coders.latent.schedule import TrainingSpec
 from inr.coders.latent.spec import LatentSpec
-from inr.coders.latent.training import LatentTraining, TrainingSpec
+from inr.coders.latent.training import LatentTraining
 from inr.errors import FitCancelledError
 from inr.fitting.checkpoint import CheckpointPolicy
 from inr.fitting.run import Hooks
@@ -48,9 +50,9 @@ def test_the_pyramid_without_its_finest_level(spec: LatentSpec, short: LatentSpe
 
 def test_small_pictures_and_short_trainings_have_no_copy() -> None:
     side = 400
-    assert steps_of_copy((255, 512), 7, 1000) == 0
+    assert steps_of_copy((127, 128), 7, 1000) == 0
     assert steps_of_copy((side, side), 7, 119) == steps_of_copy((side, side), 1, 500) == 0
-    assert (steps_of_copy((256, 512), 7, 350), steps_of_copy((side, side), 7, 7500)) == (59, 100)
+    assert (steps_of_copy((128, 128), 7, 350), steps_of_copy((side, side), 7, 7500)) == (59, 100)
 
 
 @pytest.mark.parametrize("spec", [SPEC, LatentSpec(), LatentSpec(levels=3, hyper=(0, 1), features=0, hidden=0)])
@@ -77,6 +79,38 @@ def test_the_picture_starts_where_the_copy_ends(spec: LatentSpec) -> None:
     if spec.features:
         assert np.array_equal(found["parents.level1.weight"], given["parents.level0.weight"])
         assert np.array_equal(found["parents.level0.weight"][:, -3:], given["parents.level0.weight"][:, -3:])
+
+
+def test_detailed_pictures_have_no_copy() -> None:
+    """Noise has details, a ramp has none; where bits cost more there are fewer."""
+    noise = np.random.default_rng(0).normal(0.5, 0.1, (3, 64, 80)).astype(np.float32)
+    ramp = np.broadcast_to(np.linspace(0, 1, 80, dtype=np.float32), (3, 64, 80))
+    assert [detailed(picture, 1e-3) for picture in (noise, ramp)] == [True, False]
+    assert not detailed(noise, 0.1)
+    assert guessed_details(noise, 1e-3) > guessed_details(noise, 1e-2) > 0 == guessed_details(ramp, 1e-3)
+
+
+@pytest.mark.parametrize("spec", [SPEC, LatentSpec(), LatentSpec(levels=3, hyper=(0, 1), features=0, hidden=0)])
+def test_learnt_networks_go_down_and_up_again(spec: LatentSpec) -> None:
+    """What a copy starts from is all that it can use of them, and the picture gets it back where it was."""
+    learnt = np.random.default_rng(1).normal(size=spec.parameters).astype(np.float32)
+    below = brought_down(learnt, spec, shorter(spec))
+    assert below.size == shorter(spec).parameters
+    assert np.array_equal(brought_up(below, shorter(spec), spec, learnt, learnt=True), learnt)
+    again = spec.split(brought_up(below, shorter(spec), spec, np.zeros_like(learnt), learnt=False))
+    for name in ("context.out.weight", "upsampling.pre1.weight", "synthesis.residual0.weight"):
+        assert np.array_equal(again[name], spec.split(learnt)[name])
+    assert np.array_equal(again["synthesis.bypass.weight"][:, 1:], spec.split(learnt)["synthesis.bypass.weight"][:, 1:])
+    assert not again["upsampling.up0.weight"].any()
+
+
+def test_a_copy_starts_where_the_picture_would() -> None:
+    """From the same networks, without a choice among random ones."""
+    picture, start = _photo(80, 66), np.full(SPEC.parameters, 0.01, np.float32)
+    training = LatentTraining(picture, SPEC, TrainingSpec(), start)
+    copy = HalfSize(picture, training, 30)
+    assert np.array_equal(copy.start()[1], start)
+    assert len(copy._training.candidates) == 1
 
 
 def test_a_copy_pays() -> None:

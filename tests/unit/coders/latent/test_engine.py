@@ -9,10 +9,11 @@ import pytest
 from inr import native
 from inr.coders.latent.engine import Moments, Softness
 from inr.coders.latent.kernels import CompiledEngine
+from inr.coders.latent.schedule import TrainingSpec
 from inr.coders.latent.soap import Soap, SoapSpec
 from inr.coders.latent.spec import NEIGHBOURS, LatentSpec
 from inr.coders.latent.start import random_start
-from inr.coders.latent.training import LatentTraining, TrainingSpec
+from inr.coders.latent.training import LatentTraining
 from inr.coders.latent.twin import TwinEngine, noise_of
 
 SPECS = [

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import torch
 
+from inr.coders.latent.schedule import TrainingSpec
 from inr.coders.latent.spec import LatentSpec
 from inr.coders.latent.stream import Pyramid, decode, encode
 from inr.coders.latent.synthesis import Synthesis
-from inr.coders.latent.training import LatentTraining, TrainingSpec
+from inr.coders.latent.training import LatentTraining
 from inr.coders.latent.twin import Twin
 
 

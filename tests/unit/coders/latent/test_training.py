@@ -2,11 +2,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from inr.coders.latent import network_bits
 from inr.coders.latent.kernels import engine_of
 from inr.coders.latent.network_bits import coded_bits, quantise
+from inr.coders.latent.schedule import TrainingSpec
 from inr.coders.latent.shipped import shipped
 from inr.coders.latent.spec import LatentSpec
-from inr.coders.latent.training import LatentTraining, Trained, TrainingSpec
+from inr.coders.latent.training import LatentTraining, Trained
 
 SPEC = LatentSpec(levels=4, hyper=(2, 3), width=8)
 
@@ -107,6 +109,20 @@ def test_quantising_networks_costs_little() -> None:
     assert fine.measured.cost < 1.03 * trained.measured.cost
     values = SPEC.joined(fine.networks.values(SPEC))
     assert engine.measure(symbols, values, 1.0, settings.lmbda) == fine.measured
+
+
+def test_parameters_that_make_up_for_each_other_take_fewer_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At a cost as low as that of rounding each by itself."""
+    spec, picture = LatentSpec(), _picture(64, 48)
+    training = LatentTraining(picture, spec, TrainingSpec(iterations=60, warm_up=(), betas=(0.9, 0.95)))
+    trained = training.run()
+    symbols, networks = trained.symbols.astype(np.float32), spec.joined(trained.networks)
+    together = quantise(training.engine, symbols, networks, 1e-3, pixels=100_000)
+    for name in ("of_prediction", "of_synthesis"):
+        monkeypatch.setattr(network_bits, name, lambda *_: np.zeros((1, 1)))
+    alone = quantise(training.engine, symbols, networks, 1e-3, pixels=100_000)
+    assert together.bits < 0.85 * alone.bits
+    assert together.cost(100_000) < alone.cost(100_000)
 
 
 def test_a_difference_to_shipped_networks_is_stored_where_it_costs_less() -> None:
