@@ -1,7 +1,8 @@
 """Networks that come with the library: trainings start from them, and files store a difference to them.
 
-A training that starts from them ends up cheaper than one from random networks, and takes a third fewer bits for its
-networks. They were learned by `inr.coders.latent.learn` from 259 photographs, as its settings say.
+A training that starts from them ends up cheaper than one from random networks (of a detailed photo by 5 % after 350
+iterations), and takes a fifth fewer bits for its networks. They were learned by `inr.coders.latent.learn` from 259
+photographs, as its settings say.
 
 A file names them by number, so a number stands for the same integers for ever; new ones get new numbers.
 """
