@@ -119,8 +119,8 @@ class HalfSize:
             _, latents, networks = self._training.settled()
         else:
             latents, networks = self._training.candidates[0].latents, self._training.candidates[0].networks
-        finest = np.zeros(self._whole.engine.size - latents.size, dtype=np.float32)
         whole = self._whole
+        finest = np.zeros(whole.engine.size - latents.size, dtype=np.float32)
         longer = brought_up(
             networks, self._training.spec, whole.spec, whole.candidates[0].networks, learnt=whole.origin is not None
         )
@@ -159,10 +159,7 @@ def brought_down(networks: Floats, spec: LatentSpec, short: LatentSpec) -> Float
     """Networks for one level less: what was told about level 1 is about level 0."""
     given, found = spec.split(networks), {}
     for tensor in short.layout():
-        name = tensor.name
-        if _finer(name) in given:
-            name = _finer(name)
-        value = given[name]
+        value = given[_finer(tensor.name) if _finer(tensor.name) in given else tensor.name]
         # the inputs of the finest levels come first in synthesis, and last where they tell about a level
         inputs = tensor.shape[1] if len(tensor.shape) == 2 else 0
         found[tensor.name] = value[:, -inputs:] if inputs else value
@@ -179,19 +176,18 @@ def brought_up(networks: Floats, short: LatentSpec, spec: LatentSpec, known: Flo
     for name, value in given.items():
         if _finer(name) in found:
             found[_finer(name)][:] = value
-        if name == FINEST and learnt:
-            continue
-        if name == FINEST:
+        if name == FINEST and not learnt:
             found[name][:] = 0
-        if name == FINEST or name in MIXED:
             found[name][:, -value.shape[1] :] = value
-        elif name.split(".")[0] not in ("parents", "upsampling"):
+        elif name in MIXED:
+            found[name][:, -value.shape[1] :] = value
+        elif not _finer(name):
             found[name][:] = value
     return spec.joined(found)
 
 
 def _finer(name: str) -> str:
-    """Of a network of the copy that belongs to one level, what it is called in the picture's."""
+    """Of a tensor of the copy that belongs to one level, what it is called in the picture's; of others nothing."""
     module, part, *rest = name.split(".")
     if module not in ("parents", "upsampling"):
         return ""

@@ -6,13 +6,13 @@ All is in float64, so that how a library orders its sums does not show in what i
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from inr.coders.latent.spec import LOG_SCALE_LIMIT, LOG_SCALE_OFFSET, NEIGHBOURS, LatentSpec
+from inr.coders.latent.spec import FLOOR, LOG_SCALE_LIMIT, LOG_SCALE_OFFSET, NEIGHBOURS, LatentSpec
 from inr.rng import generator
 
 Floats64 = npt.NDArray[np.float64]
@@ -26,8 +26,6 @@ _REACH: Final = 16
 """Symbols about the mean that a narrow distribution has."""
 _WIDE: Final = 2.0
 """Scale from which a distribution counts as continuous."""
-_FLOOR: Final = 2.0**-16
-"""Probability that no symbol is below, whatever the parameters are."""
 
 
 def of_prediction(
@@ -169,7 +167,7 @@ def _information(mean: Floats64, scale: Floats64) -> tuple[Floats64, Floats64, F
     density = np.exp(-far) / (2 * scale[:, None])
     mass = np.diff(below, axis=1)
     by_mean, by_scale = -np.diff(density, axis=1), -np.diff(edges * density, axis=1)
-    weight = np.where(mass > _FLOOR, 1 / np.maximum(mass, _FLOOR), 0)
+    weight = np.where(mass > FLOOR, 1 / np.maximum(mass, FLOOR), 0)
     narrow = [(a * b * weight).sum(1) for a, b in ((by_mean, by_mean), (by_mean, by_scale), (by_scale, by_scale))]
     wide = scale > _WIDE
     return (
@@ -238,6 +236,6 @@ def _stencil_back(values: Floats64, weight: Floats64, back: Floats64) -> tuple[F
 
 def _joined(networks: dict[str, Floats64], names: list[str], count: int, found: Mapping[str, Floats64]) -> Floats64:
     """Derivatives by all tensors side by side; 0 where none is given."""
-    size: Callable[[str], int] = lambda name: networks[name].size  # noqa: E731
-    parts = [found[n].reshape(count, -1) if n in found else np.zeros((count, size(n))) for n in names]
-    return np.concatenate(parts, axis=1)
+    nothing = {name: np.zeros((count, networks[name].size)) for name in names if name not in found}
+    every = {**found, **nothing}
+    return np.concatenate([every[name].reshape(count, -1) for name in names], axis=1)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inr.backends.base import Field
-from inr.coders.latent.coarse import BITS, HalfSize, detailed
+from inr.coders.latent.coarse import BITS, HalfSize, detailed, steps_of_copy
 from inr.coders.latent.encoded import LatentField
 from inr.coders.latent.engine import Measured
 from inr.coders.latent.guess import guessed_lmbda
@@ -51,7 +51,9 @@ class LatentFit(Training[TrainedLatents]):
         values = signal.block_targets(tuple(np.arange(n) for n in shape)).reshape(*shape, -1)
         picture = np.ascontiguousarray(np.moveaxis((values + 1) / 2, -1, 0), dtype=np.float32)
         lmbda = _first_lmbda(picture, plan)
-        copy_steps = 0 if detailed(picture, lmbda) else plan.copy_steps
+        copy_steps = steps_of_copy(shape, plan.latents.levels, plan.iterations)
+        if copy_steps and detailed(picture, lmbda):
+            copy_steps = 0
         settings = TrainingSpec(
             lmbda=lmbda,
             iterations=plan.iterations - copy_steps,

@@ -28,10 +28,11 @@ from inr.coders.latent.engine import Floats
 from inr.coders.latent.kernels import engine_of
 from inr.coders.latent.plan import betas
 from inr.coders.latent.schedule import TrainingSpec
-from inr.coders.latent.shipped import EXPONENT, RETIRED, stored
+from inr.coders.latent.shipped import EXPONENT, LMBDAS, RETIRED, stored
 from inr.coders.latent.spec import LatentSpec
 from inr.coders.latent.training import LatentTraining
 from inr.errors import InrError, SpecError
+from inr.files import replacing, write_bytes
 from inr.rng import generator
 from inr.spec import Spec
 
@@ -54,7 +55,7 @@ class LearnSpec(Spec):
     """What is learned and how."""
 
     latents: LatentSpec = LatentSpec()
-    lmbdas: tuple[float, ...] = (1.2e-4, 3.2e-4, 8.5e-4, 2.3e-3, 6e-3, 1.6e-2)
+    lmbdas: tuple[float, ...] = LMBDAS[len(RETIRED) :]
     """One start is learned for each."""
     first_lmbda: float = 8.5e-4
     """Of the round that comes first, and begins with random networks."""
@@ -80,10 +81,8 @@ class Learned:
 
     def save(self, path: Path) -> None:
         """Write an npz file in one piece."""
-        temporary = path.with_suffix(".part")
-        with temporary.open("wb") as file:
+        with replacing(path) as temporary, temporary.open("wb") as file:
             np.savez(file, networks=np.asarray(self.networks), costs=np.array(self.costs))
-        os.replace(temporary, path)
 
     @classmethod
     def load(cls, path: Path) -> "Learned":
@@ -164,9 +163,9 @@ def main() -> None:
     given = parser.parse_args()
     try:
         data = learn_all(LearnSpec.model_validate_json(given.spec), given.data, given.out)
+        write_bytes(given.out / "shipped.bin", data)
     except InrError as error:
         sys.exit(str(error))
-    (given.out / "shipped.bin").write_bytes(data)
     sys.stdout.write(hashlib.sha256(data).hexdigest() + "\n")
 
 

@@ -177,11 +177,7 @@ class _State:
         if module == "upsampling":
             return None
         networks = spec.split(self.values.astype(np.float32))
-        grids, first = {}, 0
-        for grid in spec.grids(*shape):
-            of_grid = self._symbols[first : first + grid.size].reshape(grid.height, grid.width)
-            grids[grid.name] = of_grid.astype(np.int64)
-            first += grid.size
+        grids = spec.split_grids(self._symbols.astype(np.int64), *shape)
         if module == "synthesis":
             return of_synthesis(spec, Synthesis(spec, *shape, networks, grids).maps, networks)
         return of_prediction(spec, shape, networks, grids)
@@ -205,34 +201,22 @@ class _Rounding:
             self._matrix = matrix + DAMPING * np.mean(np.diag(matrix)) * np.eye(len(matrix))
         self._factors: dict[tuple[int, ...], tuple[Index, Floats64]] = {}
 
-    def integers(self, choice: _Choice) -> npt.NDArray[np.int64]:
-        """Of all parameters of the block, less those of the base."""
-        block = self.block
-        exponents = np.array([choice.exponents[group] for group in block.groups])[block.owners]
-        dead = np.array([choice.dead.get(group, 0.5) for group in block.groups])[block.owners]
+    def rounded(self, choice: _Choice) -> tuple[npt.NDArray[np.int64], Floats64]:
+        """Integers of all parameters of the block, less those of the base, and the values of all networks with them."""
+        groups, owners, places = self.block.groups, self.block.owners, self.block.places
+        exponents = np.array([choice.exponents[group] for group in groups])[owners]
+        dead = np.array([choice.dead.get(group, 0.5) for group in groups])[owners]
         scale, limit = 2.0**exponents, 2.0 ** (VALUE_BITS + exponents)
-        wanted = (self.values[block.places] - self._base) * scale
+        wanted = (self.values[places] - self._base) * scale
         if self._matrix is None:
-            return _rounded(wanted, dead, limit)
-        order, factor = self._factor(self._matrix, tuple(choice.exponents[group] for group in block.groups), scale)
-        found = np.zeros(len(order), dtype=np.int64)
-        errors = np.zeros(len(order))
-        wanted, dead, limit, scale = wanted[order], dead[order], limit[order], scale[order]
-        for k, row in enumerate(factor):
-            value = wanted[k] + scale[k] * float(row[:k] @ errors[:k])
-            near = 0 if abs(value) <= dead[k] else min(max(round(value), -limit[k]), limit[k])
-            errors[k] = (wanted[k] - near) / scale[k]
-            found[k] = near
-        result = np.empty_like(found)
-        result[order] = found
-        return result
-
-    def all_values(self, choice: _Choice, integers: npt.NDArray[np.int64]) -> Floats64:
-        """Of all networks, with these integers in this block."""
-        block, values = self.block, self.values.copy()
-        exponents = np.array([choice.exponents[group] for group in block.groups])[block.owners]
-        values[block.places] = self._base + integers * 2.0**-exponents
-        return values
+            integers = _rounded(wanted, dead, limit)
+        else:
+            order, factor = self._factor(self._matrix, tuple(choice.exponents[group] for group in groups), scale)
+            integers = np.empty(len(order), dtype=np.int64)
+            integers[order] = _fed_back(factor, wanted[order], dead[order], limit[order], scale[order])
+        values = self.values.copy()
+        values[places] = self._base + integers / scale
+        return integers, values
 
     def _factor(self, matrix: Floats64, exponents: tuple[int, ...], scale: Floats64) -> tuple[Index, Floats64]:
         """Parameters by how much their rounding costs, and what each is told about the errors of those before it."""
@@ -286,11 +270,23 @@ def _searched(tried: Callable[[_Choice], _Try], block: _Block, number: int) -> _
 def _tried(state: _State, rounding: _Rounding, choice: _Choice, shared: int) -> _Try:
     """What a choice costs."""
     block = rounding.block
-    integers = rounding.integers(choice)
-    values = rounding.all_values(choice, integers)
+    integers, values = rounding.rounded(choice)
     bits = sum(coded_bits(integers[block.owners == i]) for i in range(len(block.groups)))
     measured = state.measured(values, block)
     return _Try(measured, measured.cost + bits / shared, choice, integers, values, bits)
+
+
+def _fed_back(factor: Floats64, wanted: Floats64, dead: Floats64, limit: Floats64, scale: Floats64) -> list[int]:
+    """Integers like those of `_rounded`, one after the other, each told about the errors of those before it."""
+    found: list[int] = []
+    errors = np.zeros(len(wanted))
+    each = zip(factor, *(array.tolist() for array in (wanted, dead, limit, scale)), strict=True)
+    for k, (row, want, zero, most, unit) in enumerate(each):
+        value = want + unit * float(row[:k] @ errors[:k])
+        near = 0 if abs(value) <= zero else int(min(max(round(value), -most), most))
+        errors[k] = (want - near) / unit
+        found.append(near)
+    return found
 
 
 def _rounded(

@@ -4,7 +4,7 @@ import math
 from typing import Literal
 
 from inr.coders.base import Files, Plan
-from inr.coders.latent.coarse import FEWEST_STEPS, steps_of_copy
+from inr.coders.latent.coarse import FEWEST_STEPS
 from inr.coders.latent.shipped import OWN, WARM_UP, nearest
 from inr.coders.latent.spec import LatentSpec
 from inr.coders.latent.stream import MAX_PIXELS, MAX_SIDE, runs
@@ -56,8 +56,6 @@ class LatentPlan(Plan):
     """Bytes that all payloads may have together, or None."""
     iterations: int
     """All of them; one on the picture or as many as cost that on a copy count as one."""
-    copy_steps: int = 0
-    """Those on the copy, unless the picture is found to be too detailed for one, see `inr.coders.latent.coarse`."""
     start: int = OWN
     """Number of the shipped networks that it starts from; 0 for random ones."""
     seed: int = 0
@@ -173,7 +171,6 @@ def plan(signal: SignalInfo, request: CompressSpec, latents: LatentSpec, files: 
             raise TargetError(f"size: {size} bytes are too few; the smallest is {size - payload + SMALLEST_BYTES}")
     lmbda = first_lmbda(signal, request)
     steps = ITERATIONS.get(request.preset, ITERATIONS["default"]) if request.steps is None else request.steps
-    copy_steps = steps_of_copy(signal.domain.shape, latents.levels, steps)
     return LatentPlan(
         size=size,
         named=named,
@@ -184,7 +181,6 @@ def plan(signal: SignalInfo, request: CompressSpec, latents: LatentSpec, files: 
         lmbda=lmbda,
         payload=payload,
         iterations=steps,
-        copy_steps=copy_steps,
         start=nearest(latents, lmbda),
         seed=request.seed,
         layers=request.layers,

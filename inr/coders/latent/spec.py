@@ -23,6 +23,9 @@ SYMBOL_MIN, SYMBOL_MAX = -64, 63
 LOG_SCALE_OFFSET, LOG_SCALE_LIMIT = 4.0, 5.0
 """The scale of a Laplace distribution is ``exp(clamp(s - OFFSET, -LIMIT, LIMIT))`` of the context model's output s."""
 
+FLOOR = 2.0**-16
+"""The least probability that a symbol counts with in training, whatever the networks say."""
+
 NEIGHBOURS: tuple[tuple[int, int], ...] = (
     (0, -1),
     (-1, 0),
@@ -155,6 +158,14 @@ class LatentSpec(Spec):
                 found.append(Grid(level, True, rows, columns))
             found.append(Grid(level, False, rows, columns))
         return tuple(found)
+
+    def split_grids(self, values: npt.NDArray[Any], height: int, width: int) -> dict[str, npt.NDArray[Any]]:
+        """Views of all grids of a picture by name, of a vector that has them one after the other in coding order."""
+        found, first = {}, 0
+        for grid in self.grids(height, width):
+            found[grid.name] = values[first : first + grid.size].reshape(grid.height, grid.width)
+            first += grid.size
+        return found
 
     def coarser(self, level: int) -> tuple[tuple[int, bool], ...]:
         """(level, hyper) of the grids that tell about a level: all coded ones above it, in coding order."""

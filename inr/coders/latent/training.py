@@ -168,11 +168,7 @@ class LatentTraining:
 
     def grids(self, values: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:
         """A vector of all symbols, or of something about each, as grids by their names."""
-        found, first = {}, 0
-        for grid in self.spec.grids(self.engine.height, self.engine.width):
-            found[grid.name] = values[first : first + grid.size].reshape(grid.height, grid.width)
-            first += grid.size
-        return found
+        return self.spec.split_grids(values, self.engine.height, self.engine.width)
 
     def change_lmbda(self, lmbda: float) -> None:
         """Go on with another lambda. Costs by two of them do not compare, so the best is forgotten."""

@@ -18,6 +18,7 @@ from torch import Tensor
 from inr.coders.latent.engine import LATENT_EPSILON, Floats, Measured, Moments, Optimiser, Softness
 from inr.coders.latent.soap import Soap, SoapSpec
 from inr.coders.latent.spec import (
+    FLOOR,
     LOG_SCALE_LIMIT,
     LOG_SCALE_OFFSET,
     NEIGHBOURS,
@@ -32,16 +33,14 @@ from inr.coders.latent.spec import (
 Networks = Mapping[str, Tensor]
 """The tensors of `LatentSpec.layout` by name."""
 
-FLOOR = 2.0**-16
-"""Of the probability of a symbol."""
 _REACH = 3
 
 
-def soft_round(x: Tensor, temperature: float | Tensor) -> Tensor:
+def soft_round(x: Tensor, temperature: float) -> Tensor:
     """A smooth rounding that hardens as the temperature falls to 0 (Agustsson, Theis 2020, "Universally Quantized")."""
     floor = x.floor()
     slope = 1 / temperature
-    half = 0.5 / (torch.tanh(0.5 * slope) if isinstance(slope, Tensor) else math.tanh(0.5 * slope))
+    half = 0.5 / math.tanh(0.5 * slope)
     return floor + 0.5 + half * torch.tanh((x - floor - 0.5) * slope)
 
 
