@@ -282,6 +282,11 @@ class LatentTrainer:
         or "hard".
         """
 
+    def costs(
+        self, symbols: Floats, params: Floats, *, lmbda: float, level: int, out: Floats, threads: int = 1
+    ) -> None:
+        """What every pixel costs in bits, `(height, width)`: see `inr.coders.latent.engine.Engine.costs`."""
+
 class LatentSoap:
     """See `inr.coders.latent.soap`."""
 

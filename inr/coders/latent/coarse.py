@@ -32,8 +32,8 @@ FEWEST_STEPS: Final = 120
 """Of a whole training, below which it has none, and no warm-up either."""
 LMBDA: Final = 2.0
 """Factor of lambda: grids of the copy need not be as exact as if there were no finer one."""
-GAIN: Final = 32.0
-"""Symbols a unit of what Adam moves: there are few steps."""
+GAIN: Final = 45.0
+"""Symbols a unit of what Adam moves: there are few steps. Of 2 photographs 32 makes files .6 % dearer, 64 .8 %."""
 BETAS: Final = (0.9, 0.95)
 """Of Adam for the latents."""
 BITS: Final = 0.6

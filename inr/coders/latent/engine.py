@@ -7,7 +7,7 @@ from typing import Final, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from inr.coders.latent.spec import LatentSpec
+from inr.coders.latent.spec import SYMBOL_MAX, SYMBOL_MIN, LatentSpec
 
 Floats = npt.NDArray[np.float32]
 
@@ -129,5 +129,24 @@ class Engine(Protocol):
     def mse(self, symbols: Floats, networks: Floats) -> float:
         """Of the picture that symbols stand for, cut to [0, 1]."""
 
+    def costs(self, symbols: Floats, networks: Floats, lmbda: float, level: int) -> Floats:
+        """Where the cost of `measure` comes from, ``(height, width)``, in bits.
+
+        That of a pixel is its squared error, and the bits of all latents that begin at it; without hyper grids, the
+        sum over all levels is the cost of the whole.
+
+        Args:
+            symbols: ``(size,)``.
+            networks: ``(parameters,)``.
+            lmbda: weight of a bit.
+            level: of the coarsest latents that count.
+        """
+
     def optimiser(self, every: int, anchor: Floats | None = None) -> Optimiser:
         """A new one, which renews its eigenbases after so many steps; weights decay to the anchor, or to 0."""
+
+
+def hard_round(values: Floats) -> Floats:
+    """The nearest symbols."""
+    symbols: Floats = np.clip(np.rint(values), SYMBOL_MIN, SYMBOL_MAX)
+    return symbols

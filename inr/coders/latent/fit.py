@@ -1,5 +1,6 @@
 """The training of a pyramid as the rest of the library drives it."""
 
+import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,12 +11,13 @@ import numpy.typing as npt
 
 from inr.backends.base import Field
 from inr.coders.latent.coarse import BITS, HalfSize, detailed, steps_of_copy
+from inr.coders.latent.dial import dialled
 from inr.coders.latent.encoded import LatentField
-from inr.coders.latent.engine import Measured
+from inr.coders.latent.engine import Floats, Measured, hard_round
 from inr.coders.latent.guess import guessed_lmbda
 from inr.coders.latent.kernels import engine_of
 from inr.coders.latent.plan import PARAMETER_BYTES, LatentPlan, betas, warm_up
-from inr.coders.latent.rate import PSNR_AIM, PSNR_MORE, Goal, RateControl, reserve
+from inr.coders.latent.rate import Goal, RateControl, reserve
 from inr.coders.latent.schedule import TrainingSpec
 from inr.coders.latent.shipped import OWN, shipped
 from inr.coders.latent.squeeze import squeezed
@@ -60,7 +62,7 @@ class LatentFit(Training[TrainedLatents]):
             seed=plan.seed,
             warm_up=() if copy_steps else warm_up(plan.iterations, plan.start),
             betas=betas(plan.iterations),
-            last_share=0.1,
+            last_share=0.05,
             validate_every=max(1, min(50, plan.iterations // 20)),
         )
         engine = engine_of(plan.latents, picture, plan.threads)
@@ -68,16 +70,12 @@ class LatentFit(Training[TrainedLatents]):
         self.backend = engine.name
         self._training = LatentTraining(picture, plan.latents, settings, start, engine)
         self._last: tuple[Best, Pyramid, float] | None = None
-        goal = None
-        if plan.payload is not None:
-            goal = Goal.of_size(plan.payload)
-        elif plan.psnr is not None:
-            goal = Goal.of_psnr(plan.psnr)
-        self._control = RateControl(self._training, goal, self._level)
+        self._goal = _goal_of(plan)
+        self._control = RateControl(self._training, self._goal, self._level)
         self._copy = None
         if copy_steps:
             self._copy = HalfSize(picture, self._training, copy_steps, plan.threads)
-        self.budget = Budget(steps=plan.iterations + (0 if goal is None else reserve(plan.iterations)))
+        self.budget = Budget(steps=plan.iterations + (0 if self._goal is None else reserve(plan.iterations)))
 
     @property
     def finished(self) -> bool:
@@ -125,15 +123,10 @@ class LatentFit(Training[TrainedLatents]):
         return self._shown(found.networks, self._training.grids(found.symbols.astype(np.int64)))
 
     def trained(self, report: FitReport) -> TrainedLatents:
-        """See `Training`; what is still too large loses details, finest first."""
+        """See `Training`; symbols are chosen to reach the goal, and what is still too large loses details."""
         pyramid, _ = self._quantised()
-        values = self._training.grids(self._training.result().values)
-        payload, psnr = self._plan.payload, self._plan.psnr
-        if payload is not None:
-            pyramid = squeezed(pyramid, values, lambda one: self._size(one) <= payload)
-        elif psnr is not None and self._psnr(pyramid) > psnr + PSNR_MORE:
-            trial = squeezed(pyramid, values, lambda one: self._psnr(one) <= psnr + PSNR_AIM)
-            pyramid = trial if self._psnr(trial) >= psnr else pyramid
+        if self._goal is not None:
+            pyramid = self._chosen(pyramid, self._goal)
         info = SignalInfo.of(self.signal)
         return TrainedLatents(
             pyramid=pyramid, channels=info.channels, domain=info.domain, meta=info.meta, report=report
@@ -163,8 +156,26 @@ class LatentFit(Training[TrainedLatents]):
     def _level(self) -> tuple[float, float]:
         """See `RateControl`."""
         pyramid, network_bytes = self._quantised()
-        level = self._psnr(pyramid) if self._plan.payload is None else math.log(self._size(pyramid))
-        return level, network_bytes
+        return self._level_of(pyramid), network_bytes
+
+    def _chosen(self, pyramid: Pyramid, goal: Goal) -> Pyramid:
+        """One that reaches a goal, with the same networks."""
+        training, payload = self._training, self._plan.payload
+        networks = training.spec.joined(pyramid.networks.values(training.spec))
+
+        def choose(place: float) -> tuple[Pyramid, Floats]:
+            values = training.chosen(networks, math.exp(place))
+            symbols = training.grids(hard_round(values).astype(np.int64))
+            return dataclasses.replace(pyramid, grids=symbols), values
+
+        first = pyramid, training.result().values
+        found, values = dialled(first, choose, lambda one: self._level_of(one[0]), goal)
+        if payload is None:
+            return found
+        return squeezed(found, training.grids(values), lambda one: self._size(one) <= payload)
+
+    def _level_of(self, pyramid: Pyramid) -> float:
+        return self._psnr(pyramid) if self._plan.payload is None else math.log(self._size(pyramid))
 
     def _size(self, pyramid: Pyramid) -> int:
         """Bytes of all payloads."""
@@ -191,6 +202,12 @@ class LatentFit(Training[TrainedLatents]):
         engine = self._training.engine
         synthesis = Synthesis(self._plan.latents, engine.height, engine.width, networks, grids)
         return LatentField(self.signal.domain, synthesis)
+
+
+def _goal_of(plan: LatentPlan) -> Goal | None:
+    if plan.payload is not None:
+        return Goal.of_size(plan.payload)
+    return None if plan.psnr is None else Goal.of_psnr(plan.psnr)
 
 
 def _first_lmbda(picture: npt.NDArray[np.float32], plan: LatentPlan) -> float:

@@ -85,6 +85,13 @@ class CompiledEngine:
         """See `Engine`."""
         return self._hard(symbols, networks, 1.0, rate=False, clamp=True)[1]
 
+    def costs(self, symbols: Floats, networks: Floats, lmbda: float, level: int) -> Floats:
+        """See `Engine`."""
+        found = np.empty((self.height, self.width), dtype=np.float32)
+        threads = native.threads(self._threads)
+        self._trainer.costs(symbols, networks, lmbda=lmbda, level=level, out=found, threads=threads)
+        return found
+
     def optimiser(self, every: int, anchor: Floats | None = None) -> Optimiser:
         """See `Engine`."""
         return _CompiledSoap(self._module, self.spec, SoapSpec(every=every), anchor)

@@ -2,10 +2,11 @@
 
 Three things act, one after the other. While symbols move freely, lambda follows the target at every validation; what
 the file will be is told from the validation by a calibration, for which the networks are quantised for real in the
-middle of the main phase and at its end. What is then still missing is corrected by short rounds at a small learning
-rate, in which latents drift by a few percent of their bits for a large factor of lambda, next to J's optimum. Last of
-all the file is measured; if it misses, more such rounds follow. All of it depends on nothing but the training, and
-can stop and go on after any iteration.
+middle of the main phase and at its end. Large errors that are left then are corrected by short rounds at a small
+learning rate, in which latents drift by a few percent of their bits for a large factor of lambda, next to J's optimum;
+if the file misses by much after the last phase, more such rounds follow. What is missing in the end is made up for by a
+choice of symbols, see `inr.coders.latent.dial`. All of it depends on nothing but the training, and can stop and go on
+after any iteration.
 """
 
 import dataclasses
@@ -46,9 +47,9 @@ BEFORE_LAST = 0.5
 """Share of the reserve that rounds before the last phase may take."""
 
 
-SIZE_LEAST, SIZE_AIM = 0.96, 0.982
+SIZE_LEAST, SIZE_AIM = 0.97, 0.985
 """Shares of a size: how much of it is used at least, and about."""
-PSNR_MORE, PSNR_AIM = 0.15, 0.1
+PSNR_MORE, PSNR_AIM = 0.13, 0.06
 """By how many dB a PSNR is exceeded at most, and about."""
 
 
@@ -64,8 +65,8 @@ class Goal:
         follows: by how much the level falls for a factor e of lambda, if the symbols can go as far as they like; if
             they can go d at most, the share 1 - e^-d of that.
         falls: by how much the level will still change from the beginning of the main phase to the end, about.
-        trimmed: by how much the highest level may be exceeded at the end: what single symbols can mend.
-        near: an error that is not worth a round before the last phase.
+        dial: by how much the level falls for a factor e of lambda, if symbols are chosen by it.
+        near: an error that is left to such a choice.
         far: an error from which rounds have the higher rate.
     """
 
@@ -75,7 +76,7 @@ class Goal:
     aim: float
     follows: float
     falls: float
-    trimmed: float
+    dial: float
     near: float
     far: float
 
@@ -83,16 +84,21 @@ class Goal:
     def of_size(cls, payload: int) -> "Goal":
         """Payloads of at most so many bytes, and nearly as many."""
         low, high, aim = (math.log(payload * share) for share in (SIZE_LEAST, 1.0, SIZE_AIM))
-        return cls(True, low, high, aim, follows=0.55, falls=-0.45, trimmed=0.02, near=0.012, far=0.05)
+        return cls(True, low, high, aim, follows=0.55, falls=-0.45, dial=0.08, near=0.03, far=0.05)
 
     @classmethod
     def of_psnr(cls, psnr: float) -> "Goal":
         """A PSNR in dB of at least so much, and hardly more."""
-        return cls(False, psnr, psnr + PSNR_MORE, psnr + 0.2, follows=2.5, falls=3.5, trimmed=0.6, near=0.1, far=0.3)
+        high, aim = psnr + PSNR_MORE, psnr + PSNR_AIM
+        return cls(False, psnr, high, aim, follows=2.5, falls=3.5, dial=0.5, near=0.15, far=0.3)
+
+    def miss(self, level: float) -> float:
+        """By how much a level is out of the range that is allowed; 0 within."""
+        return max(self.lowest - level, level - self.highest, 0.0)
 
     def met(self, level: float) -> bool:
-        """True if a file of this level is what was asked for, or can be trimmed to it."""
-        return self.lowest <= level <= self.highest + self.trimmed
+        """True if a file of this level is near enough to what was asked for."""
+        return self.miss(level) <= self.near
 
 
 @dataclass
@@ -177,6 +183,7 @@ class RateControl:
         if training.share == 1 and not state.gated and not training.finished:
             state.lmbda = state.settled
             training.change_lmbda(state.lmbda)
+            training.choose()
             training.adopt()
             self._leave_main(self._goal, self._calibrate())
         if training.finished:
@@ -277,8 +284,11 @@ class RateControl:
             state.soft -= 1
             if state.soft == 0:
                 training.change_lmbda(state.lmbda)
+            if state.soft + state.hard == 0:
+                training.choose()
         else:
-            training.tune(training.settings.last_rate, hard=True)
+            length = state.length // 2
+            training.settle(length - state.hard, length)
             state.hard -= 1
         if state.soft + state.hard > 0:
             return

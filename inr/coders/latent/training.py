@@ -1,23 +1,24 @@
 """Overfitting a pyramid and its networks to one picture, from random weights, with explicit state.
 
 Schedule: Ladune et al. 2023-2026 (Cool-Chic 5): a warm-up that keeps the best of several random starts, a main phase of
-soft rounding with noise, and a last phase of hard rounding in which only the networks move.
+soft rounding with noise, and a last phase of hard rounding, in which here symbols are chosen while the networks follow.
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from inr.coders.latent.engine import Engine, Floats, Measured, Moments, Optimiser, Softness
+from inr.coders.latent.engine import Engine, Floats, Measured, Moments, Optimiser, Softness, hard_round
 from inr.coders.latent.kernels import engine_of
 from inr.coders.latent.network_bits import Quantised, quantise
+from inr.coders.latent.rdoq import Trial, improve, passes_of, trials
 from inr.coders.latent.schedule import TrainingSpec
 from inr.coders.latent.shipped import OWN
-from inr.coders.latent.spec import SYMBOL_MAX, SYMBOL_MIN, LatentSpec
+from inr.coders.latent.spec import LatentSpec
 from inr.coders.latent.start import random_start
 from inr.rng import generator
 
@@ -130,7 +131,7 @@ class LatentTraining:
         else:
             if main == length:
                 self._begin_last()
-            self._hard_step(self.candidates[0], settings.last_rate)
+            self.settle(main - length, settings.iterations - len(self._turns) - length)
         if (main + 1) % settings.validate_every == 0 or main + 1 == length or self.finished:
             return self._validate()
         return None
@@ -163,7 +164,7 @@ class LatentTraining:
             number: of shipped networks, whose difference may be stored; 0 for none.
         """
         _, latents, networks = self.settled()
-        symbols = _rounded(latents * np.float32(self.settings.gain))
+        symbols = hard_round(latents * np.float32(self.settings.gain))
         return quantise(self.engine, symbols, networks, self.settings.lmbda, number=number)
 
     def grids(self, values: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:
@@ -179,18 +180,46 @@ class LatentTraining:
         """Measure the present model, and make it the best whatever it costs."""
         return self._record(self._measure(self.candidates[0]))[0]
 
-    def tune(self, rate: float, hard: bool = False) -> None:
+    def tune(self, rate: float) -> None:
         """One iteration outside the schedule, after the main phase; it does not count as `done`.
+
+        Noise and temperature are those that the main phase ends with.
 
         Args:
             rate: of latents and networks.
-            hard: with hard rounding, where only networks move; otherwise with the noise and the temperature that the
-                main phase ends with.
         """
-        if hard:
-            self._hard_step(self.candidates[0], rate)
-        else:
-            self._soft_step(self.candidates[0], rate, self.settings.sigma[1], self.settings.temperature[1])
+        self._soft_step(self.candidates[0], rate, self.settings.sigma[1], self.settings.temperature[1])
+
+    def choose(self) -> None:
+        """Choose symbols as a last phase does; what that will find of them later is little."""
+        self._choose(trials(2, self.spec.levels))
+
+    def chosen(self, networks: Floats, factor: float) -> Floats:
+        """Symbols of the best model, not rounded, ``(size,)``, as chosen with other networks and another lambda.
+
+        Args:
+            networks: ``(parameters,)``.
+            factor: of lambda.
+        """
+        latents, settings = self.settled()[1].copy(), self.settings
+        some = trials(2, self.spec.levels)
+        improve(self.engine, latents, networks, settings.gain, factor * settings.lmbda, some)
+        return latents * np.float32(settings.gain)
+
+    def settle(self, at: int, length: int) -> None:
+        """One iteration of a last phase: symbols are chosen, and networks follow. It does not count as `done`.
+
+        Args:
+            at: its number, 0 ...
+            length: iterations of the phase.
+        """
+        winner, settings = self.candidates[0], self.settings
+        every = trials(passes_of(length), self.spec.levels)
+        self._choose(every[len(every) * at // length : len(every) * (at + 1) // length])
+        self.soft, gradients = self.engine.hard_gradients(
+            winner.latents, winner.networks, settings.gain, settings.lmbda
+        )
+        self._move_networks(winner, gradients, settings.last_rate)
 
     def state(self) -> dict[str, Any]:
         """A copy of all that changes, as arrays, numbers, lists and dicts."""
@@ -272,11 +301,9 @@ class LatentTraining:
         )
         self._move_networks(candidate, gradients, rate)
 
-    def _hard_step(self, candidate: Candidate, rate: float) -> None:
-        self.soft, gradients = self.engine.hard_gradients(
-            candidate.latents, candidate.networks, self.settings.gain, self.settings.lmbda
-        )
-        self._move_networks(candidate, gradients, rate)
+    def _choose(self, some: Sequence[Trial]) -> None:
+        winner, settings = self.candidates[0], self.settings
+        improve(self.engine, winner.latents, winner.networks, settings.gain, settings.lmbda, some)
 
     def _move_networks(self, candidate: Candidate, gradients: Floats, rate: float) -> None:
         norm = float(np.sqrt(np.square(gradients, dtype=np.float64).sum()))
@@ -301,7 +328,7 @@ class LatentTraining:
 
     def _trained(self, measured: Measured, latents: Floats, networks: Floats) -> Trained:
         values = latents * np.float32(self.settings.gain)
-        return Trained(_rounded(values).astype(np.int8), values, self.spec.split(networks.copy()), measured)
+        return Trained(hard_round(values).astype(np.int8), values, self.spec.split(networks.copy()), measured)
 
     def _filled(self, state: dict[str, Any]) -> Candidate:
         """What `_plain` was made of."""
@@ -310,11 +337,6 @@ class LatentTraining:
         soap.state = np.array(state["soap"], dtype=np.float64)
         latents, networks = _floats(state["latents"]), _floats(state["networks"])
         return Candidate(int(state["number"]), latents, networks, moments, soap, int(state["steps"]))
-
-
-def _rounded(values: Floats) -> Floats:
-    symbols: Floats = np.clip(np.rint(values), SYMBOL_MIN, SYMBOL_MAX)
-    return symbols
 
 
 def _floats(values: Any) -> Floats:

@@ -270,6 +270,18 @@ class TwinEngine:
         shown = self.twin.synthesise(torch.from_numpy(symbols), self._tensors(networks)).clamp(0, 1)
         return float((shown - self._target).double().square().mean())
 
+    @torch.no_grad()
+    def costs(self, symbols: Floats, networks: Floats, lmbda: float, level: int) -> Floats:
+        """See `Engine`."""
+        tensors, pyramid = self._tensors(networks), torch.from_numpy(symbols)
+        squares = (self.twin.synthesise(pyramid, tensors).clamp(0, 1) - self._target).square()
+        found = squares.mean(dim=0) / lmbda
+        bits = self.twin.split(self.twin.bits(pyramid, tensors))
+        for grid, some in zip(self.twin.grids, bits, strict=True):
+            if not grid.hyper and grid.level <= level:
+                found[:: 1 << grid.level, :: 1 << grid.level] += some
+        return found.numpy()
+
     def optimiser(self, every: int, anchor: Floats | None = None) -> Optimiser:
         """See `Engine`."""
         return Soap(SoapSpec(every=every), [tensor.shape for tensor in self.spec.layout()], anchor)

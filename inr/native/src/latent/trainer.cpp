@@ -247,5 +247,26 @@ Loss Trainer::run(const Step& step, const Adam& adam, float* latents, float* mea
     return loss;
 }
 
+void Trainer::costs(int level, double square, float* out, int threads) const {
+    const int parts = parts_of(shape_.height);
+    latent::share(parts, latent::workers(parts, threads), [&](int, int64_t part) {
+        const Rows rows = rows_of(shape_.height, static_cast<int>(part));
+        for (int64_t y = rows.first; y < rows.last; ++y) {
+            float* const to = out + y * shape_.width;
+            std::fill_n(to, shape_.width, 0.0f);
+            for (int channel = 0; channel < shape_.counts.channels; ++channel) {
+                const float* const from = work_.output_gradients.row(channel, y);
+                for (int64_t x = 0; x < shape_.width; ++x) to[x] += static_cast<float>(square) * from[x];
+            }
+            for (const Grid& grid : shape_.grids) {
+                const int64_t apart = int64_t{1} << grid.level;
+                if (grid.hyper || grid.level > level || y % apart != 0) continue;
+                const float* const from = work_.slopes + grid.first + (y >> grid.level) * grid.width;
+                for (int64_t x = 0; x < grid.width; ++x) to[x * apart] += from[x];
+            }
+        }
+    });
+}
+
 }  // namespace training
 }  // namespace inr

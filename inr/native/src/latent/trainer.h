@@ -27,6 +27,10 @@ public:
     Loss run(const Step& step, const Adam& adam, float* latents, float* mean, float* square, const float* params,
              float* gradients, int threads);
 
+    // After a step with `keep`: what every pixel cost in bits, (height, width). It is the square of its error times a
+    // factor, and the bits of all latents up to a level that begin at it; those of a level are 2^level pixels apart.
+    void costs(int level, double square, float* out, int threads) const;
+
 private:
     struct Phase;
     void place_items();

@@ -26,6 +26,7 @@ struct Step {
     bool latents = false;   // and of the latents
     bool rate = true, distortion = true;
     bool clamp = false;  // errors of the picture cut to [0, 1]
+    bool keep = false;   // forwards only: bits of every symbol, where slopes are, and squares of every output gradient
 };
 
 struct Adam {

@@ -9,7 +9,7 @@ import pytest
 from skimage import data
 
 import inr
-from inr.coders.latent.coarse import HalfSize, brought_down, brought_up, detailed, halved, shorter, steps_of_copy
+from inr.coders.latent.coarse import GAIN, HalfSize, brought_down, brought_up, detailed, halved, shorter, steps_of_copy
 from inr.coders.latent.guess import guessed_details
 from inr.coders.latent.schedule import TrainingSpec
 from inr.coders.latent.spec import LatentSpec
@@ -72,7 +72,7 @@ def test_the_picture_starts_where_the_copy_ends(spec: LatentSpec) -> None:
     started, nothing = (engine.mse(np.rint(symbols), some) for some in (networks, zeros))
     assert started < 0.15 * nothing
     _, latents, networks_of_copy = copy._training.settled()
-    assert np.array_equal(symbols[:-finest], latents * np.float32(32))
+    assert np.array_equal(symbols[:-finest], latents * np.float32(GAIN))
     found, given = spec.split(networks), shorter(spec).split(networks_of_copy)
     assert np.array_equal(found["synthesis.mix0.weight"][:, 1:], given["synthesis.mix0.weight"])
     assert np.array_equal(found["upsampling.up1.weight"], given["upsampling.up0.weight"])

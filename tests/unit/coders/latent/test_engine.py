@@ -86,6 +86,10 @@ def test_steps_are_those_of_the_twin(
     symbols = np.rint(16 * latents)
     assert engine.bits(symbols, networks) == pytest.approx(measured.bpp * picture[0].size, rel=1e-6)
     assert engine.mse(symbols, networks) == pytest.approx(measured.mse, rel=1e-6)
+    for level in range(spec.levels):
+        costs, twin_costs = (one.costs(symbols, networks, 1e-3, level) for one in (engine, twin))
+        assert costs.shape == shape
+        _close(costs, twin_costs)
 
 
 def test_threads_do_not_change_a_bit(module: Any) -> None:
@@ -173,6 +177,25 @@ def test_both_engines_train_to_about_the_same_cost(module: Any) -> None:
     assert costs[0] == pytest.approx(costs[1], rel=0.15)
 
 
+def test_costs_are_those_of_the_whole_by_place(module: Any) -> None:
+    spec, shape = LatentSpec(levels=3, hyper=()), (21, 34)
+    picture, networks, latents = _case(spec, shape)
+    symbols = np.rint(16 * latents)
+    found = []
+    for threads in (1, 3):
+        engine = CompiledEngine(module, spec, picture, threads)
+        found.append(engine.costs(symbols, networks, 1e-3, 2))
+        assert found[-1].sum(dtype=np.float64) == pytest.approx(
+            21 * 34 * engine.measure(symbols, networks, 1.0, 1e-3).cost, rel=1e-5
+        )
+    assert np.array_equal(found[0], found[1])
+    changed = symbols.copy()
+    spec.split_grids(changed, *shape)["latent0"][10, 20] += 5
+    moved = np.argwhere(engine.costs(changed, networks, 1e-3, 2) != found[0])
+    assert moved.min(axis=0).tolist() >= [5, 15]
+    assert moved.max(axis=0).tolist() <= [15, 25]
+
+
 def test_bad_arguments_are_named(module: Any) -> None:
     spec = LatentSpec()
     picture, networks, latents = _case(spec, (8, 8))
@@ -183,6 +206,10 @@ def test_bad_arguments_are_named(module: Any) -> None:
         engine.hard_gradients(latents[1:], networks, 16.0, 1e-3)
     with pytest.raises(TypeError, match="params: expected float32; got float64"):
         engine.hard_gradients(latents, networks.astype(np.float64), 16.0, 1e-3)
+    with pytest.raises(ValueError, match="level: expected 0 to 6; got 7"):
+        engine.costs(latents, networks, 1e-3, 7)
+    with pytest.raises(ValueError, match="lmbda: expected a positive number"):
+        engine.costs(latents, networks, 0.0, 0)
 
 
 def test_neighbours_are_those_of_the_specification(module: Any) -> None:

@@ -99,6 +99,22 @@ std::tuple<double, double> run(training::Trainer& trainer, const Writable& laten
     return {loss.bits, loss.mse};
 }
 
+void costs(training::Trainer& trainer, const Writable& symbols, const Given& params, double lmbda, int level,
+           const Writable& out, int threads) {
+    const training::Shape& shape = trainer.shape();
+    training::Step step;
+    step.clamp = step.keep = true;
+    float* const x = checked<float>(symbols, "symbols", {shape.entries});
+    const float* const p = checked<float>(params, "params", {shape.parameters});
+    float* const to = checked<float>(out, "out", {shape.height, shape.width});
+    if (!(lmbda > 0)) throw nb::value_error("lmbda: expected a positive number");
+    within(level, 0, shape.counts.levels - 1, "level");
+    within(threads, 1, 1024, "threads");
+    const nb::gil_scoped_release free;
+    trainer.run(step, {}, x, nullptr, nullptr, p, nullptr, threads);
+    trainer.costs(level, 1.0 / (lmbda * shape.counts.channels), to, threads);
+}
+
 std::unique_ptr<training::Soap> soap_of(const std::vector<std::vector<int64_t>>& shapes, double beta1, double beta2,
                                         double decay, double epsilon, int every, int largest) {
     std::vector<training::Tensor> tensors;
@@ -135,7 +151,8 @@ void bind_latent_training(nb::module_& m) {
         .def("run", &run, "latents"_a, "params"_a, nb::kw_only(), "rounding"_a, "gain"_a = 1.0, "sigma"_a = 0.0,
              "temperature"_a = 1.0, "key"_a = 0, "bit"_a = 0.0, "gradients"_a.none() = nb::none(),
              "moments"_a.none() = nb::none(), "adam"_a = AdamNumbers{}, "clamp"_a = false, "rate"_a = true,
-             "distortion"_a = true, "threads"_a = 1);
+             "distortion"_a = true, "threads"_a = 1)
+        .def("costs", &costs, "symbols"_a, "params"_a, nb::kw_only(), "lmbda"_a, "level"_a, "out"_a, "threads"_a = 1);
     m.def("latent_noise", [](uint64_t key, int64_t first, const Writable& out) {
         float* const to = checked<float>(out, "out", {kAny});
         const uint32_t keys[2] = {static_cast<uint32_t>(key), static_cast<uint32_t>(key >> 32)};

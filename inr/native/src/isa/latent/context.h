@@ -145,6 +145,7 @@ private:
             const Rate rate = laplace(load_any(here + i), load(results_ + i), load(results_ + kChunk + i));
             const I there = lane < static_cast<int32_t>(count - i);
             total += as_float(there & as_int(rate.bits));
+            if (w_.step.keep) keep(rate.bits, y, x + i, count - i);
             if (!w_.step.backward) continue;
             const V by_value = as_float(there & as_int(rate.by_value * bit));
             store(slopes_ + i, -by_value);
@@ -152,6 +153,14 @@ private:
             if (w_.step.latents) store_any(own + i, load_any(own + i) + by_value);
         }
         return static_cast<double>(sum(total));
+    }
+
+    void keep(V bits, int64_t y, int64_t x, int64_t count) {
+        alignas(64) float out[kLanes];
+        store(out, bits);
+        if (count > 0)
+            std::memcpy(w_.slopes + grid_.first + y * grid_.width + x, out,
+                        static_cast<size_t>(std::min<int64_t>(count, kLanes)) * sizeof(float));
     }
 
     void back(int64_t y, int64_t x, int64_t columns) {

@@ -134,7 +134,7 @@ static void residual(const Work& w, int layer, Rows rows) {
     }
 }
 
-// Errors of some pixels of a channel; their gradients, with zeros beyond.
+// Errors of some pixels of a channel; their gradients or squares, with zeros beyond.
 static double errors(const Work& w, const float* values, const float* target, float* gradients, int64_t count,
                      int64_t columns) {
     const float factor = static_cast<float>(2.0 / (static_cast<double>(w.shape->pixels()) * w.shape->counts.channels));
@@ -150,6 +150,7 @@ static double errors(const Work& w, const float* values, const float* target, fl
         const V error = as_float(there & as_int(v - load(wanted + x)));
         total += error * error;
         if (w.step.backward) store_any(gradients + x, error * factor);
+        if (w.step.keep) store_any(gradients + x, error * error);
     }
     return static_cast<double>(sum(total));
 }
