@@ -282,6 +282,18 @@ class LatentTrainer:
         or "hard".
         """
 
+    def features(
+        self,
+        symbols: Floats,
+        params: Floats,
+        *,
+        rows: npt.NDArray[np.int64],
+        columns: npt.NDArray[np.int64],
+        out: Floats,
+        threads: int = 1,
+    ) -> None:
+        """All levels at some pixels, `(levels, count)`: see `inr.coders.latent.engine.Engine.features`."""
+
     def costs(
         self, symbols: Floats, params: Floats, *, lmbda: float, level: int, out: Floats, threads: int = 1
     ) -> None:

@@ -6,17 +6,17 @@ All is in float64, so that how a library orders its sums does not show in what i
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
+from inr.coders.latent.engine import Floats, Index
 from inr.coders.latent.spec import FLOOR, LOG_SCALE_LIMIT, LOG_SCALE_OFFSET, NEIGHBOURS, LatentSpec
 from inr.rng import generator
 
 Floats64 = npt.NDArray[np.float64]
-Index = npt.NDArray[np.int64]
 Parameters = Mapping[str, npt.NDArray[Any]]
 
 SAMPLES: Final = 4096
@@ -44,24 +44,26 @@ def of_prediction(
     return _gram(rows for sample in _symbols(spec, shape, grids) for rows in _of_symbols(spec, known, names, *sample))
 
 
-def of_synthesis(spec: LatentSpec, maps: npt.NDArray[np.float32], networks: Parameters) -> Floats64:
+def of_synthesis(
+    spec: LatentSpec, shape: tuple[int, int], networks: Parameters, features: Callable[[Index, Index], Floats]
+) -> Floats64:
     """The matrix of the squared error, ``(n, n)``; n: all parameters of the synthesis, in the order of a layout.
 
     Args:
         spec: of the pyramid.
-        maps: all levels at the size of the picture, ``(levels, height, width)``, finest first.
+        shape: height and width of the picture.
         networks: tensors by name.
+        features: all levels, finest first, at rows and columns of the picture, ``(levels, *shape of rows)``.
     """
     known = _widened(networks)
     names = [tensor.name for tensor in spec.layout() if tensor.module == "synthesis"]
-    side = 2 * spec.residuals + 1
     random = generator(0, "latent curvature of synthesis")
-    height, width = maps.shape[1:]
-    count = min(max(SAMPLES // spec.channels, 1), height * width)
-    places = np.divmod(np.sort(random.choice(height * width, count, replace=False)), width)
-    around = np.arange(side) - spec.residuals
-    y, x = (np.clip(at[:, None] + around, 0, n - 1) for at, n in zip(places, (height, width), strict=True))
-    patches = maps[:, y[:, :, None], x[:, None, :]].transpose(1, 2, 3, 0).astype(np.float64)
+    count = min(max(SAMPLES // spec.channels, 1), math.prod(shape))
+    places = np.divmod(np.sort(random.choice(math.prod(shape), count, replace=False)), shape[1])
+    around = np.arange(2 * spec.residuals + 1) - spec.residuals
+    y, x = (np.clip(at[:, None] + around, 0, n - 1) for at, n in zip(places, shape, strict=True))
+    rows, columns = np.broadcast_arrays(y[:, :, None], x[:, None, :])
+    patches = np.moveaxis(features(rows, columns), 0, -1).astype(np.float64)
     chunks = (patches[first : first + _CHUNK] for first in range(0, count, _CHUNK))
     return _gram(rows for chunk in chunks for rows in _of_pixels(spec, known, names, chunk))
 
@@ -108,9 +110,9 @@ def _symbols(
 
 def _neighbours(spec: LatentSpec, grid: npt.NDArray[Any], y: Index, x: Index) -> Floats64:
     reach = max(max(abs(row), abs(column)) for row, column in NEIGHBOURS)
-    padded = np.pad(grid.astype(np.float64), reach)
+    padded = np.pad(grid, reach)
     columns = [padded[y + reach + row, x + reach + column] for row, column in NEIGHBOURS[: spec.contexts]]
-    return np.stack(columns, axis=1)
+    return np.stack(columns, axis=1).astype(np.float64)
 
 
 def _of_symbols(

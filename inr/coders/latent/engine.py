@@ -10,6 +10,7 @@ import numpy.typing as npt
 from inr.coders.latent.spec import SYMBOL_MAX, SYMBOL_MIN, LatentSpec
 
 Floats = npt.NDArray[np.float32]
+Index = npt.NDArray[np.int64]
 
 EPSILON: Final = 1e-8
 """Of SOAP."""
@@ -128,6 +129,9 @@ class Engine(Protocol):
 
     def mse(self, symbols: Floats, networks: Floats) -> float:
         """Of the picture that symbols stand for, cut to [0, 1]."""
+
+    def features(self, symbols: Floats, networks: Floats, rows: Index, columns: Index) -> Floats:
+        """All levels at the size of the picture, finest first, at some pixels: ``(levels, *shape of rows)``."""
 
     def costs(self, symbols: Floats, networks: Floats, lmbda: float, level: int) -> Floats:
         """Where the cost of `measure` comes from, ``(height, width)``, in bits.

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import final
@@ -71,7 +72,8 @@ class LatentFit(Training[TrainedLatents]):
         self._training = LatentTraining(picture, plan.latents, settings, start, engine)
         self._last: tuple[Best, Pyramid, float] | None = None
         self._goal = _goal_of(plan)
-        self._control = RateControl(self._training, self._goal, self._level)
+        fit = weakref.proxy(self)  # a cycle would keep gigabytes until they are found
+        self._control = RateControl(self._training, self._goal, lambda: fit._level())
         self._copy = None
         if copy_steps:
             self._copy = HalfSize(picture, self._training, copy_steps, plan.threads)

@@ -5,7 +5,17 @@ from typing import Any
 import numpy as np
 
 from inr import native
-from inr.coders.latent.engine import EPSILON, LATENT_EPSILON, Engine, Floats, Measured, Moments, Optimiser, Softness
+from inr.coders.latent.engine import (
+    EPSILON,
+    LATENT_EPSILON,
+    Engine,
+    Floats,
+    Index,
+    Measured,
+    Moments,
+    Optimiser,
+    Softness,
+)
 from inr.coders.latent.soap import SoapSpec
 from inr.coders.latent.spec import LatentSpec
 
@@ -84,6 +94,13 @@ class CompiledEngine:
     def mse(self, symbols: Floats, networks: Floats) -> float:
         """See `Engine`."""
         return self._hard(symbols, networks, 1.0, rate=False, clamp=True)[1]
+
+    def features(self, symbols: Floats, networks: Floats, rows: Index, columns: Index) -> Floats:
+        """See `Engine`."""
+        found = np.empty((self.spec.levels, rows.size), dtype=np.float32)
+        places = {"rows": np.ascontiguousarray(rows.ravel()), "columns": np.ascontiguousarray(columns.ravel())}
+        self._trainer.features(symbols, networks, **places, out=found, threads=native.threads(self._threads))
+        return found.reshape(-1, *rows.shape)
 
     def costs(self, symbols: Floats, networks: Floats, lmbda: float, level: int) -> Floats:
         """See `Engine`."""

@@ -10,17 +10,17 @@ section 3 (rounding with feedback through the triangular factor of the matrix).
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from inr.coders.latent.curvature import Floats64, Index, of_prediction, of_synthesis
-from inr.coders.latent.engine import Engine, Floats, Measured
+from inr.coders.latent.curvature import Floats64, of_prediction, of_synthesis
+from inr.coders.latent.engine import Engine, Floats, Index, Measured
 from inr.coders.latent.shipped import OWN, shipped
 from inr.coders.latent.spec import LatentSpec
 from inr.coders.latent.stream import VALUE_BITS, Group, Networks, tensors_of
-from inr.coders.latent.synthesis import Synthesis
 from inr.entropy.stream import encoder
 
 EXPONENTS: Mapping[Group, tuple[int, int, int]] = {
@@ -176,11 +176,11 @@ class _State:
         spec, shape, module = engine.spec, (engine.height, engine.width), block.groups[0][0]
         if module == "upsampling":
             return None
-        networks = spec.split(self.values.astype(np.float32))
-        grids = spec.split_grids(self._symbols.astype(np.int64), *shape)
+        flat, symbols = self.values.astype(np.float32), self._symbols
+        networks = spec.split(flat)
         if module == "synthesis":
-            return of_synthesis(spec, Synthesis(spec, *shape, networks, grids).maps, networks)
-        return of_prediction(spec, shape, networks, grids)
+            return of_synthesis(spec, shape, networks, partial(engine.features, symbols, flat))
+        return of_prediction(spec, shape, networks, spec.split_grids(symbols, *shape))
 
 
 @dataclass(frozen=True, eq=False)

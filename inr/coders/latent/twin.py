@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from inr.coders.latent.engine import LATENT_EPSILON, Floats, Measured, Moments, Optimiser, Softness
+from inr.coders.latent.engine import LATENT_EPSILON, Floats, Index, Measured, Moments, Optimiser, Softness
 from inr.coders.latent.soap import Soap, SoapSpec
 from inr.coders.latent.spec import (
     FLOOR,
@@ -269,6 +269,11 @@ class TwinEngine:
         """See `Engine`."""
         shown = self.twin.synthesise(torch.from_numpy(symbols), self._tensors(networks)).clamp(0, 1)
         return float((shown - self._target).double().square().mean())
+
+    @torch.no_grad()
+    def features(self, symbols: Floats, networks: Floats, rows: Index, columns: Index) -> Floats:
+        """See `Engine`."""
+        return self.twin.features(torch.from_numpy(symbols), self._tensors(networks)).numpy()[:, rows, columns]
 
     @torch.no_grad()
     def costs(self, symbols: Floats, networks: Floats, lmbda: float, level: int) -> Floats:

@@ -43,7 +43,6 @@ Trainer::Trainer(const Kernels& kernels, const Counts& counts, int64_t height, i
     : kernels_(kernels), shape_(counts, height, width) {
     work_.shape = &shape_;
     place_items();
-    place_memory();
     memory_.push_back(std::make_unique<Floats>(counts.channels * shape_.pixels()));
     std::copy(target, target + counts.channels * shape_.pixels(), memory_.back()->data());
     work_.target = memory_.back()->data();
@@ -88,10 +87,10 @@ void Trainer::place_memory() {
         const bool last = k + 1 == counts.levels;
         const int64_t half = last ? 0 : shape_.levels[static_cast<size_t>(k) + 1].stride;
         work_.maps.push_back(maps(counts.levels - k, level.height, level.stride));
-        work_.map_gradients.push_back(maps(counts.levels - k, level.height, level.stride));
         work_.up_gradients.push_back(maps(last ? 0 : counts.levels - k - 1, level.height, half));
         work_.pre_gradients.push_back(maps(last ? 0 : 1, level.height, level.stride));
     }
+    work_.map_gradients = work_.maps;
     for (int i = 0; i <= counts.residuals; ++i) work_.pictures.push_back(picture());
     work_.errors[0] = picture();
     work_.errors[1] = picture();
@@ -212,6 +211,7 @@ void Trainer::backward_filters(std::vector<Phase>& list) const {
 
 Loss Trainer::run(const Step& step, const Adam& adam, float* latents, float* mean, float* square, const float* params,
                   float* gradients, int threads) {
+    if (work_.slopes == nullptr) place_memory();
     work_.step = step;
     work_.adam = adam;
     work_.latents = latents;
@@ -245,6 +245,12 @@ Loss Trainer::run(const Step& step, const Adam& adam, float* latents, float* mea
             gradients[i] = static_cast<float>(total);
         }
     return loss;
+}
+
+void Trainer::features(int64_t count, const int64_t* rows, const int64_t* columns, float* out) const {
+    const Maps& maps = work_.maps.front();
+    for (int map = 0; map < maps.count; ++map)
+        for (int64_t i = 0; i < count; ++i) out[map * count + i] = maps.row(map, rows[i])[columns[i]];
 }
 
 void Trainer::costs(int level, double square, float* out, int threads) const {

@@ -17,7 +17,7 @@ struct Loss {
 // Gradients and losses of one picture's pyramid. Results do not depend on the number of threads.
 class Trainer {
 public:
-    // The target, (channels, height, width), is copied.
+    // The target, (channels, height, width), is copied. What steps need is taken with the first of them.
     Trainer(const Kernels& kernels, const Counts& counts, int64_t height, int64_t width, const float* target);
 
     const Shape& shape() const { return shape_; }
@@ -26,6 +26,9 @@ public:
     // (parameters,), and with step.latents a step of Adam for the latents.
     Loss run(const Step& step, const Adam& adam, float* latents, float* mean, float* square, const float* params,
              float* gradients, int threads);
+
+    // After a step without gradients: all levels at some pixels, (levels, count).
+    void features(int64_t count, const int64_t* rows, const int64_t* columns, float* out) const;
 
     // After a step with `keep`: what every pixel cost in bits, (height, width). It is the square of its error times a
     // factor, and the bits of all latents up to a level that begin at it; those of a level are 2^level pixels apart.

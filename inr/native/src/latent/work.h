@@ -94,7 +94,8 @@ struct Work {
     float* planes = nullptr;     // all grids
     float* gradients = nullptr;  // of these
     float* halos = nullptr;
-    std::vector<Maps> maps, map_gradients;          // of each level
+    std::vector<Maps> maps;                         // of each level
+    std::vector<Maps> map_gradients;                // in the same places, which nothing reads any more by then
     std::vector<Maps> up_gradients, pre_gradients;  // on the way through the filters of a level
     std::vector<Picture> pictures;                  // after each layer of the synthesis
     Picture errors[2];                              // gradients of these

@@ -86,6 +86,11 @@ def test_steps_are_those_of_the_twin(
     symbols = np.rint(16 * latents)
     assert engine.bits(symbols, networks) == pytest.approx(measured.bpp * picture[0].size, rel=1e-6)
     assert engine.mse(symbols, networks) == pytest.approx(measured.mse, rel=1e-6)
+    random = np.random.default_rng(1)
+    rows, columns = (random.integers(0, n, (4, 3)) for n in shape)
+    features, twin_features = (one.features(symbols, networks, rows, columns) for one in (engine, twin))
+    assert features.shape == (spec.levels, 4, 3)
+    _close(features, twin_features)
     for level in range(spec.levels):
         costs, twin_costs = (one.costs(symbols, networks, 1e-3, level) for one in (engine, twin))
         assert costs.shape == shape
@@ -206,6 +211,11 @@ def test_bad_arguments_are_named(module: Any) -> None:
         engine.hard_gradients(latents[1:], networks, 16.0, 1e-3)
     with pytest.raises(TypeError, match="params: expected float32; got float64"):
         engine.hard_gradients(latents, networks.astype(np.float64), 16.0, 1e-3)
+    for rows, columns, name in (([0, 8], [0, 0], "rows"), ([0, 0], [-1, 0], "columns")):
+        with pytest.raises(ValueError, match=f"{name}: expected 0 to 7; got"):
+            engine.features(latents, networks, np.array(rows), np.array(columns))
+    with pytest.raises(ValueError, match="columns: expected shape"):
+        engine.features(latents, networks, np.array([0, 1]), np.array([0]))
     with pytest.raises(ValueError, match="level: expected 0 to 6; got 7"):
         engine.costs(latents, networks, 1e-3, 7)
     with pytest.raises(ValueError, match="lmbda: expected a positive number"):

@@ -99,6 +99,27 @@ std::tuple<double, double> run(training::Trainer& trainer, const Writable& laten
     return {loss.bits, loss.mse};
 }
 
+void features(training::Trainer& trainer, const Writable& symbols, const Given& params, const Given& rows,
+              const Given& columns, const Writable& out, int threads) {
+    const training::Shape& shape = trainer.shape();
+    training::Step step;
+    step.rate = false;
+    float* const x = checked<float>(symbols, "symbols", {shape.entries});
+    const float* const p = checked<float>(params, "params", {shape.parameters});
+    const int64_t* const y = checked<int64_t>(rows, "rows", {kAny});
+    const int64_t count = static_cast<int64_t>(rows.shape(0));
+    const int64_t* const z = checked<int64_t>(columns, "columns", {count});
+    float* const to = checked<float>(out, "out", {shape.counts.levels, count});
+    for (int64_t i = 0; i < count; ++i) {
+        within(y[i], 0, shape.height - 1, "rows");
+        within(z[i], 0, shape.width - 1, "columns");
+    }
+    within(threads, 1, 1024, "threads");
+    const nb::gil_scoped_release free;
+    trainer.run(step, {}, x, nullptr, nullptr, p, nullptr, threads);
+    trainer.features(count, y, z, to);
+}
+
 void costs(training::Trainer& trainer, const Writable& symbols, const Given& params, double lmbda, int level,
            const Writable& out, int threads) {
     const training::Shape& shape = trainer.shape();
@@ -152,6 +173,8 @@ void bind_latent_training(nb::module_& m) {
              "temperature"_a = 1.0, "key"_a = 0, "bit"_a = 0.0, "gradients"_a.none() = nb::none(),
              "moments"_a.none() = nb::none(), "adam"_a = AdamNumbers{}, "clamp"_a = false, "rate"_a = true,
              "distortion"_a = true, "threads"_a = 1)
+        .def("features", &features, "symbols"_a, "params"_a, nb::kw_only(), "rows"_a, "columns"_a, "out"_a,
+             "threads"_a = 1)
         .def("costs", &costs, "symbols"_a, "params"_a, nb::kw_only(), "lmbda"_a, "level"_a, "out"_a, "threads"_a = 1);
     m.def("latent_noise", [](uint64_t key, int64_t first, const Writable& out) {
         float* const to = checked<float>(out, "out", {kAny});
