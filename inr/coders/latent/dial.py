@@ -16,7 +16,7 @@ STEEPEST: Final = 3.0
 
 
 def dialled(first: T, choose: Callable[[float], T], level: Callable[[T], float], goal: Goal) -> T:
-    """What reaches a goal, or comes nearest to it.
+    """What reaches a goal, or else what does not break it and comes nearest, if there is any.
 
     A factor of 1.5 takes 2 to 4 % from a file, and .1 to .3 dB; J is .2 to .5 % dearer.
 
@@ -27,9 +27,9 @@ def dialled(first: T, choose: Callable[[float], T], level: Callable[[T], float],
         goal: what has to be reached.
     """
     place, reached, slope = 0.0, level(first), -goal.dial
-    best, least = first, goal.miss(reached)
+    best, least = first, (goal.breaks(reached), goal.miss(reached))
     for _ in range(TRIES):
-        if least == 0:
+        if goal.miss(reached) == 0:
             break
         wanted = place + (goal.aim - reached) / slope
         wanted = min(max(wanted, FARTHEST[0]), FARTHEST[1])
@@ -40,6 +40,6 @@ def dialled(first: T, choose: Callable[[float], T], level: Callable[[T], float],
         answer = (now - reached) / (wanted - place)
         slope = -min(max(-answer, goal.dial / STEEPEST), goal.dial * STEEPEST)
         place, reached = wanted, now
-        if goal.miss(reached) < least:
-            best, least = found, goal.miss(reached)
+        if (goal.breaks(reached), goal.miss(reached)) < least:
+            best, least = found, (goal.breaks(reached), goal.miss(reached))
     return best

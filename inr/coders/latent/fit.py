@@ -73,7 +73,7 @@ class LatentFit(Training[TrainedLatents]):
         self._last: tuple[Best, Pyramid, float] | None = None
         self._goal = _goal_of(plan)
         fit = weakref.proxy(self)  # a cycle would keep gigabytes until they are found
-        self._control = RateControl(self._training, self._goal, lambda: fit._level())
+        self._control = RateControl(self._training, self._goal, lambda: fit._level())  # noqa: PLW0108 (that would hold it)
         self._copy = None
         if copy_steps:
             self._copy = HalfSize(picture, self._training, copy_steps, plan.threads)

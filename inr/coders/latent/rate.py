@@ -96,6 +96,10 @@ class Goal:
         """By how much a level is out of the range that is allowed; 0 within."""
         return max(self.lowest - level, level - self.highest, 0.0)
 
+    def breaks(self, level: float) -> bool:
+        """True if a file of this level is not what was asked for: too large, or too bad."""
+        return level > self.highest if self.size else level < self.lowest
+
     def met(self, level: float) -> bool:
         """True if a file of this level is near enough to what was asked for."""
         return self.miss(level) <= self.near

@@ -191,7 +191,7 @@ class LatentTraining:
         self._soft_step(self.candidates[0], rate, self.settings.sigma[1], self.settings.temperature[1])
 
     def choose(self) -> None:
-        """Choose symbols as a last phase does; what that will find of them later is little."""
+        """Choose symbols as the last phase does, which will then change little."""
         self._choose(trials(2, self.spec.levels))
 
     def chosen(self, networks: Floats, factor: float) -> Floats:

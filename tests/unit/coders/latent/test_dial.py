@@ -49,3 +49,14 @@ def test_what_cannot_be_reached_comes_nearest() -> None:
     assert dialled(34.5, stubborn.choose, float, Goal.of_psnr(34.0)) == 34.5
     wrong = Picture(34.5, -0.5)
     assert dialled(34.5, wrong.choose, float, Goal.of_psnr(34.0)) == 34.5
+
+
+def test_what_breaks_a_goal_is_the_last_choice() -> None:
+    """A PSNR that is a little too low is not taken, a larger one is."""
+    steps = {True: 34.3, False: 33.99}
+
+    def choose(place: float) -> float:
+        return steps[place < 0.4]
+
+    assert dialled(34.5, choose, float, Goal.of_psnr(34.0)) == 34.3
+    assert dialled(33.5, lambda place: 33.9 if place < -0.3 else 33.5, float, Goal.of_psnr(34.0)) == 33.9
