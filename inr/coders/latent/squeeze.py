@@ -26,7 +26,7 @@ def squeezed(pyramid: Pyramid, values: Values, fits: Callable[[Pyramid], bool]) 
 
     Latents move towards the means that the context model predicts by up to a threshold, then they are rounded again:
     those near the border between two symbols change first, which costs least. Where a threshold of 1 is not enough,
-    symbols are scaled towards zero, finest level first.
+    symbols are scaled towards the usual one of their grid, mostly 0, finest level first.
 
     Args:
         pyramid: what is too large, perhaps.
@@ -34,7 +34,7 @@ def squeezed(pyramid: Pyramid, values: Values, fits: Callable[[Pyramid], bool]) 
         fits: tells whether a pyramid will do.
 
     Returns:
-        The pyramid itself where it fits; one without any symbols where nothing fits.
+        The pyramid itself where it fits; one whose grids are constant where nothing fits.
     """
     if fits(pyramid):
         return pyramid
@@ -86,9 +86,11 @@ def _nearer(
 
 
 def _scaled(pyramid: Pyramid, level: int, amount: float) -> Pyramid:
-    """With the symbols of a level less by a share, rounded to the nearest integers."""
+    """With the symbols of a level nearer to the usual one by a share, rounded to the nearest integers."""
     grids = dict(pyramid.grids)
     for name in (f"latent{level}", f"hyper{level}"):
         if name in grids:
-            grids[name] = np.rint(grids[name] * (1 - amount)).astype(np.int64)
+            values, counts = np.unique(grids[name], return_counts=True)
+            usual = values[np.argmax(counts)]
+            grids[name] = usual + np.rint((grids[name] - usual) * (1 - amount)).astype(np.int64)
     return replace(pyramid, grids=grids)
