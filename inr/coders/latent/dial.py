@@ -27,7 +27,7 @@ def dialled(first: T, choose: Callable[[float], T], level: Callable[[T], float],
         goal: what has to be reached.
     """
     place, reached, slope = 0.0, level(first), -goal.dial
-    best, least = first, (goal.breaks(reached), goal.miss(reached))
+    best, least = first, goal.badness(reached)
     for _ in range(TRIES):
         if goal.miss(reached) == 0:
             break
@@ -40,6 +40,6 @@ def dialled(first: T, choose: Callable[[float], T], level: Callable[[T], float],
         answer = (now - reached) / (wanted - place)
         slope = -min(max(-answer, goal.dial / STEEPEST), goal.dial * STEEPEST)
         place, reached = wanted, now
-        if (goal.breaks(reached), goal.miss(reached)) < least:
-            best, least = found, (goal.breaks(reached), goal.miss(reached))
+        if goal.badness(reached) < least:
+            best, least = found, goal.badness(reached)
     return best

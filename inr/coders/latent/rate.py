@@ -96,9 +96,9 @@ class Goal:
         """By how much a level is out of the range that is allowed; 0 within."""
         return max(self.lowest - level, level - self.highest, 0.0)
 
-    def breaks(self, level: float) -> bool:
-        """True if a file of this level is not what was asked for: too large, or too bad."""
-        return level > self.highest if self.size else level < self.lowest
+    def badness(self, level: float) -> tuple[bool, float]:
+        """What orders files by their levels: whether one is too large, or too bad, and by how much it misses."""
+        return (level > self.highest if self.size else level < self.lowest), self.miss(level)
 
     def met(self, level: float) -> bool:
         """True if a file of this level is near enough to what was asked for."""

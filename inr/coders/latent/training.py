@@ -24,6 +24,8 @@ from inr.rng import generator
 
 SOAP_EVERY = 10
 """Steps between two renewals of the eigenbases of the networks' gradients; in the warm-up it is every step."""
+A_CHOICE = 2
+"""Passes of a choice of symbols outside the last phase."""
 
 
 @dataclass(eq=False)
@@ -192,7 +194,7 @@ class LatentTraining:
 
     def choose(self) -> None:
         """Choose symbols as the last phase does, which will then change little."""
-        self._choose(trials(2, self.spec.levels))
+        self._choose(trials(A_CHOICE, self.spec.levels))
 
     def chosen(self, networks: Floats, factor: float) -> Floats:
         """Symbols of the best model, not rounded, ``(size,)``, as chosen with other networks and another lambda.
@@ -202,7 +204,7 @@ class LatentTraining:
             factor: of lambda.
         """
         latents, settings = self.settled()[1].copy(), self.settings
-        some = trials(2, self.spec.levels)
+        some = trials(A_CHOICE, self.spec.levels)
         improve(self.engine, latents, networks, settings.gain, factor * settings.lmbda, some)
         return latents * np.float32(settings.gain)
 

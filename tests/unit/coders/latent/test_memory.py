@@ -19,7 +19,6 @@ PROGRAM = """
 import resource
 import sys
 import numpy as np
-from inr.coders.latent.rdoq import trials
 from inr.coders.latent.schedule import TrainingSpec
 from inr.coders.latent.shipped import SPEC, shipped
 from inr.coders.latent.training import LatentTraining
